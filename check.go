@@ -1,0 +1,97 @@
+package rollcall
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// errRefused is the one answer to every token that is not good: malformed, of an
+// unknown session, of one that is over, or with a wrong secret.
+var errRefused = Errorf(CodeRefused, "The session token is not accepted.")
+
+// A Use is one request that a session is used for.
+type Use struct {
+	IP        string
+	UserAgent string
+	// ClientID is the application that asks, "" when it is not known. It joins
+	// the session's clients.
+	ClientID string
+}
+
+// Check says whether a session token is good now, and records the use. The
+// session it returns shows the use.
+//
+// The use is written soon, not before the answer, unless little idle time was
+// left: then another node must learn of it first.
+//
+// Errors: CodeRefused; CodeInvalid for a client id that is none;
+// CodeUnavailable.
+func (m *Manager) Check(ctx context.Context, token string, use Use) (Session, error) {
+	t, ok := ParseToken(token)
+	if !ok {
+		return Session{}, errRefused
+	}
+	now := m.now()
+	s, _, err := m.live(ctx, t.ID, now)
+	if errors.Is(err, ErrNoSession) {
+		return Session{}, errRefused
+	}
+	if err != nil {
+		return Session{}, failed(err)
+	}
+	if !s.SecretHash.Matches(t.Secret) {
+		return Session{}, errRefused
+	}
+	if use.ClientID != "" {
+		if s, err = m.join(ctx, s, use.ClientID); err != nil {
+			return Session{}, err
+		}
+	}
+	if err := m.touch(ctx, &s, now, use); err != nil {
+		return Session{}, failed(err)
+	}
+	return s, nil
+}
+
+// touch records a use of a session and shows it in s.
+func (m *Manager) touch(ctx context.Context, s *Session, now time.Time, use Use) error {
+	from := NewOrigin(use.IP, use.UserAgent)
+	if from.IP == s.Last.Origin.IP {
+		from.ASN = s.Last.Origin.ASN
+	} else {
+		from.ASN = m.asn(from.IP)
+	}
+	left := s.Last.IdleExpiresAt.Sub(now)
+	touch := Touch{UserID: s.UserID, SessionID: s.ID, Interaction: s.Touched(m.policy, now, from)}
+	s.Last = s.Last.Later(touch.Interaction)
+	if left < 3*m.touchInterval {
+		return m.store.Touch(ctx, []Touch{touch})
+	}
+	m.touches.add(touch)
+	return nil
+}
+
+// join adds a client to a session, in a commit of its own, the first time that
+// it uses it.
+func (m *Manager) join(ctx context.Context, s Session, clientID string) (Session, error) {
+	if err := CheckClientID(clientID); err != nil {
+		return Session{}, err
+	}
+	if _, joins := s.Joined(clientID, s.UpdatedAt); !joins {
+		return s, nil
+	}
+	joined, err := m.change(ctx, s.ID, func(s Session, now time.Time) (Session, Event, error) {
+		s, joins := s.Joined(clientID, now)
+		if !joins {
+			return s, Event{}, errUnchanged
+		}
+		e := event(SessionJoined, now, Caller{ID: clientID}, s)
+		e.ClientID = clientID
+		return s, e, nil
+	})
+	if ErrorCode(err) == CodeNotFound {
+		err = errRefused
+	}
+	return joined, err
+}

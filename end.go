@@ -1,0 +1,157 @@
+package rollcall
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// When an ending returns nil it is durable, and nothing of this store accepts
+// the session any more.
+
+// End ends one session. Errors: CodeNotFound when there is no live session with
+// the id, CodeUnavailable.
+func (m *Manager) End(ctx context.Context, by Caller, id string, why Reason) error {
+	return m.endIf(ctx, by, id, why, nil)
+}
+
+// EndByToken ends the session whose token this is: a log-out. Errors:
+// CodeRefused when the token is not good, CodeUnavailable.
+func (m *Manager) EndByToken(ctx context.Context, by Caller, token string) (Session, error) {
+	t, ok := ParseToken(token)
+	if !ok {
+		return Session{}, errRefused
+	}
+	var ended Session
+	err := m.endIf(ctx, by, t.ID, ReasonLogout, func(s Session) error {
+		if !s.SecretHash.Matches(t.Secret) {
+			return errRefused
+		}
+		ended = s
+		return nil
+	})
+	if ErrorCode(err) == CodeNotFound {
+		err = errRefused
+	}
+	return ended, err
+}
+
+// endIf ends a session that accept, unless nil, does not refuse.
+func (m *Manager) endIf(ctx context.Context, by Caller, id string, why Reason, accept func(Session) error) error {
+	s, _, err := m.live(ctx, id, m.now())
+	if err != nil {
+		return failed(err)
+	}
+	return m.act(ctx, s.UserID, func(ctx context.Context, now time.Time) (Change, error) {
+		s, user, err := m.live(ctx, id, now)
+		if err != nil {
+			return Change{}, err
+		}
+		if accept != nil {
+			if err := accept(s); err != nil {
+				return Change{}, err
+			}
+		}
+		s = s.Ended(now, why)
+		e := event(SessionEnded, now, by, s)
+		return Change{UserID: s.UserID, User: moved(user), Sessions: []PutSession{put(s)}, Events: []Event{e}}, nil
+	})
+}
+
+// EndAll ends all sessions of a user, in one commit of the same size whatever
+// their number. A user without sessions is no error. Errors: CodeInvalid,
+// CodeUnavailable.
+func (m *Manager) EndAll(ctx context.Context, by Caller, userID string, why Reason) error {
+	return m.endMany(ctx, by, userID, "", why)
+}
+
+// EndOthers ends all sessions of a user but one. Errors: CodeInvalid,
+// CodeNotFound when that one is not live or not the user's, CodeUnavailable.
+func (m *Manager) EndOthers(ctx context.Context, by Caller, userID, keepID string) error {
+	if !IsSessionID(keepID) {
+		return failed(ErrNoSession)
+	}
+	return m.endMany(ctx, by, userID, keepID, ReasonOthers)
+}
+
+func (m *Manager) endMany(ctx context.Context, by Caller, userID, keepID string, why Reason) error {
+	if err := CheckUserID(userID); err != nil {
+		return err
+	}
+	return m.act(ctx, userID, func(ctx context.Context, now time.Time) (Change, error) {
+		everybody, _, err := m.everybody(ctx)
+		if err != nil {
+			return Change{}, err
+		}
+		user, count, err := m.countKnown(ctx, now, userID, everybody)
+		if err != nil {
+			return Change{}, err
+		}
+		change := Change{UserID: userID}
+		if keepID != "" {
+			kept, u, err := m.live(ctx, keepID, now)
+			if err == nil && kept.UserID != userID {
+				err = ErrNoSession
+			}
+			if err != nil {
+				return Change{}, err
+			}
+			user = u
+			kept.Generation.User = user.Generation + 1
+			change.Sessions = []PutSession{put(kept)}
+			count = max(count-1, -1)
+		}
+		if count == 0 {
+			return Change{}, nil // nothing to end, nothing to write
+		}
+		user.Generation, user.GenerationAt = user.Generation+1, now
+		change.User = moved(user)
+		e := event(UserSessionsEnded, now, by, Session{UserID: userID, ID: keepID, EndReason: why})
+		e.Count = count
+		change.Events = []Event{e}
+		return change, nil
+	})
+}
+
+// countKnown returns the user's row and the number of the user's live sessions
+// when one read finds it out, else -1: an ending of many must stay cheap.
+func (m *Manager) countKnown(ctx context.Context, now time.Time, userID string, everybody Everybody) (User, int, error) {
+	user, sessions, err := m.store.Sessions(ctx, userID, Position{}, batch)
+	if err != nil {
+		return User{}, 0, err
+	}
+	count := 0
+	for i := range sessions {
+		m.touches.overlay(&sessions[i])
+		if !sessions[i].Over(now, user, everybody) {
+			count++
+		}
+	}
+	if len(sessions) == batch {
+		count = -1
+	}
+	return user, count, nil
+}
+
+// EndEverybody ends all sessions of all users in one small commit. Errors:
+// CodeUnavailable.
+func (m *Manager) EndEverybody(ctx context.Context, by Caller) error {
+	// The document belongs to no user; "" is no user's id.
+	return m.act(ctx, "", func(ctx context.Context, now time.Time) (Change, error) {
+		everybody, version, err := m.everybody(ctx)
+		if err != nil {
+			return Change{}, err
+		}
+		everybody.Generation, everybody.GenerationAt = everybody.Generation+1, now
+		body, err := json.Marshal(everybody)
+		if err != nil {
+			return Change{}, err
+		}
+		e := event(EverybodyEnded, now, by, Session{EndReason: ReasonEverybody})
+		e.Count = -1
+		return Change{
+			Documents: []PutDocument{{Name: EverybodyDocument, Body: body, Replaces: version}},
+			Events:    []Event{e},
+		}, nil
+	})
+}

@@ -1,0 +1,225 @@
+package rollcall
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+)
+
+// Options configure a [Manager]. The zero value of each field has a meaning.
+type Options struct {
+	// Policy is the limits; the zero Policy stands for DefaultPolicy.
+	Policy Policy
+	// DerivationKey makes answers to repeated creations. Nodes that share a
+	// store must share it. With the zero key, Idempotency-Key is refused.
+	DerivationKey DerivationKey
+	// Clock is the one place that instants come from; nil is time.Now.
+	Clock func() time.Time
+	// Logger takes what an operator should know; nil discards it.
+	Logger *slog.Logger
+	// TouchInterval is how often interactions are written; 0 is one second.
+	TouchInterval time.Duration
+	// SweepInterval is how often the sweep looks for work; 0 is one minute.
+	SweepInterval time.Duration
+	// EventRetention is how long events are kept; 0 is 30 days.
+	EventRetention time.Duration
+	// Networks finds the autonomous system number of an address, as digits, ""
+	// when unknown; nil knows none.
+	Networks func(ip string) string
+}
+
+// A Manager is the one way in: every act on sessions goes through it. It reads,
+// decides with pure functions, commits, and tries again when another node was
+// quicker. Its methods may be called at once from many goroutines; every error
+// is an [Error].
+type Manager struct {
+	store   Store
+	policy  Policy
+	key     DerivationKey
+	clock   func() time.Time
+	log     *slog.Logger
+	asn     func(ip string) string
+	queue   userQueue
+	touches pendingTouches
+
+	touchInterval  time.Duration
+	sweepInterval  time.Duration
+	eventRetention time.Duration
+}
+
+// New returns a Manager on a store. It starts nothing: Run does.
+func New(store Store, o Options) (*Manager, error) {
+	if o.Policy == (Policy{}) {
+		o.Policy = DefaultPolicy()
+	}
+	if err := o.Policy.Check(); err != nil {
+		return nil, err
+	}
+	m := &Manager{
+		store:          store,
+		policy:         o.Policy,
+		key:            o.DerivationKey,
+		clock:          o.Clock,
+		log:            o.Logger,
+		asn:            o.Networks,
+		touchInterval:  o.TouchInterval,
+		sweepInterval:  o.SweepInterval,
+		eventRetention: o.EventRetention,
+	}
+	if m.clock == nil {
+		m.clock = time.Now
+	}
+	if m.log == nil {
+		m.log = slog.New(slog.DiscardHandler)
+	}
+	if m.asn == nil {
+		m.asn = func(string) string { return "" }
+	}
+	if m.touchInterval == 0 {
+		m.touchInterval = time.Second
+	}
+	if m.sweepInterval == 0 {
+		m.sweepInterval = time.Minute
+	}
+	if m.eventRetention == 0 {
+		m.eventRetention = 30 * 24 * time.Hour
+	}
+	m.queue.init()
+	m.touches.init()
+	return m, nil
+}
+
+// now is the present instant in the precision that is kept.
+func (m *Manager) now() time.Time { return m.clock().UTC().Truncate(time.Millisecond) }
+
+// everybody reads the generation of all users and the version of its document.
+func (m *Manager) everybody(ctx context.Context) (Everybody, uint64, error) {
+	d, err := m.store.Document(ctx, EverybodyDocument)
+	if err != nil || d.Version == 0 {
+		return Everybody{}, 0, err
+	}
+	var e Everybody
+	if err := json.Unmarshal(d.Body, &e); err != nil {
+		return Everybody{}, 0, err
+	}
+	return e, d.Version, nil
+}
+
+// live returns a session that is not over at now, as this node knows it: with
+// the interactions that it has not written yet. Otherwise it fails with
+// ErrNoSession.
+func (m *Manager) live(ctx context.Context, id string, now time.Time) (Session, User, error) {
+	if !IsSessionID(id) {
+		return Session{}, User{}, ErrNoSession
+	}
+	everybody, _, err := m.everybody(ctx)
+	if err != nil {
+		return Session{}, User{}, err
+	}
+	s, u, err := m.store.Session(ctx, id)
+	if err != nil {
+		return Session{}, User{}, err
+	}
+	m.touches.overlay(&s)
+	if s.Over(now, u, everybody) {
+		return Session{}, User{}, ErrNoSession
+	}
+	return s, u, nil
+}
+
+// maxAttempts bounds how often an act is decided anew. Within one process the
+// queue lets no two acts on a user meet, so only other nodes and id claims can
+// use attempts up.
+const maxAttempts = 8
+
+// act decides and commits a change to one user, deciding again when a version
+// did not hold. decide runs alone among this process's acts on the user; a
+// change without content commits nothing.
+func (m *Manager) act(ctx context.Context, userID string, decide func(ctx context.Context, now time.Time) (Change, error)) error {
+	leave, err := m.queue.enter(ctx, userID)
+	if err != nil {
+		return failed(err)
+	}
+	defer leave()
+	for attempt := range maxAttempts {
+		if attempt > 0 {
+			if err := pause(ctx, attempt); err != nil {
+				return failed(err)
+			}
+		}
+		change, err := decide(ctx, m.now())
+		if err != nil {
+			return failed(err)
+		}
+		if change.isEmpty() {
+			return nil
+		}
+		if err = m.store.Commit(ctx, change); !errors.Is(err, ErrConflict) {
+			return failed(err)
+		}
+	}
+	return &Error{Code: CodeUnavailable, Message: "Too many acts on the same user at once; nothing was changed", RetryAfter: time.Second}
+}
+
+func (c Change) isEmpty() bool {
+	return c.User == nil && len(c.Sessions) == 0 && len(c.Documents) == 0 && len(c.Events) == 0
+}
+
+// pause waits a jittered time that grows with the attempt, a quarter of a
+// second at most.
+func pause(ctx context.Context, attempt int) error {
+	t := time.NewTimer(rand.N(time.Millisecond << min(attempt, 8)))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// failed turns what an act met into the package's error, once.
+func failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*Error](err); ok {
+		return err
+	}
+	switch {
+	case errors.Is(err, ErrNoSession):
+		return &Error{Code: CodeNotFound, Message: "The session does not exist."}
+	case errors.Is(err, ErrFull):
+		return &Error{Code: CodeUnavailable, Message: "There is no room left to store the change; nothing was changed", Err: err, RetryAfter: 10 * time.Second}
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return &Error{Code: CodeUnavailable, Message: "The request was given up before it was done", Err: err, RetryAfter: time.Second}
+	}
+	return &Error{Code: CodeUnavailable, Message: "The store did not answer as it should; the change may or may not have been made", Err: err, RetryAfter: time.Second}
+}
+
+// event fills in what every event of a caller's act has.
+func event(kind EventType, now time.Time, by Caller, s Session) Event {
+	return Event{
+		ID: newEventID(), Type: kind, At: now, UserID: s.UserID, SessionID: s.ID, Reason: s.EndReason,
+		Actor: by.ID, IP: by.IP, UserAgent: by.UserAgent, CorrelationID: by.CorrelationID,
+	}
+}
+
+// put makes a session's row what it has become.
+func put(s Session) PutSession { return PutSession{Session: s, Replaces: s.Version} }
+
+// moved puts a user's row as it is, which moves its version: every change of
+// how many sessions a user has carries it.
+func moved(u User) *PutUser { return &PutUser{User: u, Replaces: u.Version} }
+
+// Ready returns nil when the store can serve.
+func (m *Manager) Ready(ctx context.Context) error { return failed(m.store.Ready(ctx)) }
+
+// Events returns up to limit events after a position; see [Store].
+func (m *Manager) Events(ctx context.Context, after string, limit int) ([]StoredEvent, error) {
+	events, err := m.store.Events(ctx, after, limit)
+	return events, failed(err)
+}

@@ -1,0 +1,147 @@
+package rollcall
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// sweepMargin is how long a session has been over before its row goes: an id
+// made elsewhere and an Idempotency-Key are remembered for that long.
+const sweepMargin = idempotencyWindow
+
+// sweepBite is how many rows one bite looks at.
+const sweepBite = 200
+
+// Run writes interactions and sweeps until ctx is done, then writes what is left
+// to write, and returns. It is called once.
+func (m *Manager) Run(ctx context.Context) error {
+	var loops sync.WaitGroup
+	loops.Go(func() {
+		every(ctx, m.touchInterval, func() {
+			if err := m.touches.flush(ctx, m.store); err != nil && ctx.Err() == nil {
+				m.log.Error("could not write interactions, trying again", "error", err)
+			}
+		})
+	})
+	loops.Go(func() {
+		guard := newClockGuard(m.clock())
+		every(ctx, m.sweepInterval, func() {
+			if !guard.steady(m.clock(), m.log) {
+				return
+			}
+			if err := m.sweep(ctx); err != nil && ctx.Err() == nil {
+				m.log.Error("could not sweep, trying again", "error", err)
+			}
+		})
+	})
+	loops.Wait()
+	return m.Flush(context.WithoutCancel(ctx))
+}
+
+func every(ctx context.Context, interval time.Duration, do func()) {
+	t := time.NewTicker(interval)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			do()
+		}
+	}
+}
+
+// Flush writes the interactions that are recorded and not yet written.
+func (m *Manager) Flush(ctx context.Context) error {
+	return failed(m.touches.flush(ctx, m.store))
+}
+
+// sweep removes what has been over for the margin, and events older than their
+// retention, bite by bite until there is no more.
+func (m *Manager) sweep(ctx context.Context) error {
+	for ctx.Err() == nil {
+		everybody, _, err := m.everybody(ctx)
+		if err != nil {
+			return err
+		}
+		now := m.now()
+		swept, err := m.store.Sweep(ctx, Sweep{
+			SessionsBefore: now.Add(-sweepMargin),
+			EventsBefore:   now.Add(-m.eventRetention),
+			Limit:          sweepBite,
+			Decide: func(s Session, u User) Verdict {
+				m.touches.overlay(&s)
+				return s.sweepVerdict(now, u, everybody)
+			},
+		})
+		if err != nil || !swept.More {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// sweepVerdict decides about a row that a sweep meets at now. Only a session
+// that came to its own end has an event still to come.
+func (s *Session) sweepVerdict(now time.Time, u User, everybody Everybody) Verdict {
+	over := s.OverAt()
+	outdated := s.Outdated(u, everybody)
+	if outdated && s.EndedAt.IsZero() {
+		// It was over when the generation moved, or before: the latest move that
+		// can have ended it is what may be relied on.
+		ended := u.GenerationAt
+		if s.Generation.Everybody < everybody.Generation && everybody.GenerationAt.After(ended) {
+			ended = everybody.GenerationAt
+		}
+		if ended.Before(over) {
+			over = ended
+		}
+	}
+	if over.After(now.Add(-sweepMargin)) {
+		return Verdict{FileAt: over}
+	}
+	if outdated || !s.EndedAt.IsZero() {
+		return Verdict{}
+	}
+	e := event(SessionExpired, now, Caller{}, *s)
+	e.Reason = ReasonExpired
+	if s.Last.IdleExpiresAt.Before(s.ExpiresAt) {
+		e.Reason = ReasonIdle
+	}
+	return Verdict{Event: &e}
+}
+
+// A clockGuard notices when the wall clock jumps, by holding it against the
+// monotonic one: a clock that jumps must delete nothing.
+type clockGuard struct {
+	base  time.Time     // with its monotonic reading
+	skew  time.Duration // by which the wall clock had parted when it was last seen
+	since time.Time     // when the skew was first seen, by the monotonic clock
+}
+
+// clockJump is the parting that counts as a jump; after clockSettled without
+// another, the clock is trusted again.
+const (
+	clockJump    = time.Minute
+	clockSettled = sweepMargin
+)
+
+func newClockGuard(now time.Time) *clockGuard { return &clockGuard{base: now} }
+
+// steady reports whether the wall clock agrees with the monotonic one, or has
+// settled since it jumped.
+func (g *clockGuard) steady(now time.Time, log *slog.Logger) bool {
+	monotonic := now.Sub(g.base)
+	wall := now.Round(0).Sub(g.base.Round(0))
+	return g.observe(wall-monotonic, g.base.Add(monotonic), log)
+}
+
+func (g *clockGuard) observe(skew time.Duration, at time.Time, log *slog.Logger) bool {
+	if (skew - g.skew).Abs() > clockJump {
+		log.Warn("the clock has jumped, sweeping pauses for a day", "by", skew-g.skew)
+		g.skew, g.since = skew, at
+	}
+	return g.since.IsZero() || at.Sub(g.since) >= clockSettled
+}

@@ -1,0 +1,106 @@
+package rollcall
+
+import (
+	"context"
+	"hash/maphash"
+	"sync"
+)
+
+// pendingTouches holds the interactions that are recorded and not yet written.
+// What is being written stays visible until it is.
+type pendingTouches struct {
+	seed   maphash.Seed
+	shards [64]touchShard
+	// writing is held by whoever writes a batch, so that a batch is not
+	// overtaken by a later one that is written sooner.
+	writing sync.Mutex
+}
+
+type touchShard struct {
+	mu      sync.RWMutex
+	pending map[string]Touch
+	written map[string]Touch // taken by a flush that has not ended
+}
+
+func (p *pendingTouches) init() {
+	p.seed = maphash.MakeSeed()
+	for i := range p.shards {
+		p.shards[i].pending = map[string]Touch{}
+	}
+}
+
+func (p *pendingTouches) shard(sessionID string) *touchShard {
+	return &p.shards[maphash.String(p.seed, sessionID)%uint64(len(p.shards))]
+}
+
+// add records a touch; of two on one session the later stays.
+func (p *pendingTouches) add(t Touch) {
+	sh := p.shard(t.SessionID)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.merge(t)
+}
+
+func (sh *touchShard) merge(t Touch) {
+	if earlier, ok := sh.pending[t.SessionID]; ok {
+		t.Interaction = earlier.Interaction.Later(t.Interaction)
+	}
+	sh.pending[t.SessionID] = t
+}
+
+// overlay shows in a stored session what is not yet written of it.
+func (p *pendingTouches) overlay(s *Session) {
+	sh := p.shard(s.ID)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	for _, touches := range []map[string]Touch{sh.written, sh.pending} {
+		if t, ok := touches[s.ID]; ok {
+			s.Last = s.Last.Later(t.Interaction)
+		}
+	}
+}
+
+// len returns how many sessions have something to write.
+func (p *pendingTouches) len() (n int) {
+	for i := range p.shards {
+		sh := &p.shards[i]
+		sh.mu.RLock()
+		n += len(sh.pending) + len(sh.written)
+		sh.mu.RUnlock()
+	}
+	return n
+}
+
+// flush writes what is pending; what could not be written stays pending.
+func (p *pendingTouches) flush(ctx context.Context, store Store) error {
+	p.writing.Lock()
+	defer p.writing.Unlock()
+	var batch []Touch
+	for i := range p.shards {
+		sh := &p.shards[i]
+		sh.mu.Lock()
+		if len(sh.pending) > 0 {
+			sh.written, sh.pending = sh.pending, map[string]Touch{}
+			for _, t := range sh.written {
+				batch = append(batch, t)
+			}
+		}
+		sh.mu.Unlock()
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	err := store.Touch(ctx, batch)
+	for i := range p.shards {
+		sh := &p.shards[i]
+		sh.mu.Lock()
+		if err != nil {
+			for _, t := range sh.written {
+				sh.merge(t)
+			}
+		}
+		sh.written = nil
+		sh.mu.Unlock()
+	}
+	return err
+}
