@@ -1,0 +1,129 @@
+package api
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/wire"
+)
+
+// fields reads an object member by member. It keeps the first thing that is
+// wrong, and at the end refuses the members nobody asked for.
+type fields struct {
+	body wire.Object
+	path string // of the object in the body, with a trailing dot
+	read []string
+	err  error
+}
+
+func (f *fields) get(name string) (any, bool) {
+	f.read = append(f.read, name)
+	for _, m := range f.body {
+		if m.Name == name {
+			return m.Value, true
+		}
+	}
+	return nil, false
+}
+
+func (f *fields) has(name string) bool {
+	_, ok := f.get(name)
+	return ok
+}
+
+func (f *fields) refuse(err error) {
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+// require refuses an object without the member.
+func (f *fields) require(name string) {
+	if !f.has(name) {
+		f.refuse(&wire.Invalid{Text: "Missing required property: " + name, Property: strings.TrimSuffix(f.path, ".")})
+	}
+}
+
+// text returns a string member, "" when it is not there.
+func (f *fields) text(name string) string {
+	v, ok := f.get(name)
+	if !ok {
+		return ""
+	}
+	s, ok := v.(string)
+	if !ok {
+		f.refuse(wire.WrongType("string", v, f.path+name, ""))
+	}
+	return s
+}
+
+// seconds returns a member that is a positive number of whole seconds, 0 when
+// it is not there.
+func (f *fields) seconds(name string) time.Duration {
+	v, ok := f.get(name)
+	if !ok {
+		return 0
+	}
+	number, ok := v.(json.Number)
+	if !ok || wire.TypeName(v) != "integer" {
+		f.refuse(wire.WrongType("integer", v, f.path+name, ""))
+		return 0
+	}
+	n, err := strconv.ParseInt(number.String(), 10, 64)
+	switch {
+	case strings.HasPrefix(number.String(), "-") || err == nil && n < 1:
+		f.refuse(&wire.Invalid{Text: "Value " + rollcall.Echo(number.String()) + " is less than minimum 1", Property: f.path + name})
+		return 0
+	case err != nil || n > int64(rollcall.MaxLifetime/time.Second):
+		return rollcall.MaxLifetime // it can only shorten, so more is as good as the most
+	}
+	return time.Duration(n) * time.Second
+}
+
+// object returns the members of an object member; ok is false when it is not
+// there.
+func (f *fields) object(name string) (fields, bool) {
+	v, ok := f.get(name)
+	if !ok {
+		return fields{}, false
+	}
+	o, isObject := v.(wire.Object)
+	if !isObject {
+		f.refuse(wire.WrongType("object", v, f.path+name, ""))
+	}
+	return fields{body: o, path: f.path + name + "."}, isObject
+}
+
+// take adopts what was wrong in a part.
+func (f *fields) take(part *fields) {
+	if err := part.done(); err != nil {
+		f.refuse(err)
+	}
+}
+
+// done returns the first thing that was wrong, the unknown members last.
+func (f *fields) done() error {
+	if f.err != nil {
+		return f.err
+	}
+	known := map[string]bool{}
+	for _, name := range f.read {
+		known[name] = true
+	}
+	var unknown []string
+	for _, m := range f.body {
+		if !known[m.Name] {
+			unknown = append(unknown, m.Name)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	return &wire.Invalid{
+		Text:     "Additional properties not allowed: " + rollcall.Echo(strings.Join(unknown, ",")),
+		Property: strings.TrimSuffix(f.path, "."),
+	}
+}

@@ -1,0 +1,222 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/rollcall-id/rollcall"
+)
+
+// MaxBody is the largest request body, in bytes (wire.md 1.1).
+const MaxBody = 1 << 20
+
+// maxDepth bounds the nesting of a body. Nothing that is accepted needs more
+// than four levels.
+const maxDepth = 16
+
+// An Object is a JSON object in the order it was written, without duplicates.
+type Object []Member
+
+// A Member is one name and value of an Object. A value is nil, bool, string,
+// json.Number, []any or Object.
+type Member struct {
+	Name  string
+	Value any
+}
+
+// Invalid is a refusal of a part of the request, in the published wording
+// (wire.md 1.2). Text is the inner message; Property is empty when the whole
+// body is at fault; Description is the published one of the property, if any.
+type Invalid struct {
+	Text        string
+	Property    string
+	Description string
+}
+
+func (i *Invalid) Error() string {
+	text := "'" + i.Text + "'"
+	if i.Property != "" {
+		text += " on property " + i.Property
+	}
+	if i.Description != "" {
+		text += " (" + i.Description + ")"
+	}
+	return text + "."
+}
+
+// WritePathError answers 400 for a part of the path.
+func WritePathError(w http.ResponseWriter, i *Invalid) {
+	WriteError(w, http.StatusBadRequest, "Path validation error: "+i.Error(), "invalid_uri")
+}
+
+// WriteQueryError answers 400 for a part of the query.
+func WriteQueryError(w http.ResponseWriter, i *Invalid) {
+	WriteError(w, http.StatusBadRequest, "Query validation error: "+i.Error(), "invalid_query_string")
+}
+
+// WritePayloadError answers 400 for a part of the body.
+func WritePayloadError(w http.ResponseWriter, i *Invalid) {
+	WriteError(w, http.StatusBadRequest, "Payload validation error: "+i.Error(), "invalid_body")
+}
+
+// WrongType is the refusal of a value of another type than the wanted.
+func WrongType(want string, value any, property, description string) *Invalid {
+	return &Invalid{Text: "Expected type " + want + " but found type " + TypeName(value), Property: property, Description: description}
+}
+
+// TypeName names a value's type as the published validator does.
+func TypeName(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "boolean"
+	case string:
+		return "string"
+	case []any:
+		return "array"
+	case json.Number:
+		if strings.ContainsAny(v.String(), ".eE") {
+			return "number"
+		}
+		return "integer"
+	}
+	return "object"
+}
+
+// ReadObject reads a request's JSON object, strictly: bounded in size and depth,
+// valid UTF-8, no name twice, nothing behind it. When it reports false it has
+// answered the request.
+func ReadObject(w http.ResponseWriter, r *http.Request) (Object, bool) {
+	if t := r.Header.Get("Content-Type"); t != "" {
+		if media, _, err := mime.ParseMediaType(t); err != nil || media != "application/json" {
+			WriteError(w, http.StatusUnsupportedMediaType, "Unsupported Media Type", "")
+			return nil, false
+		}
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		WriteError(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("Payload content length greater than maximum allowed: %d", MaxBody), "")
+		return nil, false
+	}
+	var value any
+	if err == nil && len(data) > 0 {
+		value, err = ParseJSON(data)
+	}
+	if err != nil {
+		WriteError(w, http.StatusBadRequest, "Invalid request payload JSON format", "invalid_body")
+		return nil, false
+	}
+	object, ok := value.(Object)
+	if !ok {
+		WritePayloadError(w, WrongType("object", value, "", ""))
+	}
+	return object, ok
+}
+
+var errJSON = errors.New("not acceptable JSON")
+
+// ParseJSON parses one JSON value, as strictly as ReadObject.
+func ParseJSON(data []byte) (any, error) {
+	if !utf8.Valid(data) {
+		return nil, errJSON
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	value, err := parseValue(d, 0)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errJSON
+	}
+	return value, nil
+}
+
+func parseValue(d *json.Decoder, depth int) (any, error) {
+	token, err := d.Token()
+	if err != nil {
+		return nil, err
+	}
+	delim, ok := token.(json.Delim)
+	if !ok {
+		return token, nil
+	}
+	if depth == maxDepth {
+		return nil, errJSON
+	}
+	if delim == '[' {
+		return parseArray(d, depth)
+	}
+	return parseObject(d, depth)
+}
+
+func parseArray(d *json.Decoder, depth int) (any, error) {
+	array := []any{}
+	for d.More() {
+		v, err := parseValue(d, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		array = append(array, v)
+	}
+	_, err := d.Token()
+	return array, err
+}
+
+func parseObject(d *json.Decoder, depth int) (any, error) {
+	object := Object{}
+	seen := map[string]bool{}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		key, ok := name.(string)
+		if !ok || seen[key] {
+			return nil, errJSON
+		}
+		seen[key] = true
+		v, err := parseValue(d, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		object = append(object, Member{key, v})
+	}
+	_, err := d.Token()
+	return object, err
+}
+
+// MetadataProperty is the published name and description of a session's
+// metadata in a body.
+const (
+	MetadataProperty    = "session_metadata"
+	metadataDescription = "Metadata associated with the session. Pass null or {} to remove all session_metadata."
+)
+
+// Metadata reads a session_metadata value: null, or an object of strings.
+func Metadata(value any) ([]rollcall.MetadataEntry, error) {
+	if value == nil {
+		return nil, nil
+	}
+	object, ok := value.(Object)
+	if !ok {
+		return nil, WrongType("object", value, MetadataProperty, metadataDescription)
+	}
+	entries := make([]rollcall.MetadataEntry, 0, len(object))
+	for _, m := range object {
+		text, ok := m.Value.(string)
+		if !ok {
+			return nil, WrongType("string", m.Value, MetadataProperty+"."+rollcall.Echo(m.Name), "")
+		}
+		entries = append(entries, rollcall.MetadataEntry{Key: m.Name, Value: text})
+	}
+	return entries, rollcall.CheckMetadata(entries)
+}

@@ -1,0 +1,86 @@
+package wire
+
+import "github.com/rollcall-id/rollcall"
+
+// AppendSession appends a session as the published API shows it (wire.md 2.1),
+// in the field order of its recorded answers.
+func AppendSession(b []byte, s *rollcall.Session) []byte {
+	b = append(b, `{"id":`...)
+	b = AppendString(b, s.ID)
+	b = append(b, `,"user_id":`...)
+	b = AppendString(b, s.UserID)
+	b = append(b, `,"created_at":`...)
+	b = AppendTime(b, s.CreatedAt)
+	b = append(b, `,"updated_at":`...)
+	b = AppendTime(b, s.Updated())
+	b = append(b, `,"authenticated_at":`...)
+	b = AppendTime(b, s.AuthenticatedAt)
+	b = append(b, `,"authentication":{"methods":[`...)
+	for i := range s.Methods {
+		b = appendMethod(comma(b, i), &s.Methods[i])
+	}
+	b = append(b, `]},"idle_expires_at":`...)
+	b = AppendTime(b, s.Last.IdleExpiresAt)
+	b = append(b, `,"expires_at":`...)
+	b = AppendTime(b, s.ExpiresAt)
+	b = append(b, `,"device":{`...)
+	b = appendOrigin(b, "initial", s.Initial)
+	b = appendOrigin(append(b, ','), "last", s.Last.Origin)
+	b = append(b, `},"clients":[`...)
+	for i, id := range s.Clients {
+		b = append(comma(b, i), `{"client_id":`...)
+		b = append(AppendString(b, id), '}')
+	}
+	b = append(b, `],"last_interacted_at":`...)
+	b = AppendTime(b, s.Last.At)
+	b = append(b, `,"cookie":{"mode":`...)
+	b = AppendString(b, string(s.CookieMode))
+	b = append(b, `},"session_metadata":{`...)
+	for i, e := range s.Metadata {
+		b = AppendString(comma(b, i), e.Key)
+		b = AppendString(append(b, ':'), e.Value)
+	}
+	return append(b, "}}"...)
+}
+
+func comma(b []byte, i int) []byte {
+	if i > 0 {
+		return append(b, ',')
+	}
+	return b
+}
+
+func appendMethod(b []byte, m *rollcall.Method) []byte {
+	b = append(b, `{"name":`...)
+	b = AppendString(b, m.Name)
+	b = append(b, `,"timestamp":`...)
+	b = AppendTime(b, m.At)
+	if m.Type != "" {
+		b = append(b, `,"type":`...)
+		b = AppendString(b, m.Type)
+	}
+	return append(b, '}')
+}
+
+// appendOrigin appends one half of a device. An unknown address is null, an
+// unknown agent or network is left out.
+func appendOrigin(b []byte, which string, o rollcall.Origin) []byte {
+	field := func(name string) {
+		b = append(b, '"')
+		b = append(b, which...)
+		b = append(b, name...)
+	}
+	if o.UserAgent != "" {
+		field(`_user_agent":`)
+		b = append(AppendString(b, o.UserAgent), ',')
+	}
+	if o.ASN != "" {
+		field(`_asn":`)
+		b = append(AppendString(b, o.ASN), ',')
+	}
+	field(`_ip":`)
+	if o.IP == "" {
+		return append(b, "null"...)
+	}
+	return AppendString(b, o.IP)
+}

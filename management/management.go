@@ -1,0 +1,68 @@
+// Package management serves the session part of the published Management API
+// under /api/v2 (wire.md), byte for byte.
+package management
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/wire"
+)
+
+// New returns the handler of everything under /api/v2. It may serve many
+// requests at once.
+//
+// Checks come in the published order: route, caller, scope, form, existence.
+func New(m *rollcall.Manager, auth wire.Authenticate, log *slog.Logger) http.Handler {
+	d := &door{manager: m, authenticate: auth, log: log}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/v2/users/{user_id}/sessions", d.with(rollcall.ScopeReadSessions, d.listUserSessions))
+	mux.HandleFunc("DELETE /api/v2/users/{user_id}/sessions", d.with(rollcall.ScopeDeleteSessions, d.deleteUserSessions))
+	mux.HandleFunc("GET /api/v2/sessions/{id}", d.with(rollcall.ScopeReadSessions, d.getSession))
+	mux.HandleFunc("PATCH /api/v2/sessions/{id}", d.with(rollcall.ScopeUpdateSessions, d.updateSession))
+	mux.HandleFunc("DELETE /api/v2/sessions/{id}", d.with(rollcall.ScopeDeleteSessions, d.deleteSession))
+	mux.HandleFunc("POST /api/v2/sessions/{id}/revoke", d.with(rollcall.ScopeDeleteSessions, d.revokeSession))
+	mux.HandleFunc("/", wire.NotFound)
+	return wire.NoRedirects(mux)
+}
+
+type door struct {
+	manager      *rollcall.Manager
+	authenticate wire.Authenticate
+	log          *slog.Logger
+}
+
+func (d *door) with(scope string, h wire.Handler) http.HandlerFunc {
+	return wire.Scoped(d.authenticate, scope, h, d.fail)
+}
+
+// answers is the one table from the domain's codes to the published answers.
+var answers = map[rollcall.Code]wire.Answer{
+	rollcall.CodeInvalid:     {Status: http.StatusBadRequest, Code: "invalid_body"},
+	rollcall.CodeNotFound:    {Status: http.StatusNotFound, Code: "inexistent_session"},
+	rollcall.CodeUnavailable: {Status: http.StatusServiceUnavailable, Code: "service_unavailable"},
+}
+
+func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if path, ok := errors.AsType[pathError](err); ok {
+		wire.WritePathError(w, path.Invalid)
+		return
+	}
+	if query, ok := errors.AsType[queryError](err); ok {
+		wire.WriteQueryError(w, query.Invalid)
+		return
+	}
+	if errors.Is(err, rollcall.ErrBadCursor) {
+		wire.WriteError(w, http.StatusBadRequest, rollcall.ErrBadCursor.Message, "invalid_query_string")
+		return
+	}
+	wire.WriteFailure(w, r, d.log, answers, err)
+}
+
+// A pathError and a queryError say which part of the request is refused.
+type (
+	pathError  struct{ *wire.Invalid }
+	queryError struct{ *wire.Invalid }
+)

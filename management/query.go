@@ -1,0 +1,110 @@
+package management
+
+import (
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/wire"
+)
+
+// The published descriptions of the listing's parameters.
+const (
+	takeDescription   = "Number of results per page. Defaults to 50."
+	fromDescription   = "An optional cursor from which to start the selection (exclusive)."
+	totalsDescription = "Return results inside an object that contains the total result count (true) or as a direct array of results (false, default)."
+)
+
+// listQuery reads the listing's parameters. Unknown ones are ignored, since old
+// clients send some (wire.md 1.8); a total next to per_page would make those
+// page on for ever, so there is none then.
+func listQuery(raw string) (rollcall.ListQuery, error) {
+	q := rollcall.ListQuery{Take: rollcall.DefaultTake}
+	if raw == "" {
+		return q, nil
+	}
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return q, queryError{&wire.Invalid{Text: "Malformed query string"}}
+	}
+	if q.Take, err = take(values["take"]); err != nil {
+		return q, err
+	}
+	if q.Total, err = includeTotals(values["include_totals"]); err != nil {
+		return q, err
+	}
+	if q.From, err = single(values["from"], "string", "from", fromDescription); err != nil {
+		return q, err
+	}
+	q.Total = q.Total && !values.Has("per_page")
+	return q, nil
+}
+
+// single returns a parameter's only value, "" when it is not given.
+func single(values []string, kind, property, description string) (string, error) {
+	switch len(values) {
+	case 0:
+		return "", nil
+	case 1:
+		return values[0], nil
+	}
+	return "", queryError{wire.WrongType(kind, []any{}, property, description)}
+}
+
+func includeTotals(values []string) (bool, error) {
+	const property = "include_totals"
+	text, err := single(values, "boolean", property, totalsDescription)
+	switch {
+	case err != nil:
+		return false, err
+	case text == "true":
+		return true, nil
+	case text == "false" || len(values) == 0:
+		return false, nil
+	}
+	return false, queryError{wire.WrongType("boolean", text, property, totalsDescription)}
+}
+
+func take(values []string) (int, error) {
+	const property = "take"
+	text, err := single(values, "integer", property, takeDescription)
+	if err != nil || len(values) == 0 {
+		return rollcall.DefaultTake, err
+	}
+	refuse := func(text string) error {
+		return queryError{&wire.Invalid{Text: text, Property: property, Description: takeDescription}}
+	}
+	number, ok := parseNumber(text)
+	switch {
+	case !ok:
+		return 0, queryError{wire.WrongType("integer", text, property, takeDescription)}
+	case number != math.Trunc(number):
+		return 0, refuse("Expected type integer but found type number")
+	case number < 1:
+		return 0, refuse("Value " + spell(number) + " is less than minimum 1")
+	case number > rollcall.MaxTake:
+		return 0, refuse("Value " + spell(number) + " is greater than maximum " + strconv.Itoa(rollcall.MaxTake))
+	}
+	return int(number), nil
+}
+
+// parseNumber reads a decimal number as JSON spells it; anything else stays a
+// string to the validator.
+func parseNumber(text string) (float64, bool) {
+	if text == "" || strings.Trim(text, "0123456789+-.eE") != "" || text[0] == '+' {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	return f, err == nil
+}
+
+// spell writes a whole number as JavaScript would, up to where it turns to
+// exponents.
+func spell(f float64) string {
+	if math.Abs(f) < 1e21 {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return strings.Replace(strconv.FormatFloat(f, 'e', -1, 64), "e+0", "e+", 1)
+}
