@@ -60,17 +60,6 @@ func (p *pendingTouches) overlay(s *Session) {
 	}
 }
 
-// len returns how many sessions have something to write.
-func (p *pendingTouches) len() (n int) {
-	for i := range p.shards {
-		sh := &p.shards[i]
-		sh.mu.RLock()
-		n += len(sh.pending) + len(sh.written)
-		sh.mu.RUnlock()
-	}
-	return n
-}
-
 // flush writes what is pending; what could not be written stays pending.
 func (p *pendingTouches) flush(ctx context.Context, store Store) error {
 	p.writing.Lock()

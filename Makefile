@@ -1,0 +1,53 @@
+# Everything runs from here; `make help` lists it.
+
+GO      ?= go
+BIN     := bin/rollcall
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
+DATE    ?= $(shell git show -s --format=%cI HEAD 2>/dev/null)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
+TOOL    := $(GO) tool -modfile=tools.mod
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List what there is to make
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## Build bin/rollcall
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/rollcall
+
+.PHONY: demo
+demo: build ## Start a server with demo sessions, list some, go on serving
+	./$(BIN) demo
+
+.PHONY: test
+test: lint test-go test-e2e ## Run everything: lint, race tests, end-to-end tests
+
+.PHONY: lint
+lint: ## Check format, vet and staticcheck
+	@out=$$($(TOOL) gofumpt -l .); if [ -n "$$out" ]; then echo "gofumpt would change:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+
+.PHONY: test-go
+test-go: ## Run the tests of all packages with the race detector
+	$(GO) test -race ./...
+
+.PHONY: test-e2e
+test-e2e: build ## Run the official SDK against the real binary
+	cd e2e && npm ci --loglevel=error && npm test
+
+.PHONY: test-long
+test-long: ## Run what takes longer: more power losses, more kills, the fuzz targets
+	ROLLCALL_TEST_LONG=1 $(GO) test -count=1 -timeout 60m -v -run 'PowerLoss|Kill' ./store/pebble ./cmd/rollcall
+	scripts/fuzz
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(TOOL) gofumpt -w .
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin e2e/node_modules

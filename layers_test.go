@@ -1,0 +1,86 @@
+package rollcall_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/rollcall-id/rollcall"
+
+// layers says what each package may import of ours, tests aside; docs/design/0001
+// says why. A package that is not listed here fails the test: adding one is a
+// decision.
+var layers = map[string][]string{
+	".":             {},
+	"internal/wire": {"."},
+	"store/memory":  {"."},
+	"store/pebble":  {"."},
+	"store/storetest": {
+		".", "store/memory",
+	},
+	"management": {".", "internal/wire"},
+	"api":        {".", "internal/wire"},
+	"gate":       {".", "internal/wire"},
+	"oauth":      {"."},
+	"server": {
+		".", "internal/wire", "management", "api", "gate", "oauth",
+	},
+	"cmd/rollcall": {
+		".", "internal/wire", "oauth", "server", "store/memory", "store/pebble",
+	},
+}
+
+func TestEachLayerImportsOnlyWhatLiesBelowIt(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		name := layerName(p.ImportPath)
+		allowed, known := layers[name]
+		if !known {
+			t.Errorf("package %s is not in the table of layers", name)
+			continue
+		}
+		for _, imported := range p.Imports {
+			ours := imported == module || strings.HasPrefix(imported, module+"/")
+			switch {
+			case ours && !slices.Contains(allowed, layerName(imported)):
+				t.Errorf("%s imports %s", name, layerName(imported))
+			case !ours && name == "." && strings.Contains(strings.Split(imported, "/")[0], "."):
+				t.Errorf("the root package imports %s, which is not of the standard library", imported)
+			}
+		}
+	}
+}
+
+func TestNoPackageHasANameThatSaysNothing(t *testing.T) {
+	empty := []string{"util", "utils", "common", "helpers", "helper", "types", "models", "core", "service", "services"}
+	for name := range layers {
+		if slices.Contains(empty, path.Base(name)) {
+			t.Errorf("package %s", name)
+		}
+	}
+}
+
+func layerName(importPath string) string {
+	if importPath == module {
+		return "."
+	}
+	return strings.TrimPrefix(importPath, module+"/")
+}
