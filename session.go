@@ -2,6 +2,7 @@ package rollcall
 
 import (
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf16"
 )
@@ -230,6 +231,9 @@ func CheckMetadata(entries []MetadataEntry) error {
 		}
 		if !isMetadataKey(e.Key) {
 			return Errorf(CodeInvalid, "Invalid metadata: Metadata keys may only include letters, numbers, underscores, or hyphens")
+		}
+		if strings.ContainsRune(e.Value, 0) {
+			return Errorf(CodeInvalid, "Invalid metadata: Metadata values must not contain null characters")
 		}
 	}
 	return nil

@@ -23,10 +23,9 @@ func AppendSession(b []byte, s *rollcall.Session) []byte {
 	b = AppendTime(b, s.Last.IdleExpiresAt)
 	b = append(b, `,"expires_at":`...)
 	b = AppendTime(b, s.ExpiresAt)
-	b = append(b, `,"device":{`...)
-	b = appendOrigin(b, "initial", s.Initial)
-	b = appendOrigin(append(b, ','), "last", s.Last.Origin)
-	b = append(b, `},"clients":[`...)
+	b = append(b, `,"device":`...)
+	b = appendDevice(b, s.Initial, s.Last.Origin)
+	b = append(b, `,"clients":[`...)
 	for i, id := range s.Clients {
 		b = append(comma(b, i), `{"client_id":`...)
 		b = append(AppendString(b, id), '}')
@@ -62,25 +61,37 @@ func appendMethod(b []byte, m *rollcall.Method) []byte {
 	return append(b, '}')
 }
 
-// appendOrigin appends one half of a device. An unknown address is null, an
-// unknown agent or network is left out.
-func appendOrigin(b []byte, which string, o rollcall.Origin) []byte {
-	field := func(name string) {
-		b = append(b, '"')
-		b = append(b, which...)
-		b = append(b, name...)
+// appendDevice appends where the session began and where it was used last, in
+// the order of the recorded answers. An unknown address is null, an unknown
+// agent or network is left out.
+func appendDevice(b []byte, initial, last rollcall.Origin) []byte {
+	b = append(b, '{')
+	if initial.UserAgent != "" {
+		b = append(b, `"initial_user_agent":`...)
+		b = append(AppendString(b, initial.UserAgent), ',')
 	}
-	if o.UserAgent != "" {
-		field(`_user_agent":`)
-		b = append(AppendString(b, o.UserAgent), ',')
+	if initial.ASN != "" {
+		b = append(b, `"initial_asn":`...)
+		b = append(AppendString(b, initial.ASN), ',')
 	}
-	if o.ASN != "" {
-		field(`_asn":`)
-		b = append(AppendString(b, o.ASN), ',')
+	b = append(b, `"initial_ip":`...)
+	b = append(appendNullable(b, initial.IP), ',')
+	if last.UserAgent != "" {
+		b = append(b, `"last_user_agent":`...)
+		b = append(AppendString(b, last.UserAgent), ',')
 	}
-	field(`_ip":`)
-	if o.IP == "" {
+	b = append(b, `"last_ip":`...)
+	b = appendNullable(b, last.IP)
+	if last.ASN != "" {
+		b = append(b, `,"last_asn":`...)
+		b = AppendString(b, last.ASN)
+	}
+	return append(b, '}')
+}
+
+func appendNullable(b []byte, s string) []byte {
+	if s == "" {
 		return append(b, "null"...)
 	}
-	return AppendString(b, o.IP)
+	return AppendString(b, s)
 }
