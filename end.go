@@ -37,12 +37,19 @@ func (m *Manager) EndByToken(ctx context.Context, by Caller, token string) (Sess
 }
 
 // endIf ends a session that accept, unless nil, does not refuse.
+//
+// That a session is over already is as much of an answer as its ending: it is
+// given only when what ended it is durable, so it waits for whatever act on the
+// user, or on everybody, is under way.
 func (m *Manager) endIf(ctx context.Context, by Caller, id string, why Reason, accept func(Session) error) error {
-	s, _, err := m.live(ctx, id, m.now())
+	if !IsSessionID(id) {
+		return failed(ErrNoSession)
+	}
+	s, _, err := m.store.Session(ctx, id)
 	if err != nil {
 		return failed(err)
 	}
-	return m.act(ctx, s.UserID, func(ctx context.Context, now time.Time) (Change, error) {
+	err = m.act(ctx, s.UserID, func(ctx context.Context, now time.Time) (Change, error) {
 		s, user, err := m.live(ctx, id, now)
 		if err != nil {
 			return Change{}, err
@@ -56,6 +63,22 @@ func (m *Manager) endIf(ctx context.Context, by Caller, id string, why Reason, a
 		e := event(SessionEnded, now, by, s)
 		return Change{UserID: s.UserID, User: moved(user), Sessions: []PutSession{put(s)}, Events: []Event{e}}, nil
 	})
+	if ErrorCode(err) == CodeNotFound {
+		if unsettled := m.settle(ctx); unsettled != nil {
+			return unsettled
+		}
+	}
+	return err
+}
+
+// settle waits until no ending of everybody is under way.
+func (m *Manager) settle(ctx context.Context) error {
+	leave, err := m.queue.enter(ctx, "")
+	if err != nil {
+		return failed(err)
+	}
+	leave()
+	return nil
 }
 
 // EndAll ends all sessions of a user, in one commit of the same size whatever
@@ -78,7 +101,7 @@ func (m *Manager) endMany(ctx context.Context, by Caller, userID, keepID string,
 	if err := CheckUserID(userID); err != nil {
 		return err
 	}
-	return m.act(ctx, userID, func(ctx context.Context, now time.Time) (Change, error) {
+	err := m.act(ctx, userID, func(ctx context.Context, now time.Time) (Change, error) {
 		everybody, _, err := m.everybody(ctx)
 		if err != nil {
 			return Change{}, err
@@ -111,6 +134,10 @@ func (m *Manager) endMany(ctx context.Context, by Caller, userID, keepID string,
 		change.Events = []Event{e}
 		return change, nil
 	})
+	if err != nil {
+		return err
+	}
+	return m.settle(ctx)
 }
 
 // countKnown returns the user's row and the number of the user's live sessions

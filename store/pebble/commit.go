@@ -1,0 +1,164 @@
+package pebble
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	pebbledb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/rollcall-id/rollcall"
+)
+
+// Commit implements rollcall.Store.
+func (s *Store) Commit(ctx context.Context, c rollcall.Change) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := wellFormed(c); err != nil {
+		return err
+	}
+	if !s.hasRoom() {
+		return rollcall.ErrFull
+	}
+	lock := &s.docs
+	if c.UserID != "" {
+		lock = s.stripe(c.UserID)
+	}
+	lock.Lock()
+	defer lock.Unlock()
+	defer s.lockIDs(claimed(c))()
+
+	batch := s.db.NewBatch()
+	defer closeQuietly(batch)
+	if err := s.fill(batch, c); err != nil {
+		return err
+	}
+	positions, err := s.log.append(batch, c.Events)
+	if err != nil {
+		return err
+	}
+	defer s.log.finished(positions)
+	if s.hold != nil {
+		s.hold(c)
+	}
+	return s.db.Apply(batch, s.sync)
+}
+
+func wellFormed(c rollcall.Change) error {
+	switch {
+	case c.UserID != "" && len(c.Documents) > 0, c.UserID == "" && (c.User != nil || len(c.Sessions) > 0):
+		return errors.New("a change belongs to one user, or puts documents")
+	case c.User != nil && c.User.User.ID != c.UserID:
+		return errors.New("a change puts another user's row")
+	case len(c.UserID) > 1<<16-1:
+		return errors.New("a user id is longer than the store can keep")
+	}
+	for i := range c.Sessions {
+		if c.Sessions[i].Session.UserID != c.UserID {
+			return errors.New("a change puts another user's session")
+		}
+	}
+	return nil
+}
+
+// claimed lists the ids that a change puts for the first time.
+func claimed(c rollcall.Change) (ids []string) {
+	for i := range c.Sessions {
+		if c.Sessions[i].Replaces == 0 {
+			ids = append(ids, c.Sessions[i].Session.ID)
+		}
+	}
+	return ids
+}
+
+// fill holds a change against what is stored and writes it into the batch.
+func (s *Store) fill(batch *pebbledb.Batch, c rollcall.Change) error {
+	v, err := s.view()
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	if c.User != nil {
+		stored, err := v.user(c.UserID)
+		if err != nil {
+			return err
+		}
+		if stored.Version != c.User.Replaces {
+			return rollcall.ErrConflict
+		}
+		u := c.User.User
+		u.Version = c.User.Replaces + 1
+		if err := batch.Set(userKey(c.UserID), encodeUser(u), nil); err != nil {
+			return err
+		}
+	}
+	for i := range c.Sessions {
+		if err := putSession(batch, v, &c.Sessions[i]); err != nil {
+			return err
+		}
+	}
+	for _, d := range c.Documents {
+		stored, err := s.Document(context.Background(), d.Name)
+		if err != nil {
+			return err
+		}
+		if stored.Version != d.Replaces {
+			return rollcall.ErrConflict
+		}
+		if err := batch.Set(documentKey(d.Name), encodeDocument(d.Replaces+1, d.Body), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func putSession(batch *pebbledb.Batch, v view, p *rollcall.PutSession) error {
+	stored, at, err := v.row(p.Session.ID)
+	if errors.Is(err, rollcall.ErrNoSession) {
+		if p.Replaces != 0 {
+			return rollcall.ErrConflict
+		}
+		return writeSession(batch, row{session: p.Session}, 1)
+	}
+	if err != nil {
+		return err
+	}
+	if at.userID != p.Session.UserID || stored.session.Version != p.Replaces {
+		return rollcall.ErrConflict
+	}
+	if !at.createdAt.Equal(p.Session.CreatedAt) {
+		return errors.New("a put moves a session to another created_at")
+	}
+	next := row{session: p.Session}
+	next.session.Last = p.Session.Last.Later(stored.session.Last)
+	if err := batch.Delete(filingKey(stored.filed, p.Session.ID), nil); err != nil {
+		return err
+	}
+	if at.kind != kindOf(&p.Session) {
+		if err := batch.Delete(at.row(p.Session.ID), nil); err != nil {
+			return err
+		}
+	}
+	return writeSession(batch, next, p.Replaces+1)
+}
+
+func kindOf(s *rollcall.Session) byte {
+	if s.EndedAt.IsZero() {
+		return kindLive
+	}
+	return kindEnded
+}
+
+// writeSession writes a session's row as the version, its pointer and its filing.
+func writeSession(batch *pebbledb.Batch, r row, version uint64) error {
+	r.session.Version = version
+	r.filed = r.session.OverAt().UTC().Truncate(time.Millisecond)
+	id := r.session.ID
+	p := pointer{kind: kindOf(&r.session), createdAt: r.session.CreatedAt, userID: r.session.UserID}
+	return errors.Join(
+		batch.Set(p.row(id), r.encode(), nil),
+		batch.Set(pointerKey(id), p.encode(), nil),
+		batch.Set(filingKey(r.filed, id), nil, nil),
+	)
+}

@@ -1,0 +1,174 @@
+package pebble
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	pebbledb "github.com/cockroachdb/pebble/v2"
+
+	"github.com/rollcall-id/rollcall"
+)
+
+// noWait leaves the sync to a later write of the same log.
+var noWait = pebbledb.NoSync
+
+// Sweep implements rollcall.Store. Each session is removed under its user's
+// stripe, which is held for no sync; one sync at the end makes all durable.
+func (s *Store) Sweep(ctx context.Context, bite rollcall.Sweep) (rollcall.Swept, error) {
+	if err := ctx.Err(); err != nil {
+		return rollcall.Swept{}, err
+	}
+	filings, err := s.due(bite)
+	if err != nil {
+		return rollcall.Swept{}, err
+	}
+	var swept rollcall.Swept
+	var positions []uint64
+	// No event of the bite is read before the sync that makes it durable: a
+	// position that was read must never be given out again.
+	defer func() { s.log.finished(positions...) }()
+	for _, key := range filings {
+		if err := s.sweepOne(key, bite, &swept, &positions); err != nil {
+			return swept, err
+		}
+	}
+	if swept.Events, err = s.sweepEvents(bite); err != nil {
+		return swept, err
+	}
+	swept.More = len(filings) == bite.Limit || swept.Events == bite.Limit
+	return swept, s.db.LogData(nil, s.sync)
+}
+
+// due returns the filings before the bite's bound, oldest first.
+func (s *Store) due(bite rollcall.Sweep) ([][]byte, error) {
+	it, err := s.db.NewIter(&pebbledb.IterOptions{LowerBound: []byte{spaceFiling}, UpperBound: filingKey(bite.SessionsBefore, "")})
+	if err != nil {
+		return nil, err
+	}
+	defer closeQuietly(it)
+	var keys [][]byte
+	for ok := it.First(); ok && len(keys) < bite.Limit; ok = it.Next() {
+		keys = append(keys, bytes.Clone(it.Key()))
+	}
+	return keys, it.Error()
+}
+
+// sweepOne asks for a verdict on the session of a filing and carries it out.
+func (s *Store) sweepOne(filing []byte, bite rollcall.Sweep, swept *rollcall.Swept, positions *[]uint64) error {
+	due, id := readFiling(filing)
+	userID, err := s.ownerOf(id)
+	if errors.Is(err, rollcall.ErrNoSession) {
+		return s.db.Delete(filing, noWait) // left over, and in nobody's way
+	}
+	if err != nil {
+		return err
+	}
+	lock := s.stripe(userID)
+	lock.Lock()
+	defer lock.Unlock()
+	v, err := s.view()
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	r, at, err := v.row(id)
+	if errors.Is(err, rollcall.ErrNoSession) || err == nil && (at.userID != userID || !r.filed.Equal(due)) {
+		return nil // changed since the filing was read
+	}
+	if err != nil {
+		return err
+	}
+	user, err := v.user(userID)
+	if err != nil {
+		return err
+	}
+	batch := s.db.NewBatch()
+	defer closeQuietly(batch)
+	verdict := bite.Decide(r.session, user)
+	if err := batch.Delete(filing, nil); err != nil {
+		return err
+	}
+	if verdict.FileAt.IsZero() {
+		swept.Removed++
+		err = s.remove(batch, v, id, at)
+		if err == nil && verdict.Event != nil {
+			var position uint64
+			position, err = s.log.append(batch, []rollcall.Event{*verdict.Event})
+			*positions = append(*positions, position)
+		}
+	} else {
+		swept.Refiled++
+		r.filed = verdict.FileAt.UTC().Truncate(time.Millisecond)
+		err = errors.Join(batch.Set(at.row(id), r.encode(), nil), batch.Set(filingKey(r.filed, id), nil, nil))
+	}
+	if err != nil {
+		return err
+	}
+	return s.db.Apply(batch, noWait)
+}
+
+func (s *Store) ownerOf(id string) (string, error) {
+	v, err := s.view()
+	if err != nil {
+		return "", err
+	}
+	defer v.close()
+	p, err := v.pointer(id)
+	return p.userID, err
+}
+
+// remove takes a session's row and its pointer away, and the user's row with the
+// last of them.
+func (s *Store) remove(batch *pebbledb.Batch, v view, id string, at pointer) error {
+	key := at.row(id)
+	others, err := v.hasOtherSession(at.userID, key)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(batch.Delete(key, nil), batch.Delete(pointerKey(id), nil))
+	if !others {
+		err = errors.Join(err, batch.Delete(userKey(at.userID), nil))
+	}
+	return err
+}
+
+// sweepEvents removes the events before the bite's bound, from the oldest on, and
+// remembers how far, so that positions are never given out twice.
+func (s *Store) sweepEvents(bite rollcall.Sweep) (int, error) {
+	it, err := s.db.NewIter(&pebbledb.IterOptions{LowerBound: eventKey(0), UpperBound: eventKey(s.log.readable())})
+	if err != nil {
+		return 0, err
+	}
+	defer closeQuietly(it)
+	n, last := 0, uint64(0)
+	for ok := it.First(); ok && n < bite.Limit; ok = it.Next() {
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return 0, err
+		}
+		e, err := decodeEvent(value)
+		if err != nil {
+			return 0, err
+		}
+		if !e.At.Before(bite.EventsBefore) {
+			break
+		}
+		n, last = n+1, binary.BigEndian.Uint64(it.Key()[1:])
+	}
+	if err := it.Error(); err != nil || n == 0 {
+		return 0, err
+	}
+	batch := s.db.NewBatch()
+	defer closeQuietly(batch)
+	err = errors.Join(
+		batch.DeleteRange(eventKey(0), eventKey(last+1), nil),
+		batch.Set(metaKey("swept"), binary.BigEndian.AppendUint64(nil, last), nil),
+	)
+	if err != nil {
+		return 0, err
+	}
+	return n, s.db.Apply(batch, noWait)
+}

@@ -1,0 +1,69 @@
+package pebble
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/rollcall-id/rollcall"
+)
+
+// touchBite is how many touches are applied under one taking of stripes.
+const touchBite = 256
+
+// Touch implements rollcall.Store. The bites are applied without waiting for the
+// disk, so that no stripe is held for a sync; one sync at the end makes all of
+// them durable, since the log is one sequence.
+func (s *Store) Touch(ctx context.Context, touches []rollcall.Touch) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for bite := range slices.Chunk(touches, touchBite) {
+		if err := s.touch(bite); err != nil {
+			return err
+		}
+	}
+	return s.db.LogData(nil, s.sync)
+}
+
+func (s *Store) touch(touches []rollcall.Touch) error {
+	var stripes []int
+	for i := range touches {
+		stripes = append(stripes, s.stripeOf(touches[i].UserID))
+	}
+	slices.Sort(stripes)
+	for _, i := range slices.Compact(stripes) {
+		s.users[i].Lock()
+		defer s.users[i].Unlock()
+	}
+	v, err := s.view()
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	batch := s.db.NewBatch()
+	defer closeQuietly(batch)
+	touched := map[string]row{} // a session may be there twice
+	for _, t := range touches {
+		r, seen := touched[t.SessionID]
+		if !seen {
+			var p pointer
+			r, p, err = v.row(t.SessionID)
+			if errors.Is(err, rollcall.ErrNoSession) || err == nil && (p.userID != t.UserID || p.kind == kindEnded) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+		}
+		r.session.Last = r.session.Last.Later(t.Interaction)
+		touched[t.SessionID] = r
+	}
+	for _, r := range touched {
+		key := sessionKey(kindLive, r.session.UserID, r.session.Position())
+		if err := batch.Set(key, r.encode(), nil); err != nil {
+			return err
+		}
+	}
+	return s.db.Apply(batch, noWait)
+}
