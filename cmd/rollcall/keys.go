@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/store/pebble"
+)
+
+// A key is one setting. This table makes the flags, the environment's names, the
+// file's keys, --help and docs/config.md.
+type key struct {
+	name  string // as in the file; flags have - for _, the environment ROLLCALL_ and capitals
+	value any    // the default, whose type is the key's
+	help  string
+	check func(string) error
+}
+
+func (k key) flag() string { return strings.ReplaceAll(k.name, "_", "-") }
+func (k key) env() string  { return envPrefix + strings.ToUpper(k.name) }
+
+const envPrefix = "ROLLCALL_"
+
+func keys() []key {
+	p := rollcall.DefaultPolicy()
+	return []key{
+		{name: "data", value: "rollcall-data", help: "directory of the store, the keys and the local CA"},
+		{name: "store", value: "pebble", help: "engine: pebble (on disk) or memory (nothing outlives the process)", check: oneOf("pebble", "memory")},
+		{name: "listen", value: "127.0.0.1:8080", help: `address for plain http, "off" for none; off loopback it needs behind_proxy`},
+		{name: "tls_listen", value: "127.0.0.1:8443", help: `address for https, "off" for none; off loopback it needs tls_cert and tls_key`},
+		{name: "tls_cert", value: "", help: "certificate file (PEM, with its chain); without one, a local CA in the data directory signs for loopback"},
+		{name: "tls_key", value: "", help: "key file of the certificate (PEM)"},
+		{name: "public_url", value: []string{}, help: "origin at which clients reach the server, such as https://sessions.example.com; repeatable; default: the https listener as localhost and 127.0.0.1"},
+		{name: "behind_proxy", value: false, help: "a proxy in front speaks TLS: plain http may listen off loopback"},
+		{name: "trusted_proxies", value: []string{}, help: "addresses and networks whose X-Forwarded-For is believed; repeatable"},
+		{name: "cookie_domain", value: "", help: "domain to share the session cookie with; without one it stays with the host"},
+		{name: "session_lifetime", value: p.Persistent.Absolute, help: "absolute limit of persistent sessions"},
+		{name: "idle_session_lifetime", value: p.Persistent.Idle, help: "idle limit of persistent sessions"},
+		{name: "ephemeral_session_lifetime", value: p.NonPersistent.Absolute, help: "absolute limit of non-persistent sessions"},
+		{name: "idle_ephemeral_session_lifetime", value: p.NonPersistent.Idle, help: "idle limit of non-persistent sessions"},
+		{name: "max_sessions_per_user", value: 0, help: "live sessions that one user may have; 0 sets no limit"},
+		{name: "at_session_limit", value: string(p.AtLimit), help: "at the limit: end_oldest or deny", check: oneOf(string(rollcall.EndOldest), string(rollcall.Deny))},
+		{name: "touch_interval", value: time.Second, help: "how often interactions are written; a crash loses at most this much of them"},
+		{name: "event_retention", value: 30 * 24 * time.Hour, help: "how long events are kept"},
+		{name: "min_free_disk", value: pebble.DefaultMinFree, help: "free disk space in bytes below which changes are refused and checks go on"},
+		{name: "max_connections", value: 10000, help: "open connections per listener; 0 sets no limit"},
+		{name: "drain_delay", value: time.Duration(0), help: "how long to serve on after a stop was asked for, not ready, so that load balancers notice"},
+		{name: "log_format", value: "auto", help: "json, text, or auto: text on a terminal", check: oneOf("json", "text", "auto")},
+		{name: "log_level", value: "info", help: "debug, info, warn or error; a line a request is info", check: oneOf("debug", "info", "warn", "error")},
+	}
+}
+
+// clientsKey is the one key that only a file can set.
+const clientsKey = "clients"
+
+func oneOf(allowed ...string) func(string) error {
+	return func(value string) error {
+		if !slices.Contains(allowed, value) {
+			return fmt.Errorf("must be one of %s", strings.Join(allowed, ", "))
+		}
+		return nil
+	}
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-id/rollcall/server"
+)
+
+// A remoteServer is one that a command speaks to over HTTP.
+type remoteServer struct {
+	url    string
+	token  string
+	client *http.Client
+}
+
+// addRemoteFlags gives a command what it needs to find a server.
+func addRemoteFlags(c *cobra.Command) {
+	flags := c.PersistentFlags()
+	flags.String("url", "", "the server's origin (default: the https address of the configuration; ROLLCALL_URL)")
+	flags.String("ca", "", "certificate of the CA to trust (default: the local CA of the data directory; ROLLCALL_CA)")
+	flags.String("token-file", "", "file with a management token (default: ROLLCALL_TOKEN, or one minted with the keys of the data directory)")
+	addFlags(flags, "data", "public_url", "listen", "tls_listen")
+}
+
+// newRemote finds the server that a command means. With scopes, it finds or mints
+// a token as well.
+func newRemote(c *cobra.Command, scopes ...string) (*remoteServer, error) {
+	cfg, err := loadConfig(c.Flags(), os.Environ())
+	if err != nil {
+		return nil, err
+	}
+	setting := func(flag, variable, otherwise string) string {
+		if f := c.Flags().Lookup(flag); f.Changed {
+			return f.Value.String()
+		}
+		if value := os.Getenv(variable); value != "" {
+			return value
+		}
+		return otherwise
+	}
+	r := &remoteServer{url: strings.TrimSuffix(setting("url", "ROLLCALL_URL", configuredURL(cfg)), "/")}
+	if r.client, err = newHTTPClient(setting("ca", "ROLLCALL_CA", ""), server.CAFile(cfg.text("data"))); err != nil {
+		return nil, usage(err)
+	}
+	if len(scopes) == 0 {
+		return r, nil
+	}
+	switch file := setting("token-file", "ROLLCALL_TOKEN_FILE", ""); {
+	case file != "":
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, usage(err)
+		}
+		r.token = strings.TrimSpace(string(data))
+	case os.Getenv("ROLLCALL_TOKEN") != "":
+		r.token = os.Getenv("ROLLCALL_TOKEN")
+	default:
+		r.token, err = mint(cfg, scopes, time.Minute)
+	}
+	return r, err
+}
+
+// newHTTPClient trusts the system's CAs and the one given; without one given, the
+// local CA if there is one.
+func newHTTPClient(ca, localCA string) (*http.Client, error) {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	file := ca
+	if file == "" {
+		file = localCA
+	}
+	switch data, err := os.ReadFile(file); {
+	case ca == "" && errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	case !pool.AppendCertsFromPEM(data):
+		return nil, fmt.Errorf("there is no certificate in %s", file)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	return &http.Client{Transport: transport, Timeout: 30 * time.Second}, nil
+}
+
+// do makes a request and decodes the answer into out, unless that is nil.
+func (r *remoteServer) do(ctx context.Context, method, path string, out any) error {
+	request, err := http.NewRequestWithContext(ctx, method, r.url+path, nil)
+	if err != nil {
+		return usage(err)
+	}
+	if r.token != "" {
+		request.Header.Set("Authorization", "Bearer "+r.token)
+	}
+	answer, err := r.client.Do(request)
+	if err != nil {
+		return fmt.Errorf("asking the server: %w", err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, 16<<20))
+	if err != nil {
+		return fmt.Errorf("reading the server's answer: %w", err)
+	}
+	if answer.StatusCode >= 300 {
+		var refusal struct{ Message string }
+		_ = json.Unmarshal(body, &refusal) // an answer that is not ours has its status
+		return fmt.Errorf("%s %s: %s %s", method, path, answer.Status, refusal.Message)
+	}
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal(body, out)
+}
+
+func newHealthcheck() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "healthcheck",
+		Short: "Ask the server whether it is ready; exit 0 when it is",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			r, err := newRemote(c)
+			if err != nil {
+				return err
+			}
+			return r.do(c.Context(), http.MethodGet, "/readyz", nil)
+		},
+	}
+	addRemoteFlags(c)
+	return c
+}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/wire"
+	"github.com/rollcall-id/rollcall/oauth"
+	"github.com/rollcall-id/rollcall/server"
+	"github.com/rollcall-id/rollcall/store/memory"
+	"github.com/rollcall-id/rollcall/store/pebble"
+)
+
+func newServe() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve until a signal says stop",
+		Long: `Serve until SIGTERM or SIGINT. Then readiness goes first, requests under way are
+finished, what is in memory is written, and the exit status is 0; a second signal
+ends the process at once.
+
+Each flag can also be set as ROLLCALL_NAME in the environment, or as name in the
+configuration file.`,
+		Example: `  rollcall serve --data /var/lib/rollcall --config /etc/rollcall.yaml
+  rollcall serve --tls-listen :443 --tls-cert cert.pem --tls-key key.pem --public-url https://sessions.example.com`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(c.Flags(), os.Environ())
+			if err != nil {
+				return err
+			}
+			return serve(c.Context(), cfg, newLogger(cfg), nil)
+		},
+	}
+	addFlags(c.Flags())
+	return c
+}
+
+// serve runs a server until ctx is done. ready, unless nil, is called once it
+// listens, and ctx ends with it when it fails.
+func serve(ctx context.Context, cfg *config, log *slog.Logger, ready func(context.Context, *running) error) (err error) {
+	r, err := start(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.store.Close()) }()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	if ready == nil {
+		done <- nil
+	} else {
+		go func() {
+			err := ready(ctx, r)
+			if err != nil {
+				cancel()
+			}
+			done <- err
+		}()
+	}
+	served := server.Serve(ctx, r.listeners, r.doors, cfg.duration("drain_delay"))
+	cancel()
+	return errors.Join(served, <-done)
+}
+
+// A running server is everything that one is put together from.
+type running struct {
+	cfg       *config
+	keys      *oauth.Keys
+	issuer    *oauth.Issuer
+	manager   *rollcall.Manager
+	store     rollcall.Store
+	listeners server.Listeners
+	doors     *server.Doors
+}
+
+// start puts a server together, up to open sockets. What fails leaves nothing
+// open.
+func start(cfg *config, log *slog.Logger) (r *running, err error) {
+	r = &running{cfg: cfg}
+	trusted, err := server.ParseProxies(cfg.list("trusted_proxies"))
+	if err != nil {
+		return nil, usage(fmt.Errorf("trusted_proxies: %w", err))
+	}
+	if r.keys, err = oauth.OpenKeys(keyDir(cfg)); err != nil {
+		return nil, err
+	}
+	options, err := listenOptions(cfg)
+	if err != nil {
+		return nil, usage(err)
+	}
+	if r.listeners, err = server.Listen(options); err != nil {
+		return nil, usage(err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.listeners.Close())
+		}
+	}()
+	if r.issuer, err = newIssuer(cfg, r.keys, r.listeners.URLs(), log); err != nil {
+		return nil, usage(err)
+	}
+	if r.store, err = openStore(cfg, log); err != nil {
+		return nil, err
+	}
+	if r.manager, err = rollcall.New(r.store, managerOptions(cfg, r.keys, log)); err != nil {
+		return nil, usage(errors.Join(err, r.store.Close()))
+	}
+	r.doors = &server.Doors{
+		Manager: r.manager, Issuer: r.issuer, Keys: r.keys, Cookie: wire.NewCookie(cfg.text("cookie_domain")),
+		TrustedProxies: trusted, Logger: log,
+	}
+	return r, nil
+}
+
+func keyDir(cfg *config) string { return filepath.Join(cfg.text("data"), "keys") }
+
+func listenOptions(cfg *config) (server.ListenOptions, error) {
+	o := server.ListenOptions{
+		HTTP: cfg.address("listen"), TLS: cfg.address("tls_listen"),
+		BehindProxy: cfg.flag("behind_proxy"), MaxConnections: cfg.number("max_connections"),
+	}
+	cert, key := cfg.text("tls_cert"), cfg.text("tls_key")
+	if (cert == "") != (key == "") {
+		return o, errors.New("tls_cert and tls_key go together: one of them is missing")
+	}
+	if o.TLS == "" {
+		return o, nil
+	}
+	var err error
+	if cert != "" {
+		o.Config, err = server.LoadTLS(cert, key)
+	} else {
+		o.Local = true
+		o.Config, err = localTLS(cfg)
+	}
+	return o, err
+}
+
+func localTLS(cfg *config) (*tls.Config, error) {
+	if err := os.MkdirAll(cfg.text("data"), 0o700); err != nil {
+		return nil, err
+	}
+	return server.LocalTLS(cfg.text("data"), time.Now())
+}
+
+func newIssuer(cfg *config, keys *oauth.Keys, ownURLs []string, log *slog.Logger) (*oauth.Issuer, error) {
+	urls := cfg.list("public_url")
+	if len(urls) == 0 {
+		urls = ownURLs
+	}
+	for i := range urls {
+		urls[i] = strings.TrimSuffix(urls[i], "/")
+	}
+	return oauth.NewIssuer(oauth.Options{Keys: keys, PublicURLs: urls, Clients: cfg.clients, Logger: log})
+}
+
+func openStore(cfg *config, log *slog.Logger) (rollcall.Store, error) {
+	if cfg.text("store") == "memory" {
+		log.Warn("the store is in memory: sessions do not outlive the process")
+		return memory.New(), nil
+	}
+	return pebble.Open(filepath.Join(cfg.text("data"), "store"), pebble.Options{Logger: log, MinFree: int64(cfg.number("min_free_disk"))})
+}
+
+func policy(cfg *config) rollcall.Policy {
+	return rollcall.Policy{
+		Persistent:         rollcall.Lifetimes{Absolute: cfg.duration("session_lifetime"), Idle: cfg.duration("idle_session_lifetime")},
+		NonPersistent:      rollcall.Lifetimes{Absolute: cfg.duration("ephemeral_session_lifetime"), Idle: cfg.duration("idle_ephemeral_session_lifetime")},
+		MaxSessionsPerUser: cfg.number("max_sessions_per_user"),
+		AtLimit:            rollcall.AtLimit(cfg.text("at_session_limit")),
+	}
+}
+
+func managerOptions(cfg *config, keys *oauth.Keys, log *slog.Logger) rollcall.Options {
+	return rollcall.Options{
+		Policy: policy(cfg), DerivationKey: keys.Derivation, Logger: log,
+		TouchInterval: cfg.duration("touch_interval"), EventRetention: cfg.duration("event_retention"),
+	}
+}
+
+// newLogger writes to stderr: lines of JSON, or text for people.
+func newLogger(cfg *config) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.text("log_level"))) // the table has checked it
+	o := &slog.HandlerOptions{Level: level}
+	format := cfg.text("log_format")
+	if format == "text" || format == "auto" && isTerminal(os.Stderr) {
+		return slog.New(slog.NewTextHandler(os.Stderr, o))
+	}
+	return slog.New(slog.NewJSONHandler(os.Stderr, o))
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

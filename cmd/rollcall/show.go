@@ -1,0 +1,98 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-id/rollcall/server"
+)
+
+func newConfig() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "config",
+		Short: "Show or check the configuration",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	var asJSON bool
+	show := &cobra.Command{
+		Use:   "print",
+		Short: "Print every setting and where it comes from",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(c.Flags(), os.Environ())
+			if err != nil {
+				return err
+			}
+			return printConfig(c, cfg, asJSON)
+		},
+	}
+	check := &cobra.Command{
+		Use:   "check",
+		Short: "Check the configuration as serve would, and start nothing",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(c.Flags(), os.Environ())
+			if err != nil {
+				return err
+			}
+			if err := policy(cfg).Check(); err != nil {
+				return usage(err)
+			}
+			if _, err := server.ParseProxies(cfg.list("trusted_proxies")); err != nil {
+				return usage(err)
+			}
+			fmt.Fprintln(c.OutOrStdout(), "The configuration is good.")
+			return nil
+		},
+	}
+	addFlags(show.Flags())
+	addFlags(check.Flags())
+	show.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.AddCommand(show, check)
+	return c
+}
+
+// printConfig shows the settings. None of them is a secret: clients are shown by
+// id and scopes, without the hashes of their secrets.
+func printConfig(c *cobra.Command, cfg *config, asJSON bool) error {
+	type setting struct {
+		Key    string `json:"key"`
+		Value  any    `json:"value"`
+		Source string `json:"source"`
+	}
+	var settings []setting
+	for _, k := range keys() {
+		settings = append(settings, setting{k.name, spell(cfg.values[k.name]), cfg.sources[k.name]})
+	}
+	for _, client := range cfg.clients {
+		settings = append(settings, setting{clientsKey, client.ID + ": " + strings.Join(client.Scopes, " "), "file"})
+	}
+	if asJSON {
+		enc := json.NewEncoder(c.OutOrStdout())
+		enc.SetIndent("", "  ")
+		return enc.Encode(settings)
+	}
+	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "KEY\tVALUE\tSOURCE")
+	for _, s := range settings {
+		fmt.Fprintf(w, "%s\t%v\t%s\n", s.Key, s.Value, s.Source)
+	}
+	return w.Flush()
+}
+
+// spell writes a value as the file would have it.
+func spell(value any) any {
+	switch v := value.(type) {
+	case []string:
+		return strings.Join(v, ",")
+	case fmt.Stringer:
+		return v.String()
+	}
+	return value
+}

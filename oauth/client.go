@@ -1,0 +1,79 @@
+package oauth
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"slices"
+
+	"github.com/rollcall-id/rollcall"
+)
+
+// SecretPrefix begins every client secret, so that scanners find leaked ones.
+const SecretPrefix = "rccs_"
+
+// A Client is an application that may call the Management API and ours.
+type Client struct {
+	ID   string
+	Name string
+	// SecretHashes are SHA-256 of its secrets; two while one is exchanged.
+	SecretHashes [][sha256.Size]byte
+	Scopes       []string
+}
+
+var clientID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// Check reports what is wrong with the client's declaration, if anything.
+func (c Client) Check() error {
+	if !clientID.MatchString(c.ID) {
+		return fmt.Errorf("client %q: an id has 1 to 64 characters of A-Z, a-z, 0-9, _ and -", rollcall.Echo(c.ID))
+	}
+	if len(c.SecretHashes) == 0 {
+		return fmt.Errorf("client %s: it has no client_secret_sha256; `rollcall client new` makes one", c.ID)
+	}
+	for _, scope := range c.Scopes {
+		if !slices.Contains(rollcall.Scopes(), scope) {
+			return fmt.Errorf("client %s: there is no scope %q; there are %v", c.ID, rollcall.Echo(scope), rollcall.Scopes())
+		}
+	}
+	return nil
+}
+
+// NewClientSecret returns a new secret of 256 bits, which is shown once, and the
+// hash that is kept of it, in hexadecimal.
+func NewClientSecret() (secret, hash string) {
+	var b [32]byte
+	rand.Read(b[:])
+	secret = SecretPrefix + base64.RawURLEncoding.EncodeToString(b[:])
+	sum := sha256.Sum256([]byte(secret))
+	return secret, hex.EncodeToString(sum[:])
+}
+
+// ParseSecretHash reads what NewClientSecret returned of a secret.
+func ParseSecretHash(text string) (hash [sha256.Size]byte, err error) {
+	b, err := hex.DecodeString(text)
+	if err != nil || len(b) != len(hash) {
+		return hash, fmt.Errorf("a client_secret_sha256 is %d hexadecimal digits", 2*len(hash))
+	}
+	copy(hash[:], b)
+	return hash, nil
+}
+
+// accepts reports whether secret is one of the client's. It takes as long for a
+// client that does not exist.
+func (c *Client) accepts(secret string) bool {
+	sum := sha256.Sum256([]byte(secret))
+	hashes := [][sha256.Size]byte{{}}
+	if c != nil {
+		hashes = c.SecretHashes
+	}
+	ok := 0
+	for _, h := range hashes {
+		ok |= subtle.ConstantTimeCompare(sum[:], h[:])
+	}
+	return ok == 1 && c != nil
+}

@@ -1,0 +1,163 @@
+package oauth
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/rollcall-id/rollcall"
+)
+
+// TokenLifetime is how long a management token holds (wire.md 1.3).
+const TokenLifetime = 24 * time.Hour
+
+const (
+	// tokenType keeps management tokens apart from every other kind of JWT that
+	// the same key may sign.
+	tokenType = "rollcall-management+jwt"
+
+	grantClient  = "client-credentials"
+	grantOffline = "offline"
+)
+
+// claims are those of a management token.
+type claims struct {
+	jwt.RegisteredClaims
+	AuthorizedParty string `json:"azp,omitempty"`
+	Grant           string `json:"gty"`
+	Scope           string `json:"scope,omitempty"`
+}
+
+// Options configure an Issuer.
+type Options struct {
+	Keys *Keys
+	// PublicURLs are the origins at which clients know this server, without a
+	// slash at the end; the first is the one that counts where none is named.
+	PublicURLs []string
+	Clients    []Client
+	// Clock is where instants come from; nil is time.Now.
+	Clock func() time.Time
+	// Logger notes the use of tokens that were minted offline; nil discards.
+	Logger *slog.Logger
+}
+
+// An Issuer gives tokens out and verifies them. Its methods may be called at once
+// from many goroutines.
+type Issuer struct {
+	keys    *Keys
+	urls    []string
+	clock   func() time.Time
+	log     *slog.Logger
+	clients map[string]*Client
+	parser  *jwt.Parser
+
+	mu       sync.RWMutex
+	verified map[[32]byte]verified
+}
+
+// NewIssuer returns an Issuer, or what is wrong with its options.
+func NewIssuer(o Options) (*Issuer, error) {
+	i := &Issuer{
+		keys: o.Keys, urls: o.PublicURLs, clock: o.Clock, log: o.Logger,
+		clients: map[string]*Client{}, verified: map[[32]byte]verified{},
+	}
+	if i.clock == nil {
+		i.clock = time.Now
+	}
+	if i.log == nil {
+		i.log = slog.New(slog.DiscardHandler)
+	}
+	if len(i.urls) == 0 {
+		return nil, fmt.Errorf("a public URL is needed: tokens name it as issuer and audience")
+	}
+	for _, u := range i.urls {
+		if err := checkPublicURL(u); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range o.Clients {
+		if err := c.Check(); err != nil {
+			return nil, err
+		}
+		if i.clients[c.ID] != nil {
+			return nil, fmt.Errorf("client %s is declared twice", c.ID)
+		}
+		i.clients[c.ID] = &c
+	}
+	i.parser = jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodRS256.Alg()}), jwt.WithTimeFunc(i.clock),
+		jwt.WithExpirationRequired(), jwt.WithStrictDecoding())
+	return i, nil
+}
+
+func checkPublicURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || strings.TrimRight(u.Path, "/") != u.Path || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("%q is no public URL: it is like https://sessions.example.com, without a slash at the end", rollcall.Echo(text))
+	}
+	return nil
+}
+
+// Audience is what tokens for the Management API at a public URL are for, with
+// the published slash at the end (wire.md 1.3).
+func Audience(publicURL string) string { return publicURL + "/api/v2/" }
+
+// urlOf returns the public URL that an audience belongs to.
+func (i *Issuer) urlOf(audience string) (string, bool) {
+	at := slices.IndexFunc(i.urls, func(u string) bool { return Audience(u) == audience })
+	if at < 0 {
+		return "", false
+	}
+	return i.urls[at], true
+}
+
+// issue signs a token for a client.
+func (i *Issuer) issue(publicURL string, c *Client, scope string) (string, error) {
+	return i.sign(publicURL, claims{
+		RegisteredClaims: jwt.RegisteredClaims{Subject: c.ID + "@clients"},
+		AuthorizedParty:  c.ID,
+		Grant:            grantClient,
+		Scope:            scope,
+	}, TokenLifetime)
+}
+
+// MintOffline signs a token that no client asked for, for whoever holds the keys.
+// Its use is logged by its id. publicURL "" is the first one.
+func (i *Issuer) MintOffline(publicURL string, scopes []string, lifetime time.Duration) (string, error) {
+	if publicURL == "" {
+		publicURL = i.urls[0]
+	}
+	if _, ok := i.urlOf(Audience(publicURL)); !ok {
+		return "", fmt.Errorf("%q is not among the public URLs", rollcall.Echo(publicURL))
+	}
+	for _, scope := range scopes {
+		if !slices.Contains(rollcall.Scopes(), scope) {
+			return "", fmt.Errorf("there is no scope %q; there are %v", rollcall.Echo(scope), rollcall.Scopes())
+		}
+	}
+	return i.sign(publicURL, claims{
+		RegisteredClaims: jwt.RegisteredClaims{Subject: grantOffline},
+		Grant:            grantOffline,
+		Scope:            strings.Join(scopes, " "),
+	}, lifetime)
+}
+
+func (i *Issuer) sign(publicURL string, c claims, lifetime time.Duration) (string, error) {
+	now := i.clock()
+	var id [16]byte
+	rand.Read(id[:])
+	c.ID = base64.RawURLEncoding.EncodeToString(id[:])
+	c.Issuer = publicURL + "/"
+	c.Audience = jwt.ClaimStrings{Audience(publicURL)}
+	c.IssuedAt, c.ExpiresAt = jwt.NewNumericDate(now), jwt.NewNumericDate(now.Add(lifetime))
+	t := jwt.NewWithClaims(jwt.SigningMethodRS256, c)
+	t.Header["typ"], t.Header["kid"] = tokenType, i.keys.kid
+	return t.SignedString(i.keys.signing)
+}

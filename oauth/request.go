@@ -1,0 +1,124 @@
+package oauth
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"unicode/utf8"
+)
+
+// maxTokenRequest bounds the body of a token request, in bytes.
+const maxTokenRequest = 64 << 10
+
+// A tokenRequest is what clients send in any of the encodings of wire.md 1.4.
+type tokenRequest struct {
+	grantType, clientID, clientSecret, audience, scope string
+}
+
+// badRequest refuses a request in the OAuth form (RFC 6749 5.2).
+func badRequest(status int, description string, args ...any) *refusal {
+	return &refusal{status: status, code: "invalid_request", description: fmt.Sprintf(description, args...)}
+}
+
+func readTokenRequest(w http.ResponseWriter, r *http.Request) (tokenRequest, *refusal) {
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxTokenRequest))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return tokenRequest{}, badRequest(http.StatusRequestEntityTooLarge, "The request is larger than %d bytes", maxTokenRequest)
+	}
+	if err != nil || !utf8.Valid(data) {
+		return tokenRequest{}, badRequest(http.StatusBadRequest, "The request cannot be read")
+	}
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		media = ""
+	}
+	var values map[string]string
+	switch media {
+	case "application/x-www-form-urlencoded":
+		values, err = formValues(string(data))
+	case "application/json":
+		values, err = jsonValues(data)
+	default:
+		return tokenRequest{}, badRequest(http.StatusUnsupportedMediaType, "The request is a form or JSON")
+	}
+	if err != nil {
+		return tokenRequest{}, badRequest(http.StatusBadRequest, "The request cannot be read: %s", err)
+	}
+	t := tokenRequest{
+		grantType: values["grant_type"], clientID: values["client_id"], clientSecret: values["client_secret"],
+		audience: values["audience"], scope: values["scope"],
+	}
+	return t.withBasic(r)
+}
+
+// withBasic adds client credentials that come as HTTP Basic, form-encoded (RFC
+// 6749 2.3.1). The id may be repeated in the body, nothing else.
+func (t tokenRequest) withBasic(r *http.Request) (tokenRequest, *refusal) {
+	id, secret, ok := r.BasicAuth()
+	if !ok {
+		return t, nil
+	}
+	id, idErr := url.QueryUnescape(id)
+	secret, secretErr := url.QueryUnescape(secret)
+	if idErr != nil || secretErr != nil {
+		return t, badRequest(http.StatusBadRequest, "The Authorization header cannot be read")
+	}
+	if t.clientSecret != "" || t.clientID != "" && t.clientID != id {
+		return t, badRequest(http.StatusBadRequest, "Client credentials come in one way, not in two")
+	}
+	t.clientID, t.clientSecret = id, secret
+	return t, nil
+}
+
+// formValues reads a form. A parameter must not come twice (RFC 6749 3.2).
+func formValues(data string) (map[string]string, error) {
+	form, err := url.ParseQuery(data)
+	if err != nil {
+		return nil, errors.New("not a form")
+	}
+	values := map[string]string{}
+	for name, list := range form {
+		if len(list) > 1 || !utf8.ValidString(list[0]) {
+			return nil, errors.New("a parameter comes twice, or is not UTF-8")
+		}
+		values[name] = list[0]
+	}
+	return values, nil
+}
+
+// jsonValues reads one flat JSON object of strings, no name twice. Values of
+// other types belong to parameters that nobody here asks for.
+func jsonValues(data []byte) (map[string]string, error) {
+	malformed := errors.New("not a JSON object of strings")
+	d := json.NewDecoder(bytes.NewReader(data))
+	if token, err := d.Token(); err != nil || token != json.Delim('{') {
+		return nil, malformed
+	}
+	values := map[string]string{}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil, malformed
+		}
+		value, err := d.Token()
+		if _, nested := value.(json.Delim); err != nil || nested {
+			return nil, malformed
+		}
+		if _, twice := values[name.(string)]; twice {
+			return nil, malformed
+		}
+		values[name.(string)], _ = value.(string)
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, malformed
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, malformed
+	}
+	return values, nil
+}

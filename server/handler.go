@@ -1,0 +1,135 @@
+package server
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/api"
+	"github.com/rollcall-id/rollcall/gate"
+	"github.com/rollcall-id/rollcall/internal/wire"
+	"github.com/rollcall-id/rollcall/management"
+	"github.com/rollcall-id/rollcall/oauth"
+)
+
+// Doors are what is served.
+type Doors struct {
+	Manager *rollcall.Manager
+	Issuer  *oauth.Issuer
+	Keys    *oauth.Keys
+	// Cookie carries session tokens in browsers.
+	Cookie wire.Cookie
+	// TrustedProxies may say where a request came from.
+	TrustedProxies []netip.Prefix
+	Logger         *slog.Logger
+
+	draining atomic.Bool
+}
+
+// maxCorrelationID is where X-Correlation-ID is cut (wire.md 1.1).
+const maxCorrelationID = 64
+
+// Handler returns everything that is served, in one handler.
+func (d *Doors) Handler() http.Handler {
+	from := remote{d.TrustedProxies}
+	authenticate := d.authenticator(from)
+	published := management.New(d.Manager, authenticate, d.Logger)
+	own := api.New(d.Manager, authenticate, d.Cookie, d.Logger)
+	exact := map[string]http.Handler{
+		"/check":                 gate.New(d.Manager, d.Cookie, from.ip, d.Logger),
+		"/oauth/token":           d.Issuer.Endpoint(from.ip),
+		"/.well-known/jwks.json": d.Keys,
+		"/healthz":               http.HandlerFunc(healthz),
+		"/readyz":                http.HandlerFunc(d.readyz),
+	}
+	route := func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.EscapedPath()
+		switch h, ok := exact[path]; {
+		case ok:
+			h.ServeHTTP(w, r)
+		case strings.HasPrefix(path, "/api/v2/"):
+			published.ServeHTTP(w, r)
+		case strings.HasPrefix(path, "/v1/"):
+			own.ServeHTTP(w, r)
+		default:
+			wire.NotFound(w, r)
+		}
+	}
+	return observe(http.HandlerFunc(route), from, d.Logger)
+}
+
+// authenticator verifies bearer tokens and answers refusals as published (wire.md
+// 1.2).
+func (d *Doors) authenticator(from remote) wire.Authenticate {
+	return func(w http.ResponseWriter, r *http.Request) (rollcall.Caller, bool) {
+		caller, refusal := d.Issuer.Verify(r)
+		switch refusal {
+		case nil:
+			origin := rollcall.NewOrigin(from.ip(r), r.UserAgent())
+			caller.IP, caller.UserAgent = origin.IP, origin.UserAgent
+			caller.CorrelationID = correlationID(r)
+			noteCaller(r, caller.ID)
+			return caller, true
+		case oauth.ErrMalformed:
+			wire.WriteError(w, http.StatusBadRequest, refusal.Message, "Bearer")
+		default:
+			wire.WriteUnauthorized(w, refusal.Message, refusal != oauth.ErrMissing)
+		}
+		return rollcall.Caller{}, false
+	}
+}
+
+func correlationID(r *http.Request) string {
+	id := []rune(strings.ToValidUTF8(r.Header.Get("X-Correlation-ID"), "\ufffd"))
+	return string(id[:min(len(id), maxCorrelationID)])
+}
+
+// healthz says that the process runs.
+func healthz(w http.ResponseWriter, _ *http.Request) {
+	wire.WriteJSON(w, http.StatusOK, []byte(`{"status":"ok"}`))
+}
+
+// readyz says whether requests should come here.
+func (d *Doors) readyz(w http.ResponseWriter, r *http.Request) {
+	err := d.Manager.Ready(r.Context())
+	if d.draining.Load() {
+		err = errors.New("stopping")
+	}
+	if err != nil {
+		d.Logger.WarnContext(r.Context(), "not ready", "error", err)
+		wire.WriteJSON(w, http.StatusServiceUnavailable, []byte(`{"status":"not ready"}`))
+		return
+	}
+	wire.WriteJSON(w, http.StatusOK, []byte(`{"status":"ready"}`))
+}
+
+// observe gives each request an id, writes one line at its end, and answers 500
+// for what nobody has caught.
+func observe(h http.Handler, from remote, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		id := requestID(r)
+		header := w.Header()
+		header["X-Request-Id"] = []string{id}
+		header["X-Content-Type-Options"] = noSniff
+		if r.TLS != nil {
+			header["Strict-Transport-Security"] = hsts
+		}
+		note := &note{ResponseWriter: w}
+		defer func() {
+			if p := recover(); p != nil && p != http.ErrAbortHandler {
+				log.Error("a request ended in a panic", "request_id", id, "panic", p, "stack", stack())
+				if note.status == 0 {
+					wire.WriteError(note, http.StatusInternalServerError, "An internal server error occurred", "")
+				}
+			}
+			logRequest(log, r, note, from, id, time.Since(start))
+		}()
+		h.ServeHTTP(note, r.WithContext(withNote(r.Context(), note)))
+	})
+}

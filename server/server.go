@@ -1,0 +1,186 @@
+// Package server puts the doors behind listeners: http and https, with bounds on
+// everything that a client can make last or grow, and a stop that loses nothing.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/net/netutil"
+	"golang.org/x/sync/errgroup"
+)
+
+// Bounds on what one connection may take. The body's bound is the doors'.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 15 * time.Second
+	writeTimeout      = 30 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 16 << 10
+	stopTimeout       = 20 * time.Second
+)
+
+// Listeners are the open sockets of a server. Either may be nil.
+type Listeners struct {
+	HTTP net.Listener
+	TLS  net.Listener
+}
+
+// ListenOptions say where to listen, and what makes it safe.
+type ListenOptions struct {
+	// HTTP and TLS are addresses; "" is none. Port 0 takes a free one.
+	HTTP, TLS string
+	// Config is the TLS listener's; Local is true when it is the local CA's.
+	Config *tls.Config
+	Local  bool
+	// BehindProxy says that a proxy on the way in speaks TLS.
+	BehindProxy bool
+	// MaxConnections bounds each listener's open connections; 0 is no bound.
+	MaxConnections int
+}
+
+// Listen opens the sockets. It refuses what would put secrets on a network in
+// the clear, or in the keeping of a certificate that nobody can check.
+func Listen(o ListenOptions) (Listeners, error) {
+	if o.HTTP == "" && o.TLS == "" {
+		return Listeners{}, errors.New("there is no address to listen on: set listen or tls_listen")
+	}
+	if o.HTTP != "" && !o.BehindProxy && !isLoopback(o.HTTP) {
+		return Listeners{}, fmt.Errorf("plain http on %s would put tokens on the network in the clear: listen on a loopback address, or set behind_proxy when a proxy in front speaks TLS", o.HTTP)
+	}
+	if o.TLS != "" && o.Local && !isLoopback(o.TLS) {
+		return Listeners{}, fmt.Errorf("https on %s needs a certificate: set tls_cert and tls_key (the local CA is for loopback alone)", o.TLS)
+	}
+	var l Listeners
+	var err error
+	if l.HTTP, err = listen(o.HTTP, o.MaxConnections); err != nil {
+		return Listeners{}, err
+	}
+	if l.TLS, err = listen(o.TLS, o.MaxConnections); err != nil {
+		return Listeners{}, errors.Join(err, l.Close())
+	}
+	if l.TLS != nil {
+		l.TLS = tls.NewListener(l.TLS, o.Config)
+	}
+	return l, nil
+}
+
+func listen(address string, maxConnections int) (net.Listener, error) {
+	if address == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listening: %w", err)
+	}
+	if maxConnections > 0 {
+		l = netutil.LimitListener(l, maxConnections)
+	}
+	return l, nil
+}
+
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+// Close closes the sockets. It is for listeners that Serve was not given.
+func (l Listeners) Close() error {
+	var err error
+	for _, listener := range []net.Listener{l.HTTP, l.TLS} {
+		if listener != nil {
+			err = errors.Join(err, listener.Close())
+		}
+	}
+	return err
+}
+
+// URLs are the origins under which clients on this machine reach the server:
+// those of the TLS listener, else of the plain one.
+func (l Listeners) URLs() []string {
+	scheme, listener := "https", l.TLS
+	if listener == nil {
+		scheme, listener = "http", l.HTTP
+	}
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		return nil
+	}
+	return []string{scheme + "://localhost:" + port, scheme + "://127.0.0.1:" + port}
+}
+
+// Serve answers requests on the listeners and runs the Manager's loops, until ctx
+// is done. Then readiness goes first; after drain no new request is taken, those
+// under way are finished, and the last interactions are written. It returns nil
+// when all that went well.
+func Serve(ctx context.Context, l Listeners, d *Doors, drain time.Duration) error {
+	loops, stopLoops := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopLoops()
+	servers, failed := errgroup.WithContext(ctx)
+	handler := d.Handler()
+	var running []*http.Server
+	for _, listener := range []net.Listener{l.HTTP, l.TLS} {
+		if listener == nil {
+			continue
+		}
+		s := newServer(handler, d.Logger)
+		running = append(running, s)
+		servers.Go(func() error {
+			if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("serving on %s: %w", listener.Addr(), err)
+			}
+			return nil
+		})
+		d.Logger.Info("listening", "address", listener.Addr().String(), "tls", listener == l.TLS)
+	}
+	var manager sync.WaitGroup
+	var managerErr error
+	manager.Go(func() { managerErr = d.Manager.Run(loops) })
+
+	<-failed.Done()
+	d.draining.Store(true)
+	if ctx.Err() != nil && drain > 0 {
+		d.Logger.Info("not ready any more, draining", "for", drain)
+		time.Sleep(drain)
+	}
+	stopErr := stop(running)
+	err := servers.Wait()
+	stopLoops()
+	manager.Wait()
+	return errors.Join(err, stopErr, managerErr)
+}
+
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// stop takes no new requests and waits for those under way, within bounds.
+func stop(running []*http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	var all errgroup.Group
+	for _, s := range running {
+		all.Go(func() error { return errors.Join(s.Shutdown(ctx), s.Close()) })
+	}
+	return all.Wait()
+}
