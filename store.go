@@ -138,7 +138,8 @@ type Touch struct {
 // starts anew at version 0.
 //
 // Events with an At before EventsBefore are removed, up to Limit of them,
-// from the oldest on and no further than the first that is younger.
+// from the oldest on and no further than the first that is younger. The events of
+// the bite itself stay.
 type Sweep struct {
 	SessionsBefore time.Time
 	EventsBefore   time.Time

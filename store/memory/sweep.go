@@ -16,6 +16,8 @@ func (s *Store) Sweep(ctx context.Context, bite rollcall.Sweep) (rollcall.Swept,
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var swept rollcall.Swept
+	swept.Events = s.sweepEvents(bite)
+	swept.More = swept.Events == bite.Limit
 	due := s.due(bite)
 	if len(due) > bite.Limit {
 		due, swept.More = due[:bite.Limit], true
@@ -33,14 +35,18 @@ func (s *Store) Sweep(ctx context.Context, bite rollcall.Sweep) (rollcall.Swept,
 		}
 		swept.Removed++
 	}
+	return swept, nil
+}
+
+// sweepEvents removes the events before the bite's bound. It comes first: the
+// events of the bite itself stay.
+func (s *Store) sweepEvents(bite rollcall.Sweep) int {
 	n := 0
 	for n < len(s.events) && n < bite.Limit && s.events[n].event.At.Before(bite.EventsBefore) {
 		n++
 	}
-	swept.Events = n
-	swept.More = swept.More || n == bite.Limit
 	s.events = slices.Delete(s.events, 0, n)
-	return swept, nil
+	return n
 }
 
 // due returns the rows filed before the bite's bound, oldest first.

@@ -26,6 +26,9 @@ func (s *Store) Sweep(ctx context.Context, bite rollcall.Sweep) (rollcall.Swept,
 		return rollcall.Swept{}, err
 	}
 	var swept rollcall.Swept
+	if swept.Events, err = s.sweepEvents(bite); err != nil {
+		return swept, err
+	}
 	var positions []uint64
 	// No event of the bite is read before the sync that makes it durable: a
 	// position that was read must never be given out again.
@@ -34,9 +37,6 @@ func (s *Store) Sweep(ctx context.Context, bite rollcall.Sweep) (rollcall.Swept,
 		if err := s.sweepOne(key, bite, &swept, &positions); err != nil {
 			return swept, err
 		}
-	}
-	if swept.Events, err = s.sweepEvents(bite); err != nil {
-		return swept, err
 	}
 	swept.More = len(filings) == bite.Limit || swept.Events == bite.Limit
 	return swept, s.db.LogData(nil, s.sync)

@@ -47,14 +47,16 @@ func (s *Store) touch(touches []rollcall.Touch) error {
 	for _, t := range touches {
 		r, seen := touched[t.SessionID]
 		if !seen {
-			var p pointer
-			r, p, err = v.row(t.SessionID)
-			if errors.Is(err, rollcall.ErrNoSession) || err == nil && (p.userID != t.UserID || p.kind == kindEnded) {
+			r, _, err = v.row(t.SessionID)
+			if errors.Is(err, rollcall.ErrNoSession) {
 				continue
 			}
 			if err != nil {
 				return err
 			}
+		}
+		if r.session.UserID != t.UserID || !r.session.EndedAt.IsZero() {
+			continue
 		}
 		r.session.Last = r.session.Last.Later(t.Interaction)
 		touched[t.SessionID] = r
