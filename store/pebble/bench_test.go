@@ -1,0 +1,175 @@
+package pebble
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/rollcall-id/rollcall"
+)
+
+var (
+	background = context.Background()
+	t0         = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+)
+
+// typical is a session as most are: one method, one client, a browser.
+func typical(userID, id string, at time.Time) rollcall.Session {
+	origin := rollcall.Origin{IP: "203.0.113.77", UserAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36", ASN: "64496"}
+	return rollcall.Session{
+		ID: id, UserID: userID, SecretHash: rollcall.SecretHash{1, 2, 3},
+		CreatedAt: at, UpdatedAt: at, AuthenticatedAt: at, ExpiresAt: at.Add(168 * time.Hour), RenewedAt: at,
+		Lifetimes: rollcall.Lifetimes{Absolute: 168 * time.Hour, Idle: 72 * time.Hour}, CookieMode: rollcall.Persistent,
+		Methods: []rollcall.Method{{Name: "pwd", At: at}}, Clients: []string{"web"},
+		Initial: origin, Last: rollcall.Interaction{At: at, IdleExpiresAt: at.Add(72 * time.Hour), Origin: origin},
+	}
+}
+
+func benchID(i int) string      { return fmt.Sprintf("%032x", uint64(i+1)*0x9e3779b97f4a7c15) }
+func benchUser(user int) string { return fmt.Sprintf("auth0|%024x", uint64(user+1)*0x9e3779b97f4a7c15) }
+
+// creation is the change that adds sessions to a user whose row has the version.
+func creation(userID string, version uint64, sessions ...rollcall.Session) rollcall.Change {
+	c := rollcall.Change{UserID: userID, User: &rollcall.PutUser{User: rollcall.User{ID: userID}, Replaces: version}}
+	for _, s := range sessions {
+		c.Sessions = append(c.Sessions, rollcall.PutSession{Session: s})
+		c.Events = append(c.Events, rollcall.Event{
+			ID: "evt-" + s.ID, Type: rollcall.SessionCreated, At: s.CreatedAt, UserID: userID, SessionID: s.ID, ClientID: "web",
+			Actor: "backend", IP: s.Initial.IP, UserAgent: s.Initial.UserAgent,
+		})
+	}
+	return c
+}
+
+// filled is a store on the disk that holds users with so many sessions each.
+func filled(b *testing.B, users, each int) *Store {
+	b.Helper()
+	s, err := Open(b.TempDir(), Options{MinFree: -1, noSync: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	for u := range users {
+		var sessions []rollcall.Session
+		for i := range each {
+			sessions = append(sessions, typical(benchUser(u), benchID(u*each+i), t0.Add(time.Duration(i)*time.Minute)))
+		}
+		if err := s.Commit(background, creation(benchUser(u), 0, sessions...)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := s.db.Flush(); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	return s
+}
+
+func BenchmarkSession(b *testing.B) {
+	const users = 100_000
+	s := filled(b, users, 2)
+	for b.Loop() {
+		if _, _, err := s.Session(background, benchID(rand.IntN(2*users))); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkSessionInParallel(b *testing.B) {
+	const users = 100_000
+	s := filled(b, users, 2)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, _, err := s.Session(background, benchID(rand.IntN(2*users))); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
+
+func BenchmarkListOf50(b *testing.B) {
+	const users = 2000
+	s := filled(b, users, 60)
+	for b.Loop() {
+		_, sessions, err := s.Sessions(background, benchUser(rand.IntN(users)), rollcall.Position{}, 50)
+		if err != nil || len(sessions) != 50 {
+			b.Fatal(len(sessions), err)
+		}
+	}
+}
+
+// BenchmarkCommit creates sessions, each for a user of its own, from 64
+// goroutines on the real disk with every sync.
+func BenchmarkCommit(b *testing.B) {
+	s, err := Open(b.TempDir(), Options{FS: vfs.Default, MinFree: -1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			b.Error(err)
+		}
+	}()
+	var next atomic.Int64
+	b.ReportAllocs()
+	b.SetParallelism(32) // of each of the 2 or more processors
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			i := int(next.Add(1))
+			if err := s.Commit(background, creation(benchUser(i), 0, typical(benchUser(i), benchID(i), t0))); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
+
+// BenchmarkSweep removes sessions in bites of 200, as the loop does.
+func BenchmarkSweep(b *testing.B) {
+	s := filled(b, 50_000, 1)
+	removed := 0
+	for b.Loop() {
+		swept, err := s.Sweep(background, rollcall.Sweep{
+			SessionsBefore: t0.Add(1000 * time.Hour), Limit: 200,
+			Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict { return rollcall.Verdict{} },
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if removed += swept.Removed; !swept.More {
+			b.Skip("nothing is left to sweep")
+		}
+	}
+}
+
+func BenchmarkDecodeSession(b *testing.B) {
+	r := row{session: typical(benchUser(1), benchID(1), t0), filed: t0}
+	record := r.encode()
+	b.ReportAllocs()
+	b.ReportMetric(float64(len(record)), "B/record")
+	for b.Loop() {
+		if _, err := decodeRow(record); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkEncodeSession(b *testing.B) {
+	r := row{session: typical(benchUser(1), benchID(1), t0), filed: t0}
+	b.ReportAllocs()
+	for b.Loop() {
+		r.encode()
+	}
+}
