@@ -1,0 +1,321 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/api"
+	"github.com/rollcall-id/rollcall/internal/wire"
+	"github.com/rollcall-id/rollcall/store/memory"
+)
+
+var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+type fixture struct {
+	t       *testing.T
+	manager *rollcall.Manager
+	handler http.Handler
+}
+
+func newFixture(t *testing.T) fixture {
+	t.Helper()
+	m, err := rollcall.New(memory.New(), rollcall.Options{Clock: func() time.Time { return t0 }, DerivationKey: rollcall.DerivationKey{1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	auth := func(w http.ResponseWriter, r *http.Request) (rollcall.Caller, bool) {
+		scope, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok {
+			wire.WriteUnauthorized(w, "Missing authentication", false)
+			return rollcall.Caller{}, false
+		}
+		return rollcall.Caller{ID: "backend", Scopes: strings.Fields(scope)}, true
+	}
+	return fixture{t, m, api.New(m, auth, wire.NewCookie(""), slog.New(slog.DiscardHandler))}
+}
+
+const everyScope = "Bearer create:sessions delete:sessions end:everybody"
+
+func (f fixture) do(method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	f.t.Helper()
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.Header.Set("Authorization", everyScope)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, r)
+	return w
+}
+
+// A creation is the answer to POST /v1/sessions.
+type creation struct {
+	Session struct {
+		ID        string    `json:"id"`
+		ExpiresAt time.Time `json:"expires_at"`
+		Idle      time.Time `json:"idle_expires_at"`
+	} `json:"session"`
+	Token     string `json:"token"`
+	SetCookie string `json:"set_cookie"`
+}
+
+func (f fixture) create(body string, headers ...string) creation {
+	f.t.Helper()
+	w := f.do("POST", "/v1/sessions", body, headers...)
+	var c creation
+	if err := json.Unmarshal(w.Body.Bytes(), &c); err != nil || w.Code != http.StatusCreated {
+		f.t.Fatalf("%d %s %v", w.Code, w.Body, err)
+	}
+	return c
+}
+
+const signIn = `{"user_id":"auth0|1","client_id":"web","authentication":{"methods":[{"name":"pwd"},{"name":"mfa","type":"otp"}]},"device":{"ip":"192.0.2.1","user_agent":"curl/8"}}`
+
+func TestCreationAnswersSessionTokenAndCookie(t *testing.T) {
+	f := newFixture(t)
+	w := f.do("POST", "/v1/sessions", signIn)
+	if w.Code != http.StatusCreated || w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("Content-Type") != "application/json; charset=utf-8" {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+	var answer map[string]json.RawMessage
+	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
+		t.Fatal(err)
+	}
+	if len(answer) != 3 {
+		t.Errorf("members %v", answer)
+	}
+	var id struct{ ID string }
+	var token, cookie string
+	for member, into := range map[string]any{"session": &id, "token": &token, "set_cookie": &cookie} {
+		if err := json.Unmarshal(answer[member], into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := f.manager.Session(context.Background(), id.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(wire.AppendSession(nil, &s)), string(answer["session"])); diff != "" {
+		t.Errorf("the session is not shown as the published API shows it:\n%s", diff)
+	}
+	if _, err := f.manager.Check(context.Background(), token, rollcall.Use{}); err != nil {
+		t.Errorf("the token is not good: %v", err)
+	}
+	want := "__Host-rollcall=" + token + "; Path=/; Max-Age=604800; HttpOnly; Secure; SameSite=Lax"
+	if cookie != want {
+		t.Errorf("cookie %q, want %q", cookie, want)
+	}
+	if w.Header().Get("Location") != "/api/v2/sessions/"+id.ID {
+		t.Errorf("location %q", w.Header().Get("Location"))
+	}
+}
+
+func TestNonPersistentCookieHasNoAge(t *testing.T) {
+	f := newFixture(t)
+	c := f.create(`{"user_id":"u","authentication":{"methods":[{"name":"pwd"}]},"cookie":{"mode":"non-persistent"}}`)
+	if strings.Contains(c.SetCookie, "Max-Age") || strings.Contains(c.SetCookie, "Expires") {
+		t.Errorf("cookie %q", c.SetCookie)
+	}
+}
+
+func TestLifetimesAreSecondsAndOnlyShorten(t *testing.T) {
+	f := newFixture(t)
+	for _, tt := range []struct {
+		ask            string
+		absolute, idle time.Duration
+	}{
+		{`"expires_in":3600`, time.Hour, time.Hour},
+		{`"expires_in":3600,"idle_expires_in":60`, time.Hour, time.Minute},
+		{`"idle_expires_in":60`, 168 * time.Hour, time.Minute},
+		{`"expires_in":99999999999999999999,"idle_expires_in":99999999`, 168 * time.Hour, 72 * time.Hour},
+	} {
+		c := f.create(`{"user_id":"u","authentication":{"methods":[{"name":"pwd"}]},` + tt.ask + `}`)
+		if got := c.Session.ExpiresAt.Sub(t0); got != tt.absolute {
+			t.Errorf("%s: absolute %v", tt.ask, got)
+		}
+		if got := c.Session.Idle.Sub(t0); got != tt.idle {
+			t.Errorf("%s: idle %v", tt.ask, got)
+		}
+	}
+}
+
+func TestRepeatedCreationGivesTheSameAnswer(t *testing.T) {
+	f := newFixture(t)
+	first := f.do("POST", "/v1/sessions", signIn, "Idempotency-Key", "login-1").Body.String()
+	for range 3 {
+		w := f.do("POST", "/v1/sessions", signIn, "Idempotency-Key", "login-1")
+		if w.Code != http.StatusCreated || w.Body.String() != first {
+			t.Errorf("%d %s, want %s", w.Code, w.Body, first)
+		}
+	}
+	other := strings.Replace(signIn, "curl/8", "curl/9", 1)
+	if w := f.do("POST", "/v1/sessions", other, "Idempotency-Key", "login-1"); w.Code != http.StatusConflict {
+		t.Errorf("another body: %d %s", w.Code, w.Body)
+	}
+	var c creation
+	if err := json.Unmarshal([]byte(first), &c); err != nil {
+		t.Fatal(err)
+	}
+	if w := f.do("POST", "/v1/sessions/end", "", "Authorization", "Bearer "+c.Token); w.Code != http.StatusOK {
+		t.Errorf("end: %d %s", w.Code, w.Body)
+	}
+	if w := f.do("POST", "/v1/sessions", signIn, "Idempotency-Key", "login-1"); w.Code != http.StatusConflict {
+		t.Errorf("after the ending: %d %s", w.Code, w.Body)
+	}
+}
+
+func TestEndByTokenAnswersTheClearingCookie(t *testing.T) {
+	f := newFixture(t)
+	c := f.create(signIn)
+	w := f.do("POST", "/v1/sessions/end", "", "Authorization", "bearer "+c.Token)
+	want := `{"session_id":"` + c.Session.ID + `","set_cookie":"__Host-rollcall=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"}`
+	if w.Code != http.StatusOK || w.Body.String() != want || !strings.HasPrefix(w.Header().Get("Set-Cookie"), "__Host-rollcall=; Path=/; Max-Age=0") {
+		t.Errorf("%d %s %v", w.Code, w.Body, w.Header())
+	}
+	if _, err := f.manager.Session(context.Background(), c.Session.ID); rollcall.ErrorCode(err) != rollcall.CodeNotFound {
+		t.Errorf("the session lives on: %v", err)
+	}
+	bodies := map[string]bool{}
+	unknown := rollcall.Token{ID: rollcall.NewSessionID()}.Reveal()
+	for _, token := range []string{c.Token, unknown, "garbage", ""} {
+		w := f.do("POST", "/v1/sessions/end", "", "Authorization", "Bearer "+token)
+		if w.Code != http.StatusUnauthorized {
+			t.Errorf("%q: %d", token, w.Code)
+		}
+		bodies[w.Body.String()] = true
+	}
+	if len(bodies) != 1 {
+		t.Errorf("refusals differ: %v", bodies)
+	}
+	if w := f.do("POST", "/v1/sessions/end", "", "Authorization", "", "Cookie", "__Host-rollcall="+c.Token); w.Code != http.StatusUnauthorized {
+		t.Errorf("a cookie ends a session: %d", w.Code)
+	}
+}
+
+func TestEndingsOfMany(t *testing.T) {
+	f := newFixture(t)
+	var ids []string
+	for range 3 {
+		ids = append(ids, f.create(signIn).Session.ID)
+	}
+	live := func() (n int) {
+		page, err := f.manager.List(context.Background(), rollcall.ListQuery{UserID: "auth0|1", Take: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(page.Sessions)
+	}
+	if w := f.do("POST", "/v1/users/auth0%7C1/sessions/end", `{"except":"`+ids[1]+`"}`); w.Code != http.StatusAccepted || live() != 1 {
+		t.Errorf("all but one: %d %s, %d live", w.Code, w.Body, live())
+	}
+	if w := f.do("POST", "/v1/users/auth0%7C1/sessions/end", `{"except":"unknown-session-000"}`); w.Code != http.StatusNotFound || live() != 1 {
+		t.Errorf("all but none of theirs: %d %s, %d live", w.Code, w.Body, live())
+	}
+	if w := f.do("POST", "/v1/users/auth0%7C1/sessions/end", ""); w.Code != http.StatusAccepted || live() != 0 {
+		t.Errorf("all: %d %s, %d live", w.Code, w.Body, live())
+	}
+	f.create(signIn)
+	if w := f.do("POST", "/v1/sessions/end-everybody", ""); w.Code != http.StatusAccepted || live() != 0 {
+		t.Errorf("everybody: %d %s, %d live", w.Code, w.Body, live())
+	}
+}
+
+func TestBadRequestsAreRefusedInThePublishedFormAndChangeNothing(t *testing.T) {
+	f := newFixture(t)
+	body := func(rest string) string {
+		return `{"user_id":"u","authentication":{"methods":[{"name":"pwd"}]}` + rest + `}`
+	}
+	for _, tt := range []struct{ body, message string }{
+		{``, `Payload validation error: 'Expected type object but found type null'.`},
+		{`[]`, `Payload validation error: 'Expected type object but found type array'.`},
+		{`{`, `Invalid request payload JSON format`},
+		{body(`,"user_id":"v"`), `Invalid request payload JSON format`},
+		{"{\"user_id\":\"\xff\"}", `Invalid request payload JSON format`},
+		{`{"authentication":{"methods":[{"name":"pwd"}]}}`, `Payload validation error: 'Missing required property: user_id'.`},
+		{`{"user_id":"u"}`, `Payload validation error: 'Missing required property: authentication'.`},
+		{`{"user_id":"u","authentication":{}}`, `Payload validation error: 'Missing required property: methods' on property authentication.`},
+		{`{"user_id":"u","authentication":{"methods":[]}}`, `Payload validation error: 'Array is too short (0), minimum 1' on property authentication.methods.`},
+		{`{"user_id":"u","authentication":{"methods":[5]}}`, `Payload validation error: 'Expected type object but found type integer' on property authentication.methods[0].`},
+		{`{"user_id":"u","authentication":{"methods":[{"name":"pwd"},{"type":"otp"}]}}`, `Payload validation error: 'Missing required property: name' on property authentication.methods[1].`},
+		{`{"user_id":"u","authentication":{"methods":[{"name":"pwd","x":1}]}}`, `Payload validation error: 'Additional properties not allowed: x' on property authentication.methods[0].`},
+		{`{"user_id":"u","authentication":{"methods":[{"name":"telepathy"}]}}`, `Unknown authentication method: telepathy`},
+		{`{"user_id":5,"authentication":{"methods":[{"name":"pwd"}]}}`, `Payload validation error: 'Expected type string but found type integer' on property user_id.`},
+		{`{"user_id":"","authentication":{"methods":[{"name":"pwd"}]}}`, `A user id must not be empty`},
+		{`{"user_id":"a\u0000","authentication":{"methods":[{"name":"pwd"}]}}`, `A user id is valid UTF-8 without control characters and without space at either end`},
+		{`{"user_id":"` + strings.Repeat("x", 301) + `","authentication":{"methods":[{"name":"pwd"}]}}`, `A user id has at most 300 characters`},
+		{body(`,"foo":1,"bar":2`), `Payload validation error: 'Additional properties not allowed: foo,bar'.`},
+		{body(`,"device":{"ip":"localhost"}`), `Not an IP address: localhost`},
+		{body(`,"device":{"asn":"1"}`), `Payload validation error: 'Additional properties not allowed: asn' on property device.`},
+		{body(`,"device":[]`), `Payload validation error: 'Expected type object but found type array' on property device.`},
+		{body(`,"cookie":{}`), `Payload validation error: 'Missing required property: mode' on property cookie.`},
+		{body(`,"cookie":{"mode":"eternal"}`), `Payload validation error: 'No enum match for: eternal' on property cookie.mode.`},
+		{body(`,"session_metadata":{"a":1}`), `Payload validation error: 'Expected type string but found type integer' on property session_metadata.a.`},
+		{body(`,"expires_in":0`), `Payload validation error: 'Value 0 is less than minimum 1' on property expires_in.`},
+		{body(`,"expires_in":-99999999999999999999`), `Payload validation error: 'Value -99999999999999999999 is less than minimum 1' on property expires_in.`},
+		{body(`,"expires_in":1.5`), `Payload validation error: 'Expected type integer but found type number' on property expires_in.`},
+		{body(`,"expires_in":"60"`), `Payload validation error: 'Expected type integer but found type string' on property expires_in.`},
+		{body(`,"id":"x"`), `A session id has 16 to 50 characters of A-Z, a-z, 0-9, _ and -`},
+		{body(`,"id":""`), `A session id has 16 to 50 characters of A-Z, a-z, 0-9, _ and -`},
+		{body(`,"client_id":"` + strings.Repeat("x", 65) + `"`), `A client id has at most 64 printable ASCII characters`},
+		{strings.Repeat("[", 20000), `Invalid request payload JSON format`},
+	} {
+		w := f.do("POST", "/v1/sessions", tt.body)
+		var got struct {
+			StatusCode int
+			Error      string
+			Message    string
+			ErrorCode  string
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+			t.Fatalf("%s: %v", w.Body, err)
+		}
+		if w.Code != http.StatusBadRequest || got.StatusCode != w.Code || got.Error != "Bad Request" || got.Message != tt.message || got.ErrorCode != "invalid_body" {
+			t.Errorf("%.200s: %d %s\nwant %s", tt.body, w.Code, w.Body, tt.message)
+		}
+	}
+	if w := f.do("POST", "/v1/sessions", signIn, "Idempotency-Key", ""); w.Code != http.StatusBadRequest {
+		t.Errorf("an empty Idempotency-Key: %d", w.Code)
+	}
+	if w := f.do("POST", "/v1/sessions", `{"x":"`+strings.Repeat("x", wire.MaxBody)+`"}`); w.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("a huge body: %d", w.Code)
+	}
+	if events, err := f.manager.Events(context.Background(), "", 10); err != nil || len(events) > 0 {
+		t.Errorf("something changed: %v %v", events, err)
+	}
+}
+
+func TestRoutesAndScopes(t *testing.T) {
+	f := newFixture(t)
+	for _, tt := range []struct {
+		method, path, authorization string
+		status                      int
+	}{
+		{"GET", "/v1/sessions", everyScope, http.StatusMethodNotAllowed},
+		{"DELETE", "/v1/sessions/end", everyScope, http.StatusMethodNotAllowed},
+		{"POST", "/v1/unknown", everyScope, http.StatusNotFound},
+		{"POST", "/v1//sessions", everyScope, http.StatusNotFound},
+		{"POST", "/v1/sessions/", everyScope, http.StatusNotFound},
+		{"POST", "/v1/../v1/sessions", everyScope, http.StatusNotFound},
+		{"POST", "/v1/sessions", "", http.StatusUnauthorized},
+		{"POST", "/v1/sessions", "Bearer read:sessions", http.StatusForbidden},
+		{"POST", "/v1/sessions/end-everybody", "Bearer delete:sessions", http.StatusForbidden},
+		{"POST", "/v1/users/u/sessions/end", "Bearer create:sessions", http.StatusForbidden},
+	} {
+		w := f.do(tt.method, tt.path, signIn, "Authorization", tt.authorization)
+		if w.Code != tt.status || !json.Valid(w.Body.Bytes()) {
+			t.Errorf("%s %s: %d %s, want %d", tt.method, tt.path, w.Code, w.Body, tt.status)
+		}
+		if w.Code == http.StatusMethodNotAllowed && w.Header().Get("Allow") != "POST" {
+			t.Errorf("%s %s: Allow %q", tt.method, tt.path, w.Header().Get("Allow"))
+		}
+	}
+}

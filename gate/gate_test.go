@@ -1,0 +1,170 @@
+package gate_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/gate"
+	"github.com/rollcall-id/rollcall/internal/wire"
+	"github.com/rollcall-id/rollcall/store/memory"
+	"github.com/rollcall-id/rollcall/store/storetest"
+)
+
+var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+type fixture struct {
+	t       *testing.T
+	manager *rollcall.Manager
+	store   *storetest.Faulty
+	gate    http.Handler
+}
+
+func newFixture(t *testing.T) fixture {
+	t.Helper()
+	store := &storetest.Faulty{Store: memory.New()}
+	m, err := rollcall.New(store, rollcall.Options{Clock: func() time.Time { return t0 }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ip := func(r *http.Request) string { return r.Header.Get("Test-IP") }
+	return fixture{t, m, store, gate.New(m, wire.NewCookie(""), ip, slog.New(slog.DiscardHandler))}
+}
+
+func (f fixture) create(userID string) (rollcall.Session, string) {
+	f.t.Helper()
+	s, token, err := f.manager.Create(context.Background(), rollcall.Caller{}, rollcall.NewSession{
+		UserID: userID, Methods: []rollcall.Method{{Name: "pwd"}, {Name: "mfa", Type: "otp"}, {Name: "mfa", Type: "sms"}},
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return s, token.Reveal()
+}
+
+func (f fixture) check(target string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest("GET", target, nil)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	f.gate.ServeHTTP(w, r)
+	return w
+}
+
+// identity returns the identity headers, as present ones only.
+func identity(w *httptest.ResponseRecorder) map[string]string {
+	found := map[string]string{}
+	for name, values := range w.Header() {
+		if len(name) > 11 && name[:11] == "X-Rollcall-" {
+			found[name] = values[0]
+		}
+	}
+	return found
+}
+
+func TestGoodSessionIs200WithEveryIdentityHeader(t *testing.T) {
+	f := newFixture(t)
+	s, token := f.create("auth0|ünï%")
+	want := map[string]string{
+		gate.HeaderUser:            "auth0|%C3%BCn%C3%AF%25",
+		gate.HeaderSession:         s.ID,
+		gate.HeaderAuthenticatedAt: "2026-03-01T12:00:00Z",
+		gate.HeaderMethods:         "pwd,mfa",
+		gate.HeaderExpiresAt:       "2026-03-04T12:00:00Z",
+	}
+	for name, header := range map[string][]string{
+		"bearer":               {"Authorization", "Bearer " + token},
+		"cookie":               {"Cookie", "__Host-rollcall=" + token},
+		"cookie among others":  {"Cookie", "a=b; __Host-rollcall=" + token + "; __Host-rollcall2=x"},
+		"bearer beside cookie": {"Authorization", "Bearer " + token, "Cookie", "__Host-rollcall=garbage"},
+		"cookie beside the application's own authorization": {"Authorization", "Basic dTpw", "Cookie", "__Host-rollcall=" + token},
+		"cookie beside another bearer token":                {"Authorization", "Bearer eyJ.x.y", "Cookie", "__Host-rollcall=" + token},
+	} {
+		w := f.check("/check", header...)
+		if w.Code != http.StatusOK || w.Body.Len() != 0 || w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+		if diff := cmp.Diff(want, identity(w)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestEverythingElseIs401WithTheSameBytesAndEmptyIdentity(t *testing.T) {
+	f := newFixture(t)
+	live, token := f.create("auth0|1")
+	ended, endedToken := f.create("auth0|1")
+	if err := f.manager.End(context.Background(), rollcall.Caller{}, ended.ID, rollcall.ReasonDeleted); err != nil {
+		t.Fatal(err)
+	}
+	empty := map[string]string{
+		gate.HeaderUser: "", gate.HeaderSession: "", gate.HeaderAuthenticatedAt: "", gate.HeaderMethods: "", gate.HeaderExpiresAt: "",
+	}
+	bodies := map[string]bool{}
+	for name, header := range map[string][]string{
+		"nothing":            {},
+		"garbage":            {"Authorization", "Bearer rcs_garbage"},
+		"unknown":            {"Authorization", "Bearer " + rollcall.Token{ID: rollcall.NewSessionID()}.Reveal()},
+		"ended":              {"Authorization", "Bearer " + endedToken},
+		"wrong secret":       {"Authorization", "Bearer " + rollcall.Token{ID: live.ID}.Reveal()},
+		"bad bearer, cookie": {"Authorization", "Bearer rcs_garbage", "Cookie", "__Host-rollcall=" + token},
+		"two cookies":        {"Cookie", "__Host-rollcall=" + token + "; __Host-rollcall=" + token},
+		"two cookie headers": {"Cookie", "__Host-rollcall=" + token, "Cookie", "__Host-rollcall=" + token},
+		"two bearers":        {"Authorization", "Bearer " + token, "Authorization", "Bearer " + token},
+		"another cookie":     {"Cookie", "rollcall=" + token},
+		"empty cookie":       {"Cookie", "__Host-rollcall="},
+		"in the query":       {},
+	} {
+		target := "/check"
+		if name == "in the query" {
+			target += "?token=" + token
+		}
+		w := f.check(target, header...)
+		if w.Code != http.StatusUnauthorized {
+			t.Errorf("%s: %d", name, w.Code)
+		}
+		if diff := cmp.Diff(empty, identity(w)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		bodies[w.Body.String()+w.Header().Get("WWW-Authenticate")] = true
+	}
+	if len(bodies) != 1 {
+		t.Errorf("refusals differ: %v", bodies)
+	}
+}
+
+func TestCheckRecordsAddressAgentAndClient(t *testing.T) {
+	f := newFixture(t)
+	s, token := f.create("auth0|1")
+	f.check("/check?client_id=blog", "Authorization", "Bearer "+token, "Test-IP", "2001:db8::7", "User-Agent", "Safari")
+	f.check("/check?client_id=%00", "Authorization", "Bearer "+token)
+	got, err := f.manager.Session(context.Background(), s.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"blog"}, got.Clients); diff != "" {
+		t.Error(diff)
+	}
+	// On equal instants the first stays, which is the creation's here.
+	if got.Last.At != t0 {
+		t.Errorf("last interaction at %v", got.Last.At)
+	}
+}
+
+func TestStoreThatCannotAnswerIs503(t *testing.T) {
+	f := newFixture(t)
+	_, token := f.create("auth0|1")
+	f.store.FailReads(errors.New("disk"))
+	w := f.check("/check", "Authorization", "Bearer "+token)
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || identity(w)[gate.HeaderUser] != "" {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+}

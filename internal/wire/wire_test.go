@@ -1,0 +1,110 @@
+package wire_test
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollcall-id/rollcall/internal/wire"
+)
+
+func TestStringsAreSpelledAsJavaScriptSpellsThem(t *testing.T) {
+	for text, want := range map[string]string{
+		``:                            `""`,
+		`a"b\c/d`:                     `"a\"b\\c/d"`,
+		"<&>\u2028\u2029é😀":           "\"<&>\u2028\u2029é😀\"",
+		"\x00\x1f\b\f\n\r\t\v\x7f":    `"\u0000\u001f\b\f\n\r\t\u000b` + "\x7f\"",
+		"a\xffb\xc3":                  "\"a\ufffdb\ufffd\"",
+		"\ufffd stays what it is":     "\"\ufffd stays what it is\"",
+		strings.Repeat("x", 1000):     `"` + strings.Repeat("x", 1000) + `"`,
+		"ends in a multi-byte rune ü": "\"ends in a multi-byte rune ü\"",
+	} {
+		if got := string(wire.AppendString(nil, text)); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestDatesHaveThreeFractionDigits(t *testing.T) {
+	for _, tt := range []struct {
+		at   time.Time
+		want string
+	}{
+		{time.Date(2024, 9, 4, 6, 41, 46, 145e6, time.UTC), `"2024-09-04T06:41:46.145Z"`},
+		{time.Date(2024, 9, 4, 6, 41, 46, 380e6, time.UTC), `"2024-09-04T06:41:46.380Z"`},
+		{time.Date(2024, 9, 4, 6, 41, 46, 0, time.UTC), `"2024-09-04T06:41:46.000Z"`},
+		{time.Date(2024, 2, 29, 23, 59, 59, 999e6, time.FixedZone("", 3600)), `"2024-02-29T22:59:59.999Z"`},
+		{time.UnixMilli(0), `"1970-01-01T00:00:00.000Z"`},
+	} {
+		if got := string(wire.AppendTime(nil, tt.at)); got != tt.want {
+			t.Errorf("%v: %s, want %s", tt.at, got, tt.want)
+		}
+	}
+}
+
+func TestCookieWithADomainHasTheOtherPrefix(t *testing.T) {
+	c := wire.NewCookie("example.com")
+	if got := c.Clear(); got != "__Secure-rollcall=; Path=/; Domain=example.com; Max-Age=0; HttpOnly; Secure; SameSite=Lax" {
+		t.Error(got)
+	}
+}
+
+func TestJSONIsReadStrictly(t *testing.T) {
+	for _, text := range []string{
+		``, `{`, `{"a":1}x`, `{"a":1}{}`, `{"a":1,"a":2}`, `{"a":{"b":1,"b":1}}`, `[{"a":1,"a":1}]`, "\"\xff\"", `nul`, `{"a":}`, `{a:1}`, `[1,]`, `01`,
+		strings.Repeat("[", 17) + strings.Repeat("]", 17), strings.Repeat(`{"a":`, 17) + "1" + strings.Repeat("}", 17),
+	} {
+		if v, err := wire.ParseJSON([]byte(text)); err == nil {
+			t.Errorf("%.60q is read as %v", text, v)
+		}
+	}
+	if _, err := wire.ParseJSON([]byte(strings.Repeat("[", 16) + strings.Repeat("]", 16))); err != nil {
+		t.Errorf("sixteen levels: %v", err)
+	}
+}
+
+func TestUnauthorizedNeverEchoesWhatCouldBreakAHeader(t *testing.T) {
+	w := httptest.NewRecorder()
+	wire.WriteUnauthorized(w, "Invalid token", true)
+	if got := w.Header().Get("WWW-Authenticate"); got != `Bearer error="Invalid token"` {
+		t.Error(got)
+	}
+	if got := w.Body.String(); got != `{"statusCode":401,"error":"Unauthorized","message":"Invalid token","attributes":{"error":"Invalid token"}}` {
+		t.Error(got)
+	}
+}
+
+func FuzzAppendString(f *testing.F) {
+	f.Add("a\"\\\x00\xff<&>\u2028")
+	f.Fuzz(func(t *testing.T, text string) {
+		var back string
+		if err := json.Unmarshal(wire.AppendString(nil, text), &back); err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if want := strings.ToValidUTF8(text, "\ufffd"); strings.ReplaceAll(back, "\ufffd", "") != strings.ReplaceAll(want, "\ufffd", "") {
+			t.Errorf("%q reads back as %q", text, back)
+		}
+	})
+}
+
+func FuzzParseJSON(f *testing.F) {
+	for _, seed := range []string{`{"session_metadata":{"a":"1"}}`, `[1,2.5e3,null,true,"x"]`, `{"a":1,"a":2}`, `[[[[`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if _, err := wire.ParseJSON(data); err == nil && !json.Valid(data) {
+			t.Errorf("%q is read and is not JSON", data)
+		}
+	})
+}
+
+func FuzzCookieToken(f *testing.F) {
+	f.Add("a=b; __Host-rollcall=x")
+	f.Fuzz(func(t *testing.T, header string) {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header["Cookie"] = []string{header}
+		wire.NewCookie("").Token(r)
+	})
+}
