@@ -1,0 +1,422 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/wire"
+	"github.com/rollcall-id/rollcall/oauth"
+	"github.com/rollcall-id/rollcall/server"
+	"github.com/rollcall-id/rollcall/store/memory"
+)
+
+// A running server on loopback, over http and over https with the local CA.
+type running struct {
+	t       *testing.T
+	dir     string
+	manager *rollcall.Manager
+	issuer  *oauth.Issuer
+	plain   string
+	secure  string
+	client  *http.Client
+	log     *log
+	stop    func() error
+}
+
+// A log is what the server has written.
+type log struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *log) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+var keyDir = sync.OnceValue(func() string {
+	dir, err := os.MkdirTemp("", "rollcall-keys-")
+	if err != nil {
+		panic(err)
+	}
+	return dir
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	_ = os.RemoveAll(keyDir())
+	os.Exit(code)
+}
+
+const secret = "rccs_test"
+
+func start(t *testing.T, trusted ...string) *running {
+	t.Helper()
+	r := &running{t: t, dir: t.TempDir(), log: &log{}}
+	config, err := server.LocalTLS(r.dir, time.Now())
+	r.must(err)
+	l, err := server.Listen(server.ListenOptions{HTTP: "127.0.0.1:0", TLS: "127.0.0.1:0", Config: config, Local: true, MaxConnections: 1000})
+	r.must(err)
+	r.plain, r.secure = "http://"+l.HTTP.Addr().String(), l.URLs()[1]
+	keys, err := oauth.OpenKeys(keyDir())
+	r.must(err)
+	logger := slog.New(slog.NewTextHandler(r.log, nil))
+	r.issuer, err = oauth.NewIssuer(oauth.Options{Keys: keys, PublicURLs: l.URLs(), Logger: logger, Clients: []oauth.Client{{
+		ID: "backend", SecretHashes: [][32]byte{sha256.Sum256([]byte(secret))}, Scopes: rollcall.Scopes(),
+	}}})
+	r.must(err)
+	r.manager, err = rollcall.New(memory.New(), rollcall.Options{Logger: logger, TouchInterval: time.Hour})
+	r.must(err)
+	proxies, err := server.ParseProxies(trusted)
+	r.must(err)
+	d := &server.Doors{Manager: r.manager, Issuer: r.issuer, Keys: keys, Cookie: wire.NewCookie(""), TrustedProxies: proxies, Logger: logger}
+
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(ctx, l, d, 0) }()
+	r.stop = sync.OnceValue(func() error { cancel(); return <-done })
+	t.Cleanup(func() {
+		if err := r.stop(); err != nil {
+			t.Errorf("stopping: %v", err)
+		}
+	})
+	pool := x509.NewCertPool()
+	ca, err := os.ReadFile(server.CAFile(r.dir))
+	r.must(err)
+	pool.AppendCertsFromPEM(ca)
+	r.client = &http.Client{
+		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return r
+}
+
+func (r *running) must(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// do makes a request and returns the status, the header and the body.
+func (r *running) do(method, url, body string, headers ...string) (int, http.Header, string) {
+	r.t.Helper()
+	request, err := http.NewRequest(method, url, strings.NewReader(body))
+	r.must(err)
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Add(headers[i], headers[i+1])
+	}
+	answer, err := r.client.Do(request)
+	r.must(err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	r.must(err)
+	return answer.StatusCode, answer.Header, string(text)
+}
+
+func (r *running) token() string {
+	r.t.Helper()
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {"backend"}, "client_secret": {secret}, "audience": {r.secure + "/api/v2/"}}
+	status, _, body := r.do("POST", r.secure+"/oauth/token", form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+	var answer struct {
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil || status != http.StatusOK {
+		r.t.Fatalf("token: %d %s", status, body)
+	}
+	return answer.AccessToken
+}
+
+func TestCallersAreRefusedWithThePublishedAnswers(t *testing.T) {
+	r := start(t)
+	good := r.token()
+	parts := strings.Split(good, ".")
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	r.must(err)
+	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"rollcall-management+jwt"}`)) + "." + parts[1] + "."
+	widened := parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(strings.Replace(string(payload), "read:", "admin:", 1))) + "." + parts[2]
+	expired, err := r.issuer.MintOffline("", []string{"read:sessions"}, -time.Second)
+	r.must(err)
+	const attributes = `{"statusCode":401,"error":"Unauthorized","message":"%s","attributes":{"error":"%s"}}`
+	signature, old, invalid := "Invalid signature received for JSON Web Token validation", "Expired token received for JSON Web Token validation", "Invalid token"
+	for _, tt := range []struct {
+		name, header string
+		status       int
+		body         string
+	}{
+		{"nothing", "", 401, `{"statusCode":401,"error":"Unauthorized","message":"Missing authentication"}`},
+		{"another scheme", "Basic dTpw", 401, `{"statusCode":401,"error":"Unauthorized","message":"Missing authentication"}`},
+		{"no JWT", "Bearer x", 400, `{"statusCode":400,"error":"Bad Request","message":"Bad HTTP authentication header format","errorCode":"Bearer"}`},
+		{"a session token", "Bearer rcs_x", 400, `{"statusCode":400,"error":"Bad Request","message":"Bad HTTP authentication header format","errorCode":"Bearer"}`},
+		{"an empty token", "Bearer ", 400, `{"statusCode":400,"error":"Bad Request","message":"Bad HTTP authentication header format","errorCode":"Bearer"}`},
+		{"garbage in three parts", "Bearer a.b.c", 401, fmt.Sprintf(attributes, invalid, invalid)},
+		{"alg none", "Bearer " + none, 401, fmt.Sprintf(attributes, invalid, invalid)},
+		{"widened", "Bearer " + widened, 401, fmt.Sprintf(attributes, signature, signature)},
+		{"truncated signature", "Bearer " + good[:len(good)-10], 401, fmt.Sprintf(attributes, signature, signature)},
+		{"expired", "Bearer " + expired, 401, fmt.Sprintf(attributes, old, old)},
+		{"an unknown key", "Bearer " + foreign(t, r, nil), 401, fmt.Sprintf(attributes, invalid, invalid)},
+	} {
+		var headers []string
+		if tt.header != "" {
+			headers = []string{"Authorization", tt.header}
+		}
+		status, header, body := r.do("GET", r.secure+"/api/v2/sessions/unknown-session-01", "", headers...)
+		if status != tt.status || body != tt.body {
+			t.Errorf("%s: %d %s\nwant %d %s", tt.name, status, body, tt.status, tt.body)
+		}
+		if status == 401 && !strings.HasPrefix(header.Get("WWW-Authenticate"), "Bearer") {
+			t.Errorf("%s: WWW-Authenticate %q", tt.name, header.Get("WWW-Authenticate"))
+		}
+	}
+	if status, _, body := r.do("GET", r.secure+"/api/v2/sessions/unknown-session-01", "", "Authorization", "Bearer "+good, "Authorization", "Bearer "+good); status != 401 {
+		t.Errorf("two headers: %d %s", status, body)
+	}
+	if status, _, body := r.do("GET", r.secure+"/api/v2/sessions/unknown-session-01", "", "Authorization", "bearer "+good); status != 404 {
+		t.Errorf("a good token: %d %s", status, body)
+	}
+	if strings.Contains(r.log.String(), parts[2]) || strings.Contains(r.log.String(), secret) {
+		t.Error("the log holds a token or a secret")
+	}
+}
+
+// foreign is a token signed by a key that is not the server's.
+func foreign(t *testing.T, r *running, change func(jwt.MapClaims)) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	r.must(err)
+	claims := jwt.MapClaims{"iss": r.secure + "/", "aud": r.secure + "/api/v2/", "exp": time.Now().Add(time.Hour).Unix(), "gty": "offline", "scope": "read:sessions"}
+	if change != nil {
+		change(claims)
+	}
+	token := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
+	token.Header["typ"] = "rollcall-management+jwt"
+	text, err := token.SignedString(key)
+	r.must(err)
+	return text
+}
+
+func TestEveryPathAnswersJSONAndNeverRedirects(t *testing.T) {
+	r := start(t)
+	for _, path := range []string{
+		"/", "//", "/api", "/api/v2", "/api/v2/", "//api/v2/sessions/x", "/api/v2//sessions/x", "/api/v2/../v2/sessions/x", "/./check", "/check/", "/check/..",
+		"/v1", "/v1/", "/v1/nothing", "/oauth/token/", "/.well-known/", "/%2e%2e/", "/api%2Fv2/sessions/x", "/healthz/x", "/API/V2/sessions/x",
+	} {
+		status, header, body := r.do("GET", r.secure+path, "")
+		if status != http.StatusNotFound || body != `{"statusCode":404,"error":"Not Found","message":"Not Found"}` || header.Get("Location") != "" {
+			t.Errorf("%s: %d %s %s", path, status, header.Get("Location"), body)
+		}
+	}
+}
+
+func TestAnswersCarryTheHeadersOfASafeServer(t *testing.T) {
+	r := start(t)
+	_, header, _ := r.do("GET", r.secure+"/healthz", "", "X-Request-Id", "abc-1")
+	if header.Get("Strict-Transport-Security") == "" || header.Get("X-Content-Type-Options") != "nosniff" || header.Get("X-Request-Id") != "abc-1" || header.Get("Cache-Control") != "no-store" {
+		t.Errorf("%v", header)
+	}
+	_, header, _ = r.do("GET", r.plain+"/healthz", "", "X-Request-Id", `x" evil`)
+	if header.Get("Strict-Transport-Security") != "" || len(header.Get("X-Request-Id")) != 24 {
+		t.Errorf("%v", header)
+	}
+}
+
+func TestTheQueryIsNotLogged(t *testing.T) {
+	r := start(t)
+	r.do("GET", r.plain+"/check?token=very-secret", "")
+	if !strings.Contains(r.log.String(), "path=/check") || strings.Contains(r.log.String(), "very-secret") {
+		t.Error(r.log.String())
+	}
+}
+
+func TestKeysArePublished(t *testing.T) {
+	r := start(t)
+	status, header, body := r.do("GET", r.secure+"/.well-known/jwks.json", "")
+	var set struct{ Keys []map[string]string }
+	if err := json.Unmarshal([]byte(body), &set); err != nil || status != 200 || len(set.Keys) != 1 || header.Get("Content-Type") != "application/json" {
+		t.Fatalf("%d %s", status, body)
+	}
+	parsed, _, err := jwt.NewParser().ParseUnverified(r.token(), jwt.MapClaims{})
+	r.must(err)
+	if parsed.Header["kid"] != set.Keys[0]["kid"] || set.Keys[0]["alg"] != "RS256" || set.Keys[0]["use"] != "sig" {
+		t.Errorf("%v, %v", parsed.Header, set.Keys[0])
+	}
+}
+
+func TestTheAddressComesThroughTrustedProxiesAlone(t *testing.T) {
+	for _, tt := range []struct {
+		trusted   []string
+		forwarded []string
+		want      string
+	}{
+		{nil, []string{"192.0.2.1"}, "127.0.0.1"},
+		{[]string{"127.0.0.1"}, nil, "127.0.0.1"},
+		{[]string{"127.0.0.1"}, []string{"192.0.2.1"}, "192.0.2.1"},
+		{[]string{"127.0.0.0/8"}, []string{"198.51.100.9, 192.0.2.1"}, "192.0.2.1"},
+		{[]string{"127.0.0.0/8"}, []string{"198.51.100.9", "192.0.2.1"}, "192.0.2.1"},
+		{[]string{"127.0.0.0/8", "10.0.0.0/8"}, []string{"192.0.2.1, 10.1.2.3"}, "192.0.2.1"},
+		{[]string{"127.0.0.0/8", "10.0.0.0/8"}, []string{"10.1.2.3"}, "10.1.2.3"},
+		{[]string{"127.0.0.1"}, []string{"2001:db8::1"}, "2001:db8::1"},
+		{[]string{"127.0.0.1"}, []string{"::ffff:192.0.2.1"}, "192.0.2.1"},
+		{[]string{"127.0.0.1"}, []string{"evil"}, ""},
+		{[]string{"127.0.0.1"}, []string{"192.0.2.1:80"}, ""},
+		{[]string{"127.0.0.1"}, []string{"192.0.2.1,"}, ""},
+	} {
+		r := start(t, tt.trusted...)
+		s, token, err := r.manager.Create(context.Background(), rollcall.Caller{}, rollcall.NewSession{UserID: "u"})
+		r.must(err)
+		time.Sleep(2 * time.Millisecond)
+		headers := []string{"Authorization", "Bearer " + token.Reveal()}
+		for _, f := range tt.forwarded {
+			headers = append(headers, "X-Forwarded-For", f)
+		}
+		if status, _, _ := r.do("GET", r.plain+"/check", "", headers...); status != 200 {
+			t.Fatalf("%v: %d", tt, status)
+		}
+		got, err := r.manager.Session(context.Background(), s.ID)
+		r.must(err)
+		if got.Last.Origin.IP != tt.want {
+			t.Errorf("trusted %v, forwarded %v: %q, want %q", tt.trusted, tt.forwarded, got.Last.Origin.IP, tt.want)
+		}
+	}
+}
+
+func TestSlowAndOversizedRequestsAreCut(t *testing.T) {
+	r := start(t)
+	huge := strings.Repeat("x", 22<<10)
+	if status, _, _ := r.do("GET", r.plain+"/check", "", "X-Huge", huge); status != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("a huge header: %d", status)
+	}
+	c, err := net.Dial("tcp", strings.TrimPrefix(r.plain, "http://"))
+	r.must(err)
+	defer c.Close()
+	_, err = io.WriteString(c, "GET /check HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+	r.must(err)
+	r.must(c.SetReadDeadline(time.Now().Add(20 * time.Second)))
+	began := time.Now()
+	if _, err := bufio.NewReader(c).ReadByte(); err == nil || time.Since(began) > 15*time.Second {
+		t.Errorf("a request whose header never ends is waited for: %v after %v", err, time.Since(began))
+	}
+}
+
+func TestStopFinishesRequestsAndWritesInteractions(t *testing.T) {
+	r := start(t)
+	_, token, err := r.manager.Create(context.Background(), rollcall.Caller{}, rollcall.NewSession{UserID: "u"})
+	r.must(err)
+	pr, pw := io.Pipe()
+	request, err := http.NewRequest("POST", r.plain+"/oauth/token", pr)
+	r.must(err)
+	request.Header.Set("Content-Type", "application/json")
+	answered := make(chan int, 1)
+	go func() {
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			answered <- 0
+			return
+		}
+		_ = answer.Body.Close()
+		answered <- answer.StatusCode
+	}()
+	_, err = pw.Write([]byte(`{"grant_type":"x","client_id":"y",`)) // the request is under way
+	r.must(err)
+	time.Sleep(50 * time.Millisecond)
+	if status, _, _ := r.do("GET", r.plain+"/check", "", "Authorization", "Bearer "+token.Reveal()); status != 200 {
+		t.Errorf("check: %d", status)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- r.stop() }()
+	time.Sleep(50 * time.Millisecond)
+	if _, err := net.DialTimeout("tcp", strings.TrimPrefix(r.plain, "http://"), time.Second); err == nil {
+		t.Error("new connections are taken after the stop")
+	}
+	_, err = pw.Write([]byte(`"client_secret":"z"}`))
+	r.must(err)
+	r.must(pw.Close())
+	if status := <-answered; status != http.StatusUnauthorized {
+		t.Errorf("the request under way was answered %d", status)
+	}
+	r.must(<-stopped)
+}
+
+func TestHalfConfiguredSecurityDoesNotStart(t *testing.T) {
+	for name, o := range map[string]server.ListenOptions{
+		"nothing to listen on":    {},
+		"plain http on a network": {HTTP: "0.0.0.0:0"},
+		"plain http everywhere":   {HTTP: ":0"},
+		"the local CA off loopback": {
+			TLS: "0.0.0.0:0", Local: true, Config: &tls.Config{},
+		},
+	} {
+		if l, err := server.Listen(o); err == nil {
+			t.Errorf("%s: listens", name)
+			_ = l.Close()
+		}
+	}
+	l, err := server.Listen(server.ListenOptions{HTTP: "0.0.0.0:0", BehindProxy: true})
+	if err != nil {
+		t.Fatalf("behind a proxy: %v", err)
+	}
+	_ = l.Close()
+}
+
+func TestTheLocalCASignsForLoopbackAloneAndIsKeptUntilItsEnd(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now()
+	first, err := server.LocalTLS(dir, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := os.ReadFile(server.CAFile(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca)
+	leaf := first.Certificates[0].Leaf
+	for _, name := range []string{"localhost", "127.0.0.1", "::1"} {
+		if _, err := leaf.Verify(x509.VerifyOptions{Roots: pool, DNSName: name, CurrentTime: now}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := leaf.Verify(x509.VerifyOptions{Roots: pool, DNSName: "example.com", CurrentTime: now}); err == nil {
+		t.Error("example.com is vouched for")
+	}
+	if info, err := os.Stat(dir + "/tls/key.pem"); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the key's mode is %v, %v", info.Mode(), err)
+	}
+	again, err := server.LocalTLS(dir, now.Add(20*24*time.Hour))
+	if err != nil || !again.Certificates[0].Leaf.Equal(leaf) {
+		t.Errorf("made anew too soon: %v", err)
+	}
+	anew, err := server.LocalTLS(dir, now.Add(24*24*time.Hour))
+	if err != nil || anew.Certificates[0].Leaf.Equal(leaf) {
+		t.Errorf("not made anew: %v", err)
+	}
+}
