@@ -2,7 +2,6 @@ package pebble
 
 import (
 	"encoding/binary"
-	"fmt"
 	"time"
 
 	"github.com/rollcall-id/rollcall"
@@ -44,7 +43,7 @@ func newDecoder(what string, b []byte) (decoder, error) {
 		return decoder{}, errCorrupt(what)
 	}
 	if b[0] > recordFormat {
-		return decoder{}, fmt.Errorf("%s in the store has record format %d, and this version reads up to %d: it was written by a newer version", what, b[0], recordFormat)
+		return decoder{}, errNewer(what, b[0], recordFormat)
 	}
 	if b[0] == 0 {
 		return decoder{}, errCorrupt(what)
@@ -68,6 +67,9 @@ func (d *decoder) uvarint() uint64 {
 	var v uint64
 	for i := 0; i < len(d.rest) && i < binary.MaxVarintLen64; i++ {
 		c := d.rest[i]
+		if i == binary.MaxVarintLen64-1 && c > 1 {
+			break // more than 64 bits
+		}
 		v |= uint64(c&0x7f) << (7 * i)
 		if c < 0x80 {
 			d.rest = d.rest[i+1:]

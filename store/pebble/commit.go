@@ -3,6 +3,7 @@ package pebble
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	pebbledb "github.com/cockroachdb/pebble/v2"
@@ -12,51 +13,64 @@ import (
 
 // Commit implements rollcall.Store.
 func (s *Store) Commit(ctx context.Context, c rollcall.Change) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return err
 	}
 	if err := wellFormed(c); err != nil {
 		return err
 	}
-	if !s.hasRoom() {
-		return rollcall.ErrFull
+	if err := s.roomForAct(); err != nil {
+		return err
 	}
-	lock := &s.docs
 	if c.UserID != "" {
-		lock = s.stripe(c.UserID)
+		defer s.users.lock(c.UserID)()
+	} else {
+		s.docs.Lock()
+		defer s.docs.Unlock()
 	}
-	lock.Lock()
-	defer lock.Unlock()
-	defer s.lockIDs(claimed(c))()
+	if ids := claimed(c); len(ids) > 0 {
+		defer s.ids.lock(ids...)()
+	}
 
 	batch := s.db.NewBatch()
 	defer closeQuietly(batch)
 	if err := s.fill(batch, c); err != nil {
 		return err
 	}
-	positions, err := s.log.append(batch, c.Events)
+	position, err := s.log.append(batch, c.Events)
 	if err != nil {
 		return err
 	}
-	defer s.log.finished(positions)
+	defer s.log.finished(position)
 	if s.hold != nil {
 		s.hold(c)
 	}
-	return s.db.Apply(batch, s.sync)
+	return s.apply(batch, s.sync)
 }
 
+// wellFormed refuses what is the caller's mistake. That includes a row that is put
+// twice: each put is held against what is stored, so the second would replace
+// the first unseen.
 func wellFormed(c rollcall.Change) error {
 	switch {
 	case c.UserID != "" && len(c.Documents) > 0, c.UserID == "" && (c.User != nil || len(c.Sessions) > 0):
 		return errors.New("a change belongs to one user, or puts documents")
 	case c.User != nil && c.User.User.ID != c.UserID:
 		return errors.New("a change puts another user's row")
-	case len(c.UserID) > 1<<16-1:
+	case len(c.UserID) > maxUserID:
 		return errors.New("a user id is longer than the store can keep")
 	}
 	for i := range c.Sessions {
 		if c.Sessions[i].Session.UserID != c.UserID {
 			return errors.New("a change puts another user's session")
+		}
+		if slices.ContainsFunc(c.Sessions[:i], func(p rollcall.PutSession) bool { return p.Session.ID == c.Sessions[i].Session.ID }) {
+			return errors.New("a change puts a session twice")
+		}
+	}
+	for i, d := range c.Documents {
+		if slices.ContainsFunc(c.Documents[:i], func(p rollcall.PutDocument) bool { return p.Name == d.Name }) {
+			return errors.New("a change puts a document twice")
 		}
 	}
 	return nil

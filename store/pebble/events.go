@@ -87,7 +87,7 @@ func (l *eventLog) readable() uint64 {
 
 // Events implements rollcall.Store.
 func (s *Store) Events(ctx context.Context, after string, limit int) ([]rollcall.StoredEvent, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
 	var from uint64
@@ -98,6 +98,9 @@ func (s *Store) Events(ctx context.Context, after string, limit int) ([]rollcall
 		}
 	}
 	bound := s.log.readable() // before the view: all that is below it is in the view
+	if from >= bound {
+		return nil, nil
+	}
 	it, err := s.db.NewIter(&pebbledb.IterOptions{LowerBound: eventKey(from + 1), UpperBound: eventKey(bound)})
 	if err != nil {
 		return nil, err

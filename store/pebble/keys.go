@@ -35,6 +35,9 @@ const (
 	kindEnded = 2
 )
 
+// maxUserID is the length, in bytes, that a key has room to say.
+const maxUserID = math.MaxUint16
+
 func appendUserPrefix(b []byte, userID string) []byte {
 	b = append(b, spaceUser)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(userID)))
@@ -91,7 +94,11 @@ func (p pointer) encode() []byte {
 }
 
 func decodePointer(b []byte) (pointer, error) {
-	if len(b) < 9 || b[0] != kindLive && b[0] != kindEnded {
+	if len(b) > 0 && b[0] > kindEnded {
+		// The kind is the record's format, too: a later one has another.
+		return pointer{}, errNewer("a pointer", b[0], kindEnded)
+	}
+	if len(b) < 9 || b[0] == kindUser {
 		return pointer{}, errCorrupt("a pointer")
 	}
 	return pointer{

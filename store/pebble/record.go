@@ -17,6 +17,10 @@ const storeFormat = 1
 
 func errCorrupt(what string) error { return fmt.Errorf("%s in the store is damaged", what) }
 
+func errNewer(what string, format, known byte) error {
+	return fmt.Errorf("%s in the store has record format %d, and this version reads up to %d: it was written by a newer version", what, format, known)
+}
+
 // A row is a session as it is stored: with the instant that it is filed under.
 type row struct {
 	session rollcall.Session

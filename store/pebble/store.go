@@ -4,9 +4,15 @@
 // # Durability
 //
 // Commit holds the user's stripe until the log is synced; commits of different
-// users join one sync. A read may see a commit a moment before it is durable,
-// but nothing is acknowledged before it is. A failed write or sync of the log
-// ends the process: what is in memory after it is unknown.
+// users join one sync. The stripe could be given back sooner, since the log is one
+// sequence, but then a commit could conflict with one that a crash takes back,
+// and whoever is told so would act on it. A read takes no lock and may see a commit
+// a moment before it is durable, but nothing is acknowledged before it is.
+// Interactions and what the sweep removes are applied first and made durable by
+// one sync at the end, so that no stripe is held for it.
+//
+// A failed write or sync of the log ends the process: what is in memory after it
+// is unknown.
 package pebble
 
 import (
@@ -16,59 +22,68 @@ import (
 	"hash/maphash"
 	"io"
 	"log/slog"
+	"math"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	pebbledb "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/rollcall-id/rollcall"
 )
 
-// DefaultMinFree is the floor of free disk space, in bytes.
-const DefaultMinFree = 256 << 20
-
 // Options configure a store. The zero value of each field has a meaning.
 type Options struct {
-	// FS is the file system; nil is the machine's.
+	// FS is the file system; nil is the machine's, and a directory that Open makes
+	// there is its owner's alone: addresses and agents are personal data.
 	FS vfs.FS
 	// Logger takes what an operator should know; nil discards it.
 	Logger *slog.Logger
 	// MinFree is the free disk space, in bytes, below which commits are refused
 	// with ErrFull; 0 is DefaultMinFree, a negative number sets no floor.
-	// Interactions and the sweep go on: they are what the floor is kept for.
+	// Interactions and the sweep go on, which is what the floor is kept for,
+	// until but a small part of it is left.
 	MinFree int64
-	// Fatal is called when the log cannot be written or synced any more; nil logs
-	// and exits the process with status 1. It must not return.
+	// CacheSize is the memory, in bytes, for what has been read from the disk; 0
+	// is 64 MiB. All else takes some 40 MiB.
+	CacheSize int64
+	// Fatal is called when the log cannot be written or synced any more, perhaps
+	// from several goroutines; nil exits the process with status 1. It should
+	// not return; if it does, every call fails from then on.
 	Fatal func(error)
 
 	// noSync leaves out every sync. It is the control of the power-loss tests.
 	noSync bool
+	// memTableSize makes tests flush often; 0 is 16 MiB.
+	memTableSize uint64
 	// hold is called between taking an event's position and its being visible.
 	hold func(rollcall.Change)
 }
 
 // A Store is a rollcall.Store on one directory.
 type Store struct {
-	db      *pebbledb.DB
+	db    *pebbledb.DB
+	cache *pebbledb.Cache
+	last  *lastWord
+	sync  *pebbledb.WriteOptions
+	hold  func(rollcall.Change)
+
+	// A commit takes its user's stripe, then those of the ids it claims. Reads
+	// take none.
+	users stripes
+	ids   stripes
+	docs  sync.Mutex
+	log   eventLog
+	// sweeping lets one bite at a time through: two would look at the same rows.
+	sweeping sync.Mutex
+
 	fs      vfs.FS
 	dir     string
-	cache   *pebbledb.Cache
 	minFree int64
-	sync    *pebbledb.WriteOptions
-	hold    func(rollcall.Change)
-
-	// A commit takes its user's stripe, then those of the ids it claims, in
-	// order. Reads take none.
-	seed    maphash.Seed
-	users   [1024]sync.Mutex
-	ids     [256]sync.Mutex
-	docs    sync.Mutex
-	log     eventLog
-	space   atomic.Bool // whether there was room when it was last looked
+	free    atomic.Uint64 // bytes, when it was last looked
 	looked  atomic.Int64
 	started time.Time
 }
@@ -79,42 +94,56 @@ var _ rollcall.Store = (*Store)(nil)
 // open, and when a newer version has written it.
 func Open(dir string, o Options) (*Store, error) {
 	if o.FS == nil {
-		o.FS = vfs.Default
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
+		o.FS = private{vfs.Default}
 	}
 	if o.MinFree == 0 {
 		o.MinFree = DefaultMinFree
 	}
-	if o.Fatal == nil {
-		o.Fatal = func(error) { os.Exit(1) }
+	if o.CacheSize == 0 {
+		o.CacheSize = 64 << 20
 	}
-	cache := pebbledb.NewCache(64 << 20)
-	db, err := pebbledb.Open(dir, &pebbledb.Options{
-		FS:                 o.FS,
-		Cache:              cache,
-		MemTableSize:       16 << 20,
-		FormatMajorVersion: pebbledb.FormatTableFormatV6,
-		Logger:             logger{o.Logger, o.Fatal},
-	})
-	if err != nil {
-		cache.Unref()
-		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
+	if o.memTableSize == 0 {
+		o.memTableSize = 16 << 20
 	}
+	seed := maphash.MakeSeed()
 	s := &Store{
-		db: db, fs: o.FS, dir: dir, cache: cache, minFree: o.MinFree, hold: o.hold,
-		sync: pebbledb.Sync, seed: maphash.MakeSeed(), started: time.Now(),
+		cache: pebbledb.NewCache(o.CacheSize), last: newLastWord(o.Logger, o.Fatal), sync: pebbledb.Sync, hold: o.hold,
+		users: stripes{seed: seed}, ids: stripes{seed: seed},
+		fs: o.FS, dir: dir, minFree: o.MinFree, started: time.Now(),
 	}
 	if o.noSync {
 		s.sync = pebbledb.NoSync
 	}
-	s.space.Store(true)
+	s.free.Store(math.MaxUint64)
+	options := &pebbledb.Options{
+		FS:                 o.FS,
+		Cache:              s.cache,
+		MemTableSize:       o.memTableSize,
+		FormatMajorVersion: pebbledb.FormatTableFormatV6,
+		Logger:             s.last,
+		EventListener:      s.last.listener(),
+	}
+	// Levels take over what the one before them has. The filters are of whole keys:
+	// a look for one key touches the tables that hold it.
+	options.Levels[0].FilterPolicy = bloom.FilterPolicy(10)
+	var err error
+	if s.db, err = pebbledb.Open(dir, options); err != nil {
+		s.cache.Unref()
+		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
+	}
 	if err := s.open(); err != nil {
-		return nil, errors.Join(err, db.Close())
+		err = errors.Join(err, s.db.Close())
+		s.cache.Unref()
+		return nil, err
 	}
 	return s, nil
 }
+
+// private makes directories that are their owner's alone.
+type private struct{ vfs.FS }
+
+// MkdirAll implements vfs.FS.
+func (p private) MkdirAll(dir string, _ os.FileMode) error { return p.FS.MkdirAll(dir, 0o700) }
 
 // open reads what the store keeps of itself.
 func (s *Store) open() error {
@@ -142,7 +171,7 @@ func (s *Store) meta(name string) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer closer.Close()
+	defer closeQuietly(closer)
 	if name == "format" {
 		if len(value) != 1 {
 			return 0, errCorrupt("the format")
@@ -152,51 +181,19 @@ func (s *Store) meta(name string) (uint64, error) {
 	return decodeSequence(value)
 }
 
-// stripe returns the lock of a user.
-func (s *Store) stripe(userID string) *sync.Mutex { return &s.users[s.stripeOf(userID)] }
-
-func (s *Store) stripeOf(userID string) int {
-	return int(maphash.String(s.seed, userID) % uint64(len(s.users)))
-}
-
-// lockIDs takes the stripes of ids, in order, and returns what gives them back.
-func (s *Store) lockIDs(ids []string) (unlock func()) {
-	var stripes []int
-	for _, id := range ids {
-		stripes = append(stripes, int(maphash.String(s.seed, id)%uint64(len(s.ids))))
-	}
-	slices.Sort(stripes)
-	stripes = slices.Compact(stripes)
-	for _, i := range stripes {
-		s.ids[i].Lock()
-	}
-	return func() {
-		for _, i := range stripes {
-			s.ids[i].Unlock()
-		}
-	}
-}
-
-// hasRoom reports whether the disk has more free space than the floor. It looks
-// at most once a second.
-func (s *Store) hasRoom() bool {
-	if s.minFree < 0 {
-		return true
-	}
-	now := int64(time.Since(s.started)/time.Second) + 1
-	if last := s.looked.Load(); last != now && s.looked.CompareAndSwap(last, now) {
-		usage, err := s.fs.GetDiskUsage(s.dir)
-		if err != nil && !errors.Is(err, vfs.ErrUnsupported) {
-			return s.space.Load()
-		}
-		s.space.Store(err != nil || usage.AvailBytes >= uint64(s.minFree))
-	}
-	return s.space.Load()
-}
-
-// Ready implements rollcall.Store.
-func (s *Store) Ready(ctx context.Context) error {
+// begin is how every call begins: not at all when its context is done, and with an
+// error when the store has failed or is closed.
+func (s *Store) begin(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.last.err()
+}
+
+// Ready implements rollcall.Store. A disk that is nearly full is no reason to say
+// no: checks go on.
+func (s *Store) Ready(ctx context.Context) error {
+	if err := s.begin(ctx); err != nil {
 		return err
 	}
 	_, err := s.meta("format")
@@ -206,32 +203,14 @@ func (s *Store) Ready(ctx context.Context) error {
 // Close implements rollcall.Store. It writes what is in memory to a table, so
 // that the next opening has no log to read.
 func (s *Store) Close() error {
+	closed := errors.New("the store is closed")
+	if !s.last.said.CompareAndSwap(nil, &closed) {
+		return s.last.err() // what is in memory is not to be written, and waiting for the log may never end
+	}
 	err := errors.Join(s.db.Flush(), s.db.Close())
 	s.cache.Unref()
 	return err
 }
 
-// logger takes the library's messages. Fatalf is how it says that the log is
-// lost.
-type logger struct {
-	log   *slog.Logger
-	fatal func(error)
-}
-
-// Infof implements the library's interface; its chatter interests nobody.
-func (logger) Infof(string, ...any) {}
-
-// Errorf implements the library's interface.
-func (l logger) Errorf(format string, args ...any) {
-	l.log.Error("store", "error", fmt.Sprintf(format, args...))
-}
-
-// Fatalf implements the library's interface.
-func (l logger) Fatalf(format string, args ...any) {
-	err := fmt.Errorf(format, args...)
-	l.log.Error("the store's log cannot be written any more, ending at once", "error", err)
-	l.fatal(err)
-}
-
-// close closes what cannot fail in a way that matters, or has failed before.
+// closeQuietly closes what cannot fail in a way that matters, or has failed before.
 func closeQuietly(c io.Closer) { _ = c.Close() }

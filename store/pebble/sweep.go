@@ -17,29 +17,40 @@ var noWait = pebbledb.NoSync
 
 // Sweep implements rollcall.Store. Each session is removed under its user's
 // stripe, which is held for no sync; one sync at the end makes all durable.
-func (s *Store) Sweep(ctx context.Context, bite rollcall.Sweep) (rollcall.Swept, error) {
-	if err := ctx.Err(); err != nil {
+func (s *Store) Sweep(ctx context.Context, bite rollcall.Sweep) (swept rollcall.Swept, err error) {
+	if err := s.begin(ctx); err != nil {
 		return rollcall.Swept{}, err
 	}
+	if err := s.roomForUpkeep(); err != nil {
+		return rollcall.Swept{}, err
+	}
+	s.sweeping.Lock()
+	defer s.sweeping.Unlock()
 	filings, err := s.due(bite)
 	if err != nil {
 		return rollcall.Swept{}, err
 	}
-	var swept rollcall.Swept
 	if swept.Events, err = s.sweepEvents(bite); err != nil {
 		return swept, err
 	}
+	if len(filings) == 0 && swept.Events == 0 {
+		return swept, nil // an idle store's disk is left alone
+	}
 	var positions []uint64
-	// No event of the bite is read before the sync that makes it durable: a
-	// position that was read must never be given out again.
-	defer func() { s.log.finished(positions...) }()
+	defer func() {
+		// No event of the bite is read before the sync that makes it durable, also
+		// when the bite fails midway: a position that was read must never be
+		// given out again.
+		err = errors.Join(err, s.settle())
+		s.log.finished(positions...)
+	}()
 	for _, key := range filings {
 		if err := s.sweepOne(key, bite, &swept, &positions); err != nil {
 			return swept, err
 		}
 	}
 	swept.More = len(filings) == bite.Limit || swept.Events == bite.Limit
-	return swept, s.db.LogData(nil, s.sync)
+	return swept, nil
 }
 
 // due returns the filings before the bite's bound, oldest first.
@@ -61,14 +72,12 @@ func (s *Store) sweepOne(filing []byte, bite rollcall.Sweep, swept *rollcall.Swe
 	due, id := readFiling(filing)
 	userID, err := s.ownerOf(id)
 	if errors.Is(err, rollcall.ErrNoSession) {
-		return s.db.Delete(filing, noWait) // left over, and in nobody's way
+		return s.dropFiling(filing, id)
 	}
 	if err != nil {
 		return err
 	}
-	lock := s.stripe(userID)
-	lock.Lock()
-	defer lock.Unlock()
+	defer s.users.lock(userID)()
 	v, err := s.view()
 	if err != nil {
 		return err
@@ -91,23 +100,26 @@ func (s *Store) sweepOne(filing []byte, bite rollcall.Sweep, swept *rollcall.Swe
 	if err := batch.Delete(filing, nil); err != nil {
 		return err
 	}
-	if verdict.FileAt.IsZero() {
-		swept.Removed++
-		err = s.remove(batch, v, id, at)
-		if err == nil && verdict.Event != nil {
-			var position uint64
-			position, err = s.log.append(batch, []rollcall.Event{*verdict.Event})
-			*positions = append(*positions, position)
-		}
-	} else {
-		swept.Refiled++
+	if !verdict.FileAt.IsZero() {
 		r.filed = verdict.FileAt.UTC().Truncate(time.Millisecond)
-		err = errors.Join(batch.Set(at.row(id), r.encode(), nil), batch.Set(filingKey(r.filed, id), nil, nil))
+		if err := errors.Join(batch.Set(at.row(id), r.encode(), nil), batch.Set(filingKey(r.filed, id), nil, nil)); err != nil {
+			return err
+		}
+		swept.Refiled++
+		return s.apply(batch, noWait)
 	}
-	if err != nil {
+	if err := s.remove(batch, v, id, at); err != nil {
 		return err
 	}
-	return s.db.Apply(batch, noWait)
+	if verdict.Event != nil {
+		position, err := s.log.append(batch, []rollcall.Event{*verdict.Event})
+		if err != nil {
+			return err
+		}
+		*positions = append(*positions, position)
+	}
+	swept.Removed++
+	return s.apply(batch, noWait)
 }
 
 func (s *Store) ownerOf(id string) (string, error) {
@@ -118,6 +130,22 @@ func (s *Store) ownerOf(id string) (string, error) {
 	defer v.close()
 	p, err := v.pointer(id)
 	return p.userID, err
+}
+
+// dropFiling takes away a filing whose session is gone, so that no bite meets it
+// again. A commit that claims the id meanwhile would file it anew, perhaps under
+// the same key: the id's stripe keeps the two apart.
+func (s *Store) dropFiling(filing []byte, id string) error {
+	defer s.ids.lock(id)()
+	if _, err := s.ownerOf(id); !errors.Is(err, rollcall.ErrNoSession) {
+		return err
+	}
+	batch := s.db.NewBatch()
+	defer closeQuietly(batch)
+	if err := batch.Delete(filing, nil); err != nil {
+		return err
+	}
+	return s.apply(batch, noWait)
 }
 
 // remove takes a session's row and its pointer away, and the user's row with the
@@ -170,5 +198,5 @@ func (s *Store) sweepEvents(bite rollcall.Sweep) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return n, s.db.Apply(batch, noWait)
+	return n, s.apply(batch, noWait)
 }

@@ -15,7 +15,13 @@ const touchBite = 256
 // disk, so that no stripe is held for a sync; one sync at the end makes all of
 // them durable, since the log is one sequence.
 func (s *Store) Touch(ctx context.Context, touches []rollcall.Touch) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	if len(touches) == 0 {
+		return nil
+	}
+	if err := s.roomForUpkeep(); err != nil {
 		return err
 	}
 	for bite := range slices.Chunk(touches, touchBite) {
@@ -23,19 +29,15 @@ func (s *Store) Touch(ctx context.Context, touches []rollcall.Touch) error {
 			return err
 		}
 	}
-	return s.db.LogData(nil, s.sync)
+	return s.settle()
 }
 
 func (s *Store) touch(touches []rollcall.Touch) error {
-	var stripes []int
+	users := make([]string, len(touches))
 	for i := range touches {
-		stripes = append(stripes, s.stripeOf(touches[i].UserID))
+		users[i] = touches[i].UserID
 	}
-	slices.Sort(stripes)
-	for _, i := range slices.Compact(stripes) {
-		s.users[i].Lock()
-		defer s.users[i].Unlock()
-	}
+	defer s.users.lock(users...)()
 	v, err := s.view()
 	if err != nil {
 		return err
@@ -58,8 +60,10 @@ func (s *Store) touch(touches []rollcall.Touch) error {
 		if r.session.UserID != t.UserID || !r.session.EndedAt.IsZero() {
 			continue
 		}
-		r.session.Last = r.session.Last.Later(t.Interaction)
-		touched[t.SessionID] = r
+		if later := r.session.Last.Later(t.Interaction); later != r.session.Last {
+			r.session.Last = later
+			touched[t.SessionID] = r
+		}
 	}
 	for _, r := range touched {
 		key := sessionKey(kindLive, r.session.UserID, r.session.Position())
@@ -67,5 +71,5 @@ func (s *Store) touch(touches []rollcall.Touch) error {
 			return err
 		}
 	}
-	return s.db.Apply(batch, noWait)
+	return s.apply(batch, noWait)
 }

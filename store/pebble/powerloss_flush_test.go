@@ -1,0 +1,236 @@
+package pebble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/rollcall-id/rollcall"
+)
+
+// A witness knows what it was told: what was acknowledged, and which events it
+// has read at which positions.
+type witness struct {
+	mu      sync.Mutex
+	created map[string]bool      // true when the ending was acknowledged, too
+	touched map[string]time.Time // the latest acknowledged interaction
+	swept   map[string]bool      // removed by a bite that returned nil
+	read    []rollcall.StoredEvent
+}
+
+func (w *witness) note(what func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	what()
+}
+
+// TestPowerLossAmidFlushesAndSweepsTakesNothingBack cuts the power while memory is
+// flushed and logs change all the time, sessions are touched and swept, and
+// somebody reads the events.
+func TestPowerLossAmidFlushesAndSweepsTakesNothingBack(t *testing.T) {
+	rounds := 3
+	if os.Getenv("ROLLCALL_TEST_LONG") != "" {
+		rounds = 60
+	}
+	var created, ended, touched, swept, read int
+	for round := range rounds {
+		random := rand.New(rand.NewPCG(uint64(round), 7))
+		w, clones := powerLossLoad(t, random)
+		for _, c := range clones {
+			c.verify(t)
+		}
+		created, touched, swept, read = created+len(w.created), touched+len(w.touched), swept+len(w.swept), read+len(w.read)
+		for _, e := range w.created {
+			ended += bit(e)
+		}
+	}
+	t.Logf("%d rounds of 4 power losses: %d created, %d ended, %d touched, %d swept, %d events read", rounds, created, ended, touched, swept, read)
+	if created == 0 || ended == 0 || touched == 0 || swept == 0 || read == 0 {
+		t.Error("the load left something out")
+	}
+}
+
+// A clone is the disk after a power loss, with what was known when it happened.
+type clone struct {
+	fs *vfs.MemFS
+	w  witness
+}
+
+// powerLossLoad runs one load and cuts the power four times during it.
+func powerLossLoad(t *testing.T, random *rand.Rand) (*witness, []*clone) {
+	t.Helper()
+	fs := vfs.NewCrashableMem()
+	s, err := Open("store", Options{FS: fs, MinFree: -1, memTableSize: 128 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &witness{created: map[string]bool{}, touched: map[string]time.Time{}, swept: map[string]bool{}}
+	ctx, cancel := context.WithCancel(background)
+	var all sync.WaitGroup
+	for i := range 16 {
+		all.Go(func() { w.write(ctx, t, s, fmt.Sprintf("user-%02d", i)) })
+	}
+	all.Go(func() { w.sweep(ctx, t, s) })
+	all.Go(func() { w.readEvents(ctx, t, s) })
+	var clones []*clone
+	for range 4 {
+		time.Sleep(time.Duration(20+random.IntN(80)) * time.Millisecond)
+		c := &clone{}
+		w.note(func() {
+			c.w.created, c.w.touched, c.w.swept, c.w.read = maps.Clone(w.created), maps.Clone(w.touched), maps.Clone(w.swept), slices.Clone(w.read)
+		})
+		c.fs = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50 * random.IntN(2), RNG: random})
+		clones = append(clones, c)
+	}
+	cancel()
+	all.Wait()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return w, clones
+}
+
+// write creates sessions, touches each, ends every third, and leaves every fifth,
+// which is over from the beginning, to the sweep.
+func (w *witness) write(ctx context.Context, t *testing.T, s *Store, userID string) {
+	for i := 0; ctx.Err() == nil; i++ {
+		session := typical(userID, fmt.Sprintf("%s-%d", userID, i), t0)
+		if i%5 == 0 {
+			session.ExpiresAt = t0.Add(-time.Hour)
+		}
+		user, _, err := s.Sessions(background, userID, rollcall.Position{}, 0)
+		if err == nil {
+			err = s.Commit(background, creation(userID, user.Version, session))
+		}
+		if errors.Is(err, rollcall.ErrConflict) {
+			continue // the sweep has removed the user's row
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		w.note(func() { w.created[session.ID] = false })
+		if i%5 == 0 {
+			continue
+		}
+		at := t0.Add(time.Duration(i+1) * time.Second)
+		if err := s.Touch(background, []rollcall.Touch{{UserID: userID, SessionID: session.ID, Interaction: rollcall.Interaction{At: at}}}); err != nil {
+			t.Error(err)
+			return
+		}
+		w.note(func() { w.touched[session.ID] = at })
+		if i%3 != 0 {
+			continue
+		}
+		err = s.Commit(background, rollcall.Change{
+			UserID: userID, Sessions: []rollcall.PutSession{{Session: session.Ended(t0, rollcall.ReasonLogout), Replaces: 1}},
+			Events: []rollcall.Event{{ID: "end-" + session.ID, At: t0}},
+		})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		w.note(func() { w.created[session.ID] = true })
+	}
+}
+
+func (w *witness) sweep(ctx context.Context, t *testing.T, s *Store) {
+	for ctx.Err() == nil {
+		var removed []string
+		_, err := s.Sweep(background, rollcall.Sweep{SessionsBefore: t0, Limit: 20, Decide: func(s rollcall.Session, _ rollcall.User) rollcall.Verdict {
+			removed = append(removed, s.ID)
+			return rollcall.Verdict{Event: &rollcall.Event{ID: "over-" + s.ID, At: t0}}
+		}})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		w.note(func() {
+			for _, id := range removed {
+				w.swept[id] = true
+			}
+		})
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (w *witness) readEvents(ctx context.Context, t *testing.T, s *Store) {
+	position := ""
+	for ctx.Err() == nil {
+		events, err := s.Events(background, position, 100)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if len(events) == 0 {
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		position = events[len(events)-1].Position
+		w.note(func() { w.read = append(w.read, events...) })
+	}
+}
+
+// verify opens the disk as the power loss left it.
+func (c *clone) verify(t *testing.T) {
+	t.Helper()
+	s, err := Open("store", Options{FS: c.fs, MinFree: -1})
+	if err != nil {
+		t.Fatalf("opening after the power loss: %v", err)
+	}
+	defer closeQuietly(s)
+	events, err := s.Events(background, "", 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, ids := map[string]string{}, map[string]bool{}
+	for _, e := range events {
+		at[e.Position] = e.Event.ID
+		if ids[e.Event.ID] {
+			t.Errorf("event %s is there twice", e.Event.ID)
+		}
+		ids[e.Event.ID] = true
+	}
+	for id, ended := range c.w.created {
+		session, _, err := s.Session(background, id)
+		if gone := errors.Is(err, rollcall.ErrNoSession); gone || c.w.swept[id] {
+			if gone != ids["over-"+id] || c.w.swept[id] && !gone {
+				t.Errorf("%s: gone %v, its expiry told %v, swept before the power loss %v", id, gone, ids["over-"+id], c.w.swept[id])
+			}
+			continue
+		}
+		switch {
+		case err != nil:
+			t.Errorf("%s: %v", id, err)
+		case ended && session.EndedAt.IsZero():
+			t.Errorf("%s: the ending was taken back", id)
+		case session.Last.At.Before(c.w.touched[id]):
+			t.Errorf("%s: the interaction of %v was taken back", id, c.w.touched[id])
+		case !ids["evt-"+id] || session.EndedAt.IsZero() == ids["end-"+id]:
+			t.Errorf("%s: its events are not of the same commits as its row", id)
+		}
+	}
+	last := ""
+	for _, e := range c.w.read {
+		if at[e.Position] != e.Event.ID {
+			t.Errorf("at %s event %s was read, and after the power loss %q", e.Position, e.Event.ID, at[e.Position])
+		}
+		last = e.Position
+	}
+	if err := s.Commit(background, rollcall.Change{UserID: "after", Events: []rollcall.Event{{ID: "after", At: t0}}}); err != nil {
+		t.Fatal(err)
+	}
+	rest, err := s.Events(background, last, 1<<30)
+	if err != nil || len(rest) == 0 || rest[len(rest)-1].Event.ID != "after" {
+		t.Errorf("whoever reads on misses what comes after the power loss: %v", err)
+	}
+}
