@@ -33,7 +33,17 @@ var strict = base64.RawURLEncoding.Strict()
 func NewSessionID() string {
 	var b [24]byte
 	rand.Read(b[:])
-	return strict.EncodeToString(b[:])
+	return spellID(b[:])
+}
+
+// spellID writes an id. None of ours begins with a hyphen, so that no command
+// line takes it for a flag.
+func spellID(b []byte) string {
+	id := strict.EncodeToString(b)
+	if id[0] == '-' {
+		return "_" + id[1:]
+	}
+	return id
 }
 
 func newEventID() string {
@@ -183,7 +193,7 @@ func (k DerivationKey) GoString() string { return redacted }
 func (k DerivationKey) token(purpose string, parts ...string) Token {
 	id := k.derive(purpose+" id", parts)
 	return Token{
-		ID:     strict.EncodeToString(id[:24]),
+		ID:     spellID(id[:24]),
 		Secret: k.derive(purpose+" secret", parts),
 	}
 }

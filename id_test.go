@@ -13,7 +13,7 @@ import (
 )
 
 func TestSessionIDIs32CharactersOfBase64URL(t *testing.T) {
-	form := regexp.MustCompile(`^[A-Za-z0-9_-]{32}$`)
+	form := regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]{31}$`)
 	seen := map[string]bool{}
 	for range 1000 {
 		id := rollcall.NewSessionID()

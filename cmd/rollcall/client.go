@@ -48,7 +48,7 @@ func newClientNew() *cobra.Command {
 				return enc.Encode(map[string]any{"client_id": id, "client_secret": secret, "client_secret_sha256": hash, "scopes": client.Scopes})
 			}
 			fmt.Fprintf(out, "client_id:     %s\nclient_secret: %s\n\nThe secret is not shown again. Add to the configuration file:\n\n", id, secret)
-			fmt.Fprintf(out, "clients:\n  - client_id: %s\n    client_secret_sha256: %s\n    scopes: [%s]\n", id, hash, strings.Join(quoted(client.Scopes), ", "))
+			fmt.Fprintf(out, "clients:\n  - client_id: %s\n    client_secret_sha256: \"%s\"\n    scopes: [%s]\n", id, hash, strings.Join(quoted(client.Scopes), ", "))
 			return nil
 		},
 	}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+)
+
+var update = flag.Bool("update", false, "write docs/config.md anew")
+
+func TestSessionsAreListedShownAndRevokedOverHTTP(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	p := serveOn(t, data)
+	token := p.mint("create:sessions")
+	var ids []string
+	for range 3 {
+		m, err := p.create(context.Background(), token, "auth0|1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append([]string{m.Session.ID}, ids...)
+	}
+	server := []string{"--data", data, "--url", p.tls, "--public-url", p.tls}
+	sessions := func(args ...string) string {
+		t.Helper()
+		out, errs, code := run(t, append(append([]string{"sessions"}, args...), server...)...)
+		if code != 0 {
+			t.Fatalf("%v: exit %d: %s", args, code, errs)
+		}
+		return out
+	}
+	if out := sessions("list", "auth0|1"); !strings.Contains(out, "3 sessions") || !strings.Contains(out, ids[0]) || !strings.Contains(out, "192.0.2.1") {
+		t.Errorf("the table:\n%s", out)
+	}
+	var listed []struct{ ID string }
+	if err := json.Unmarshal([]byte(sessions("list", "auth0|1", "--json")), &listed); err != nil || len(listed) != 3 {
+		t.Errorf("JSON: %v %v", listed, err)
+	}
+	if out := sessions("show", ids[0]); !strings.Contains(out, "auth0|1") || !strings.Contains(out, "in 7d") && !strings.Contains(out, "in 6d") {
+		t.Errorf("a session:\n%s", out)
+	}
+	sessions("revoke", ids[0])
+	if out := sessions("list", "auth0|1"); !strings.Contains(out, "2 sessions") {
+		t.Errorf("after one was revoked:\n%s", out)
+	}
+	sessions("revoke", "--user", "auth0|1")
+	if out := sessions("list", "auth0|1"); !strings.Contains(out, "0 sessions") {
+		t.Errorf("after all were revoked:\n%s", out)
+	}
+	if _, errs, code := run(t, append([]string{"sessions", "show", ids[0]}, server...)...); code != exitFailed || !strings.Contains(errs, "The session does not exist.") || strings.Count(errs, "\n") != 1 {
+		t.Errorf("a session that is over: exit %d, %q", code, errs)
+	}
+	if _, errs, code := run(t, append([]string{"healthcheck"}, server...)...); code != 0 {
+		t.Errorf("healthcheck: exit %d, %s", code, errs)
+	}
+}
+
+func TestMistakesExitWith2AndSayWhatToDo(t *testing.T) {
+	dir := t.TempDir()
+	write := func(text string) string {
+		path := filepath.Join(dir, "rollcall.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, tt := range []struct {
+		name string
+		file string
+		args []string
+		want string
+	}{
+		{"unknown command", "", []string{"sreve"}, "sreve"},
+		{"unknown flag", "", []string{"serve", "--lisen", "x"}, "--lisen"},
+		{"an argument too many", "", []string{"serve", "x"}, "x"},
+		{"bad value in a flag", "", []string{"serve", "--drain-delay", "x"}, "drain-delay"},
+		{"bad choice in a flag", "", []string{"serve", "--store", "x"}, "--store: store: must be one of pebble, memory"},
+		{"unknown key in the file", "lisen: x\n", []string{"config", "check"}, `there is no key "lisen"`},
+		{"bad value in the file", "drain_delay: soon\n", []string{"config", "check"}, "drain_delay: must be a duration"},
+		{"a map where none fits", "listen: {a: b}\n", []string{"config", "check"}, "listen: must be a single value"},
+		{"no YAML", "a: [\n", []string{"config", "check"}, "reading the configuration file"},
+		{"a secret in the file", "clients: [{client_id: a, client_secret: b}]\n", []string{"config", "check"}, "a secret does not belong into a file"},
+		{"a client without secret", "clients: [{client_id: a, scopes: [\"read:sessions\"]}]\n", []string{"config", "check"}, "clients[0]: client a: it has no client_secret_sha256"},
+		{"an unknown scope", "clients: [{client_id: a, client_secret_sha256: " + strings.Repeat("ab", 32) + ", scopes: [\"x\"]}]\n", []string{"config", "check"}, `there is no scope "x"`},
+		{"an idle limit over the absolute one", "idle_session_lifetime: 200h\n", []string{"config", "check"}, "idle lifetime must not exceed"},
+		{"half of a certificate", "", []string{"serve", "--data", dir, "--tls-cert", "x"}, "tls_cert and tls_key go together"},
+		{"plain http on a network", "", []string{"serve", "--data", dir, "--listen", "0.0.0.0:0", "--tls-listen", "off"}, "behind_proxy"},
+		{"the local CA on a network", "", []string{"serve", "--data", dir, "--listen", "off", "--tls-listen", "0.0.0.0:0"}, "tls_cert"},
+		{"nothing to listen on", "", []string{"serve", "--data", dir, "--listen", "off", "--tls-listen", "off"}, "no address to listen on"},
+		{"a bad proxy", "", []string{"serve", "--data", dir, "--trusted-proxies", "x"}, "trusted_proxies"},
+		{"no keys to mint with", "", []string{"token", "--data", filepath.Join(dir, "none"), "--scope", "read:sessions"}, "there are no keys"},
+		{"a client of a bad name", "", []string{"client", "new", "--id", "a b", "--scope", "read:sessions"}, "an id has 1 to 64 characters"},
+		{"nobody to revoke", "", []string{"sessions", "revoke"}, "name a session's id"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			args := tt.args
+			if tt.file != "" {
+				args = append(args, "--config", write(tt.file))
+			}
+			out, errs, code := run(t, args...)
+			if code != exitUsage || !strings.Contains(errs, tt.want) || strings.Count(errs, "\n") != 1 || out != "" {
+				t.Errorf("exit %d, stdout %q, stderr %q", code, out, errs)
+			}
+		})
+	}
+}
+
+func TestFlagsWinOverEnvironmentOverFileOverDefault(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rollcall.yaml")
+	text := "listen: 127.0.0.1:1\ntls_listen: 127.0.0.1:1\nlog_level: warn\ntrusted_proxies: [10.0.0.0/8, 192.0.2.1]\nmax_sessions_per_user: 7\nbehind_proxy: true\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	secret := filepath.Join(t.TempDir(), "level")
+	if err := os.WriteFile(secret, []byte("debug\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	addFlags(flags)
+	if err := flags.Parse([]string{"--listen", "127.0.0.1:3", "--public-url", "https://a", "--public-url", "https://b"}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := loadConfig(flags, []string{"ROLLCALL_CONFIG=" + path, "ROLLCALL_LISTEN=127.0.0.1:2", "ROLLCALL_TLS_LISTEN=127.0.0.1:2", "ROLLCALL_LOG_LEVEL_FILE=" + secret, "HOME=/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []any{c.text("listen"), c.text("tls_listen"), c.text("log_level"), c.list("trusted_proxies"), c.list("public_url"), c.number("max_sessions_per_user"), c.flag("behind_proxy"), c.text("store")}
+	want := []any{"127.0.0.1:3", "127.0.0.1:2", "debug", []string{"10.0.0.0/8", "192.0.2.1"}, []string{"https://a", "https://b"}, 7, true, "pebble"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for key, want := range map[string]string{"listen": "--listen", "tls_listen": "ROLLCALL_TLS_LISTEN", "max_sessions_per_user": path, "store": "default"} {
+		if c.sources[key] != want {
+			t.Errorf("%s comes from %q, want %q", key, c.sources[key], want)
+		}
+	}
+	for _, environ := range [][]string{{"ROLLCALL_LISEN=x"}, {"ROLLCALL_MAX_CONNECTIONS=many"}, {"ROLLCALL_LISTEN_FILE=/none"}} {
+		if _, err := loadConfig(flags, environ); err == nil || !strings.Contains(err.Error(), strings.SplitN(environ[0], "=", 2)[0]) {
+			t.Errorf("%v: %v", environ, err)
+		}
+	}
+}
+
+func TestConfigPrintShowsNoHash(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rollcall.yaml")
+	hash := strings.Repeat("ab", 32)
+	if err := os.WriteFile(path, []byte("clients: [{client_id: app, client_secret_sha256: "+hash+", scopes: [\"read:sessions\"]}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"config", "print"}, {"config", "print", "--json"}} {
+		out, errs, code := run(t, append(args, "--config", path)...)
+		if code != 0 || strings.Contains(out, hash) || !strings.Contains(out, "app: read:sessions") || !strings.Contains(out, "tls_listen") {
+			t.Errorf("exit %d %s\n%s", code, errs, out)
+		}
+	}
+}
+
+func TestTheConfigurationIsDocumentedAsItIs(t *testing.T) {
+	const path = "../../docs/config.md"
+	if *update {
+		if err := os.WriteFile(path, []byte(configDoc()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(configDoc(), string(got)); diff != "" {
+		t.Errorf("docs/config.md is not what the table says; go test ./cmd/rollcall -run Documented -update writes it (-want +got):\n%s", diff)
+	}
+}
+
+func TestVersionAndClientAnswerInJSONToo(t *testing.T) {
+	for _, args := range [][]string{{"version", "--json"}, {"client", "new", "--id", "a", "--scope", "read:sessions", "--json"}} {
+		out, errs, code := run(t, args...)
+		if code != 0 || !json.Valid([]byte(out)) {
+			t.Errorf("%v: exit %d %s %s", args, code, errs, out)
+		}
+	}
+	if out, _, code := run(t, "--help"); code != 0 || !strings.Contains(out, "rollcall demo") {
+		t.Errorf("help: exit %d\n%s", code, out)
+	}
+}
