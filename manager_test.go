@@ -309,10 +309,10 @@ func TestEndingOthersKeepsTheOneInItsPlace(t *testing.T) {
 
 func TestEveryActLeavesItsEvent(t *testing.T) {
 	n := newNode(t)
-	s, token := n.create(signIn(aUser))
+	s, _ := n.create(signIn(aUser))
 	_, err := n.UpdateMetadata(context.Background(), shop, s.ID, []rollcall.MetadataEntry{{Key: "a", Value: "1"}})
 	n.must(err)
-	_, token, err = n.Authenticate(context.Background(), shop, s.ID, rollcall.Authentication{UserID: aUser, Methods: []rollcall.Method{{Name: "mfa"}}})
+	_, token, err := n.Authenticate(context.Background(), shop, s.ID, rollcall.Authentication{UserID: aUser, Methods: []rollcall.Method{{Name: "mfa"}}})
 	n.must(err)
 	_, err = n.Check(context.Background(), token.Reveal(), rollcall.Use{ClientID: "blog"})
 	n.must(err)
