@@ -209,6 +209,7 @@ func TestServeKeepsEverythingOverAGracefulStop(t *testing.T) {
 	if status, err := p.ask(context.Background(), "GET", "/api/v2/sessions/"+m.Session.ID, token, "", &after); status != http.StatusOK || after != before {
 		t.Errorf("%d %v: the interaction was at %v, now %v", status, err, before.Last, after.Last)
 	}
+	p.stop(syscall.SIGTERM)
 	if !strings.Contains(p.logged(), "minted offline") {
 		t.Error("the use of an offline token is not logged")
 	}

@@ -9,10 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/knadh/koanf/parsers/yaml"
-	"github.com/knadh/koanf/providers/file"
-	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/rollcall-id/rollcall/oauth"
 )
@@ -74,11 +72,15 @@ func loadConfig(flags *pflag.FlagSet, environ []string) (*config, error) {
 }
 
 func (c *config) readFile(path string) error {
-	k := koanf.New("\x00") // no key has parts
-	if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
-		return fmt.Errorf("reading the configuration file %s: %w", path, err)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("reading the configuration file: %w", err)
 	}
-	for name, value := range k.Raw() {
+	settings := map[string]any{}
+	if err := yaml.Unmarshal(data, &settings); err != nil {
+		return fmt.Errorf("reading the configuration file %s: %s", path, strings.ReplaceAll(err.Error(), "\n", " "))
+	}
+	for name, value := range settings {
 		var err error
 		if name == clientsKey {
 			c.clients, err = parseClients(value)

@@ -192,7 +192,8 @@ func fetchToken(ctx context.Context, r *remoteServer, id, secret string) (string
 type seeded struct {
 	sessions, users int
 	someone, many   string
-	token           string // a session token of someone
+	token           string    // a session token of someone
+	earlier         []earlier // whose sessions may yet be used
 	took            time.Duration
 }
 
@@ -216,10 +217,14 @@ func seed(ctx context.Context, cfg *config, log *slog.Logger) (out seeded, err e
 	if err != nil {
 		return out, err
 	}
-	for _, visits := range slices.Collect(slices.Chunk(demoVisits(began), 64)) {
+	for visits := range slices.Chunk(demoVisits(began), 32) {
 		if err := play(ctx, m, past, visits, &out); err != nil {
 			return out, err
 		}
+	}
+	past.now.Store(began.Add(-time.Minute).UnixMilli())
+	if err := goOn(ctx, m, out.earlier); err != nil {
+		return out, err
 	}
 	out.users, out.someone, out.many = demoUsers+1, demoUser(0), demoManyUser
 	out.took = time.Since(began)

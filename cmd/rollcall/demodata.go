@@ -99,7 +99,7 @@ func newVisit(r *rand.Rand, userID string, at time.Time) visit {
 	if r.IntN(5) == 0 {
 		v.session.Metadata = []rollcall.MetadataEntry{{Key: "device_name", Value: []string{"Kitchen tablet", "Work laptop", "Phone"}[r.IntN(3)]}}
 	}
-	for range r.IntN(3) {
+	for range r.IntN(2) {
 		if r.IntN(2) == 0 {
 			ip = demoIP(r)
 		}
@@ -122,36 +122,57 @@ func demoIP(r *rand.Rand) string {
 }
 
 // play makes visits that lie close together, at once, at the time of the first.
+// What came of the visits before is made up for first: the sessions are used,
+// and some end, hours after they began.
 func play(ctx context.Context, m *rollcall.Manager, clock *past, visits []visit, out *seeded) error {
 	clock.now.Store(visits[0].at.UnixMilli())
+	if err := goOn(ctx, m, out.earlier); err != nil {
+		return err
+	}
 	var all errgroup.Group
-	tokens := make([]string, len(visits))
+	out.earlier = make([]earlier, len(visits))
 	for i, v := range visits {
 		all.Go(func() error {
 			s, token, err := m.Create(ctx, rollcall.Caller{ID: v.session.ClientID, IP: v.session.IP}, v.session)
-			if err != nil {
-				return err
-			}
-			tokens[i] = token.Reveal()
-			for _, use := range v.uses {
-				if _, err := m.Check(ctx, tokens[i], use); err != nil {
-					return err
-				}
-			}
-			if v.ends {
-				return m.End(ctx, rollcall.Caller{ID: "support"}, s.ID, rollcall.ReasonRevoked)
-			}
-			return nil
+			out.earlier[i] = earlier{visit: v, id: s.ID, token: token.Reveal()}
+			return err
 		})
 	}
+	out.sessions += len(visits)
 	if err := all.Wait(); err != nil {
 		return err
 	}
-	out.sessions += len(visits)
-	for i, v := range visits {
-		if v.session.UserID == demoUser(0) && !v.ends {
-			out.token = tokens[i]
+	for _, e := range out.earlier {
+		if e.visit.session.UserID == demoUser(0) && !e.visit.ends {
+			out.token = e.token
 		}
+	}
+	return nil
+}
+
+// An earlier visit has its session.
+type earlier struct {
+	visit     visit
+	id, token string
+}
+
+// goOn makes up for what came of earlier visits, now.
+func goOn(ctx context.Context, m *rollcall.Manager, visits []earlier) error {
+	var all errgroup.Group
+	for _, e := range visits {
+		all.Go(func() error { return e.goOn(ctx, m) })
+	}
+	return all.Wait()
+}
+
+func (e earlier) goOn(ctx context.Context, m *rollcall.Manager) error {
+	for _, use := range e.visit.uses {
+		if _, err := m.Check(ctx, e.token, use); err != nil {
+			return err
+		}
+	}
+	if e.visit.ends {
+		return m.End(ctx, rollcall.Caller{ID: "support"}, e.id, rollcall.ReasonRevoked)
 	}
 	return nil
 }
