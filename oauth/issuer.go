@@ -105,6 +105,9 @@ func checkPublicURL(text string) error {
 	return nil
 }
 
+// PublicURLs are the origins that tokens can name, the one that counts first.
+func (i *Issuer) PublicURLs() []string { return slices.Clone(i.urls) }
+
 // Audience is what tokens for the Management API at a public URL are for, with
 // the published slash at the end (wire.md 1.3).
 func Audience(publicURL string) string { return publicURL + "/api/v2/" }

@@ -118,6 +118,9 @@ func (l Listeners) URLs() []string {
 	if err != nil {
 		return nil
 	}
+	if scheme == "https" && port == "443" || scheme == "http" && port == "80" {
+		return []string{scheme + "://localhost", scheme + "://127.0.0.1"}
+	}
 	return []string{scheme + "://localhost:" + port, scheme + "://127.0.0.1:" + port}
 }
 

@@ -132,7 +132,7 @@ func (p *process) stop(s os.Signal) int {
 // mint returns an offline token for the server.
 func (p *process) mint(scope string) string {
 	p.t.Helper()
-	out, errs, code := run(p.t, "token", "--data", p.data, "--public-url", strings.Replace(p.tls, "https://", "https://", 1), "--scope", scope)
+	out, errs, code := run(p.t, "token", "--data", p.data, "--scope", scope)
 	if code != 0 || strings.Count(out, "\n") != 1 {
 		p.t.Fatalf("token: %d %q %s", code, out, errs)
 	}

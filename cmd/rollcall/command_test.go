@@ -27,7 +27,7 @@ func TestSessionsAreListedShownAndRevokedOverHTTP(t *testing.T) {
 		}
 		ids = append([]string{m.Session.ID}, ids...)
 	}
-	server := []string{"--data", data, "--url", p.tls, "--public-url", p.tls}
+	server := []string{"--data", data}
 	sessions := func(args ...string) string {
 		t.Helper()
 		out, errs, code := run(t, append(append([]string{"sessions"}, args...), server...)...)

@@ -132,7 +132,7 @@ func present(ctx context.Context, out io.Writer, r *running, secret string, seed
 	_, err = fmt.Fprint(out, strings.NewReplacer(
 		"{base}", base, "{plain}", plain, "{ca}", ca, "{token}", remote.token, "{path}", path, "{domain}", strings.TrimPrefix(base, "https://"),
 		"{client}", demoClient, "{secret}", secret, "{user}", seeded.someone, "{many}", url.PathEscape(seeded.many), "{session}", seeded.token,
-		"{data}", r.cfg.text("data"), "{listen}", strings.TrimPrefix(base, "https://"),
+		"{data}", r.cfg.text("data"),
 	).Replace(demoText))
 	return err
 }
@@ -159,7 +159,7 @@ The server is at {base} (https, local CA) and {plain} (http, loopback only). Try
       console.log(s.id, s.device.last_ip, s.last_interacted_at);'
 
   # for people
-  bin/rollcall sessions list '{user}' --data {data} --tls-listen {listen}
+  bin/rollcall sessions list '{user}' --data {data}
 
 Ctrl-C stops.
 `

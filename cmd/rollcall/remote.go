@@ -29,7 +29,7 @@ type remoteServer struct {
 // addRemoteFlags gives a command what it needs to find a server.
 func addRemoteFlags(c *cobra.Command) {
 	flags := c.PersistentFlags()
-	flags.String("url", "", "the server's origin (default: the https address of the configuration; ROLLCALL_URL)")
+	flags.String("url", "", "the server's origin (default: where the server of the data directory was last; ROLLCALL_URL)")
 	flags.String("ca", "", "certificate of the CA to trust (default: the local CA of the data directory; ROLLCALL_CA)")
 	flags.String("token-file", "", "file with a management token (default: ROLLCALL_TOKEN, or one minted with the keys of the data directory)")
 	addFlags(flags, "data", "public_url", "listen", "tls_listen")
@@ -51,7 +51,7 @@ func newRemote(c *cobra.Command, scopes ...string) (*remoteServer, error) {
 		}
 		return otherwise
 	}
-	r := &remoteServer{url: strings.TrimSuffix(setting("url", "ROLLCALL_URL", configuredURL(cfg)), "/")}
+	r := &remoteServer{url: strings.TrimSuffix(setting("url", "ROLLCALL_URL", findServer(cfg).URL), "/")}
 	if r.client, err = newHTTPClient(setting("ca", "ROLLCALL_CA", ""), server.CAFile(cfg.text("data"))); err != nil {
 		return nil, usage(err)
 	}

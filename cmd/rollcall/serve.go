@@ -114,6 +114,11 @@ func start(cfg *config, log *slog.Logger) (r *running, err error) {
 	if r.store, err = openStore(cfg, log); err != nil {
 		return nil, err
 	}
+	// Once the store is open, no other server can be using the directory.
+	own := whereabouts{PublicURLs: r.issuer.PublicURLs(), URL: r.listeners.URLs()[1]}
+	if err = own.write(cfg); err != nil {
+		return nil, errors.Join(err, r.store.Close())
+	}
 	if r.manager, err = rollcall.New(r.store, managerOptions(cfg, r.keys, log)); err != nil {
 		return nil, usage(errors.Join(err, r.store.Close()))
 	}

@@ -20,8 +20,8 @@ func newToken() *cobra.Command {
 		Use:   "token",
 		Short: "Mint a management token from the key file, without asking the server",
 		Long: `Mint a management token from the key file of the data directory and print it,
-alone, on stdout. The token names the server's first public URL, or the https
-address of its configuration; the server logs its use by its id.`,
+alone, on stdout. The token names the public URL that the server used last, unless
+--public-url says otherwise; the server logs its use by its id.`,
 		Example: `  TOKEN=$(rollcall token --data /var/lib/rollcall --scope "read:sessions delete:sessions")`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -56,7 +56,7 @@ func mint(cfg *config, scopes []string, ttl time.Duration) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	issuer, err := newIssuer(cfg, keys, []string{configuredURL(cfg)}, slog.New(slog.DiscardHandler))
+	issuer, err := newIssuer(cfg, keys, findServer(cfg).PublicURLs, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return "", usage(err)
 	}

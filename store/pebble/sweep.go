@@ -84,7 +84,7 @@ func (s *Store) sweepOne(filing []byte, bite rollcall.Sweep, swept *rollcall.Swe
 	}
 	defer v.close()
 	r, at, err := v.row(id)
-	if errors.Is(err, rollcall.ErrNoSession) || err == nil && (at.userID != userID || !r.filed.Equal(due)) {
+	if errors.Is(err, rollcall.ErrNoSession) || err == nil && at.userID != userID {
 		return nil // changed since the filing was read
 	}
 	if err != nil {
@@ -96,10 +96,13 @@ func (s *Store) sweepOne(filing []byte, bite rollcall.Sweep, swept *rollcall.Swe
 	}
 	batch := s.db.NewBatch()
 	defer closeQuietly(batch)
-	verdict := bite.Decide(r.session, user)
 	if err := batch.Delete(filing, nil); err != nil {
 		return err
 	}
+	if !r.filed.Equal(due) {
+		return s.apply(batch, noWait) // filed elsewhere since
+	}
+	verdict := bite.Decide(r.session, user)
 	if !verdict.FileAt.IsZero() {
 		r.filed = verdict.FileAt.UTC().Truncate(time.Millisecond)
 		if err := errors.Join(batch.Set(at.row(id), r.encode(), nil), batch.Set(filingKey(r.filed, id), nil, nil)); err != nil {

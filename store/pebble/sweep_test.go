@@ -135,3 +135,43 @@ func TestAFilingWhoseSessionIsGoneIsTakenAway(t *testing.T) {
 		t.Errorf("it is met again: %+v, %v", swept, err)
 	}
 }
+
+func TestASessionHasOneFiling(t *testing.T) {
+	s := withEvents(t, vfs.NewMem(), 0)
+	defer closeQuietly(s)
+	filings := func(want int) {
+		t.Helper()
+		if found, err := s.due(rollcall.Sweep{SessionsBefore: t0.Add(1e6 * time.Hour), Limit: 10}); err != nil || len(found) != want {
+			t.Errorf("%d filings, want %d, %v", len(found), want, err)
+		}
+	}
+	session := typical("u", "one", t0)
+	put := func(replaces uint64) {
+		t.Helper()
+		if err := s.Commit(background, rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: session, Replaces: replaces}}}); err != nil {
+			t.Fatal(err)
+		}
+		filings(1)
+	}
+	put(0)
+	session.ExpiresAt = t0.Add(time.Hour)
+	put(1)
+	put(2) // under the same instant again
+	session = session.Ended(t0, rollcall.ReasonLogout)
+	put(3)
+	sweep := func(v rollcall.Verdict) {
+		t.Helper()
+		bite := rollcall.Sweep{SessionsBefore: t0.Add(time.Minute), Limit: 10, Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict { return v }}
+		if _, err := s.Sweep(background, bite); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.db.Set(filingKey(t0.Add(-time.Hour), "one"), nil, s.sync); err != nil { // one too many
+		t.Fatal(err)
+	}
+	sweep(rollcall.Verdict{FileAt: t0.Add(time.Minute)})
+	filings(1)
+	put(4)
+	sweep(rollcall.Verdict{})
+	filings(0)
+}
