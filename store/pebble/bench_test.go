@@ -58,6 +58,14 @@ func filled(b *testing.B, users, each int) *Store {
 			b.Error(err)
 		}
 	})
+	fill(b, s, users, each)
+	b.ReportAllocs()
+	b.ResetTimer()
+	return s
+}
+
+func fill(b *testing.B, s *Store, users, each int) {
+	b.Helper()
 	for u := range users {
 		var sessions []rollcall.Session
 		for i := range each {
@@ -70,9 +78,6 @@ func filled(b *testing.B, users, each int) *Store {
 	if err := s.db.Flush(); err != nil {
 		b.Fatal(err)
 	}
-	b.ReportAllocs()
-	b.ResetTimer()
-	return s
 }
 
 func BenchmarkSession(b *testing.B) {
@@ -138,18 +143,21 @@ func BenchmarkCommit(b *testing.B) {
 
 // BenchmarkSweep removes sessions in bites of 200, as the loop does.
 func BenchmarkSweep(b *testing.B) {
-	s := filled(b, 50_000, 1)
-	removed := 0
+	const users = 20_000
+	s := filled(b, users, 1)
+	bite := rollcall.Sweep{
+		SessionsBefore: t0.Add(1000 * time.Hour), Limit: 200,
+		Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict { return rollcall.Verdict{} },
+	}
 	for b.Loop() {
-		swept, err := s.Sweep(background, rollcall.Sweep{
-			SessionsBefore: t0.Add(1000 * time.Hour), Limit: 200,
-			Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict { return rollcall.Verdict{} },
-		})
+		swept, err := s.Sweep(background, bite)
 		if err != nil {
 			b.Fatal(err)
 		}
-		if removed += swept.Removed; !swept.More {
-			b.Skip("nothing is left to sweep")
+		if swept.Removed == 0 {
+			b.StopTimer()
+			fill(b, s, users, 1) // under the ids that the sweep has set free
+			b.StartTimer()
 		}
 	}
 }
