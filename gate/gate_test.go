@@ -25,17 +25,19 @@ type fixture struct {
 	manager *rollcall.Manager
 	store   *storetest.Faulty
 	gate    http.Handler
+	now     *time.Time
 }
 
 func newFixture(t *testing.T) fixture {
 	t.Helper()
 	store := &storetest.Faulty{Store: memory.New()}
-	m, err := rollcall.New(store, rollcall.Options{Clock: func() time.Time { return t0 }})
+	now := t0
+	m, err := rollcall.New(store, rollcall.Options{Clock: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ip := func(r *http.Request) string { return r.Header.Get("Test-IP") }
-	return fixture{t, m, store, gate.New(m, wire.NewCookie(""), ip, slog.New(slog.DiscardHandler))}
+	return fixture{t, m, store, gate.New(m, wire.NewCookie(""), ip, slog.New(slog.DiscardHandler)), &now}
 }
 
 func (f fixture) create(userID string) (rollcall.Session, string) {
@@ -144,8 +146,11 @@ func TestEverythingElseIs401WithTheSameBytesAndEmptyIdentity(t *testing.T) {
 func TestCheckRecordsAddressAgentAndClient(t *testing.T) {
 	f := newFixture(t)
 	s, token := f.create("auth0|1")
-	f.check("/check?client_id=blog", "Authorization", "Bearer "+token, "Test-IP", "2001:db8::7", "User-Agent", "Safari")
-	f.check("/check?client_id=%00", "Authorization", "Bearer "+token)
+	*f.now = t0.Add(time.Hour)
+	f.check("/check?client_id=blog", "Authorization", "Bearer "+token, "Test-IP", "2001:db8::7", "User-Agent", "Safari\x00")
+	if w := f.check("/check?client_id=%00", "Authorization", "Bearer "+token); w.Code != http.StatusOK {
+		t.Errorf("a client id that is none is the user's fault: %d", w.Code)
+	}
 	got, err := f.manager.Session(context.Background(), s.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -153,9 +158,12 @@ func TestCheckRecordsAddressAgentAndClient(t *testing.T) {
 	if diff := cmp.Diff([]string{"blog"}, got.Clients); diff != "" {
 		t.Error(diff)
 	}
-	// On equal instants the first stays, which is the creation's here.
-	if got.Last.At != t0 {
-		t.Errorf("last interaction at %v", got.Last.At)
+	want := rollcall.Interaction{
+		At: t0.Add(time.Hour), IdleExpiresAt: t0.Add(73 * time.Hour),
+		Origin: rollcall.Origin{IP: "2001:db8::7", UserAgent: "Safari "},
+	}
+	if diff := cmp.Diff(want, got.Last); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -176,6 +176,18 @@ describe("auth0 7", () => {
       }));
       await assert.rejects(client.sessions.get(""), (error) => error.statusCode === 404 && error.body.message === "Not Found");
     });
+    test("a 429 of the token endpoint, once guessing has gone on for too long", async () => {
+      for (let i = 0; i < 12; i++) {
+        await fetch(`https://${domain}/oauth/token`, {
+          method: "POST",
+          body: new URLSearchParams({ grant_type: "client_credentials", client_id: `guess-${i}`, client_secret: "x" }),
+        });
+      }
+      const guessing = new ManagementClient({ domain, clientId: "guess", clientSecret: "x" });
+      await assert.rejects(guessing.sessions.get("x"), (error) => error instanceof ManagementError && error.statusCode === 429
+        && error.body.error === "too_many_requests");
+      await client.users.sessions.list("auth0|nobody"); // others are not held up
+    });
     test("a wrong client secret", async () => {
       const wrong = new ManagementClient({ domain, clientId, clientSecret: "wrong" });
       await assert.rejects(wrong.sessions.get("x"), (error) => error instanceof ManagementError && error.statusCode === 401

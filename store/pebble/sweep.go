@@ -174,7 +174,7 @@ func (s *Store) sweepEvents(bite rollcall.Sweep) (int, error) {
 		return 0, err
 	}
 	defer closeQuietly(it)
-	n, last := 0, uint64(0)
+	n, first, last := 0, uint64(0), uint64(0)
 	for ok := it.First(); ok && n < bite.Limit; ok = it.Next() {
 		value, err := it.ValueAndErr()
 		if err != nil {
@@ -187,7 +187,10 @@ func (s *Store) sweepEvents(bite rollcall.Sweep) (int, error) {
 		if !e.At.Before(bite.EventsBefore) {
 			break
 		}
-		n, last = n+1, binary.BigEndian.Uint64(it.Key()[1:])
+		if last = binary.BigEndian.Uint64(it.Key()[1:]); n == 0 {
+			first = last
+		}
+		n++
 	}
 	if err := it.Error(); err != nil || n == 0 {
 		return 0, err
@@ -195,7 +198,7 @@ func (s *Store) sweepEvents(bite rollcall.Sweep) (int, error) {
 	batch := s.db.NewBatch()
 	defer closeQuietly(batch)
 	err = errors.Join(
-		batch.DeleteRange(eventKey(0), eventKey(last+1), nil),
+		batch.DeleteRange(eventKey(first), eventKey(last+1), nil),
 		batch.Set(metaKey("swept"), binary.BigEndian.AppendUint64(nil, last), nil),
 	)
 	if err != nil {
