@@ -55,7 +55,7 @@ type Store interface {
 	// first put and stays claimed, whichever user's it is, until the session has
 	// been swept. A put keeps the stored interaction when that is later than
 	// the one it carries. A put never moves a session to another user or another
-	// created_at.
+	// created_at, and a change puts no row twice: what does is refused.
 	//
 	// Errors: ErrConflict when a version does not hold, and then nothing
 	// changed; ErrFull when there is no room, and then nothing changed. After
@@ -69,7 +69,8 @@ type Store interface {
 	// part may have happened, and it may be repeated.
 	Touch(ctx context.Context, touches []Touch) error
 
-	// Sweep removes what is over, a bounded bite at a time. See Sweep.
+	// Sweep removes what is over, a bounded bite at a time. See Sweep. After an
+	// error, ErrFull among them, a part of the bite may have happened.
 	Sweep(ctx context.Context, bite Sweep) (Swept, error)
 
 	// Ready returns nil when the store can serve.
@@ -128,7 +129,8 @@ type Touch struct {
 // A Sweep is one bite of removing.
 //
 // Sessions are filed under their OverAt as of their latest put; a touch may have
-// moved it since, so the filing is a lower bound. The bite looks at up to Limit
+// moved it since, nearly always to later: the filing is when to look, not when to
+// remove. The bite looks at up to Limit
 // sessions filed before SessionsBefore, oldest first, and asks Decide about each
 // with its row and its user's as they then are; no other write to the user comes
 // between the answer and what is done about it. Decide must not call the

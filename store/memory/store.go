@@ -160,9 +160,12 @@ func (s *Store) check(c rollcall.Change) error {
 			return rollcall.ErrConflict
 		}
 	}
-	for _, p := range c.Sessions {
+	for i, p := range c.Sessions {
 		if p.Session.UserID != c.UserID {
 			return errors.New("a change puts another user's session")
+		}
+		if slices.ContainsFunc(c.Sessions[:i], func(q rollcall.PutSession) bool { return q.Session.ID == p.Session.ID }) {
+			return errors.New("a change puts a session twice")
 		}
 		r, exists := s.sessions[p.Session.ID]
 		if !exists {
@@ -178,7 +181,10 @@ func (s *Store) check(c rollcall.Change) error {
 			return errors.New("a put moves a session to another created_at")
 		}
 	}
-	for _, d := range c.Documents {
+	for i, d := range c.Documents {
+		if slices.ContainsFunc(c.Documents[:i], func(e rollcall.PutDocument) bool { return e.Name == d.Name }) {
+			return errors.New("a change puts a document twice")
+		}
 		if s.documents[d.Name].Version != d.Replaces {
 			return rollcall.ErrConflict
 		}

@@ -103,6 +103,8 @@ func testMixed(t *testing.T, h Harness) {
 		"another user's session": {UserID: "v", Sessions: []rollcall.PutSession{{Session: session}}},
 		"another user's row":     {UserID: "v", User: &rollcall.PutUser{User: rollcall.User{ID: "u"}}},
 		"nobody's session":       {Sessions: []rollcall.PutSession{{Session: session}}},
+		"a session twice":        {UserID: "u", Sessions: []rollcall.PutSession{{Session: session}, {Session: session}}},
+		"a document twice":       {Documents: []rollcall.PutDocument{{Name: "d"}, {Name: "d"}}},
 	} {
 		if err := s.Commit(background, c); err == nil {
 			t.Errorf("%s: accepted", name)
