@@ -13,11 +13,12 @@ const (
 	ScopeDeleteSessions = "delete:sessions"
 	ScopeCreateSessions = "create:sessions"
 	ScopeEndEverybody   = "end:everybody"
+	ScopeIntrospect     = "introspect"
 )
 
 // Scopes lists every scope there is, in the order they are documented.
 func Scopes() []string {
-	return []string{ScopeReadSessions, ScopeUpdateSessions, ScopeDeleteSessions, ScopeCreateSessions, ScopeEndEverybody}
+	return []string{ScopeReadSessions, ScopeUpdateSessions, ScopeDeleteSessions, ScopeCreateSessions, ScopeEndEverybody, ScopeIntrospect}
 }
 
 // A Caller is who asks, once a bearer token has been verified. The server puts

@@ -17,6 +17,8 @@ type Use struct {
 	// ClientID is the application that asks, "" when it is not known. It joins
 	// the session's clients.
 	ClientID string
+	// Require is what the authentication must be for the session to be good enough.
+	Require Requirement
 }
 
 // Check says whether a session token is good now, and records the use. The
@@ -25,14 +27,42 @@ type Use struct {
 // The use is written soon, not before the answer, unless little idle time was
 // left: then another node must learn of it first.
 //
-// Errors: CodeRefused; CodeInvalid for a client id that is none;
-// CodeUnavailable.
+// Errors: CodeRefused; CodeInsufficient, and then no use is recorded;
+// CodeInvalid for a client id that is none; CodeUnavailable.
 func (m *Manager) Check(ctx context.Context, token string, use Use) (Session, error) {
+	now := m.now()
+	s, err := m.inspect(ctx, token, use.Require, now)
+	if err != nil {
+		return Session{}, err
+	}
+	if use.ClientID != "" {
+		if s, err = m.join(ctx, s, use.ClientID); err != nil {
+			return Session{}, err
+		}
+	}
+	if err := m.touch(ctx, &s, now, use); err != nil {
+		return Session{}, failed(err)
+	}
+	return s, nil
+}
+
+// Inspect says whether a session token is good now, and records nothing. It also
+// returns the name of the strongest level that the session reaches. Errors:
+// CodeRefused, CodeInsufficient, CodeUnavailable.
+func (m *Manager) Inspect(ctx context.Context, token string, require Requirement) (s Session, level string, err error) {
+	now := m.now()
+	s, err = m.inspect(ctx, token, require, now)
+	if err != nil {
+		return Session{}, "", err
+	}
+	return s, s.Level(m.policy, now), nil
+}
+
+func (m *Manager) inspect(ctx context.Context, token string, require Requirement, now time.Time) (Session, error) {
 	t, ok := ParseToken(token)
 	if !ok {
 		return Session{}, errRefused
 	}
-	now := m.now()
 	s, _, err := m.live(ctx, t.ID, now)
 	if errors.Is(err, ErrNoSession) {
 		return Session{}, errRefused
@@ -43,13 +73,8 @@ func (m *Manager) Check(ctx context.Context, token string, use Use) (Session, er
 	if !s.SecretHash.Matches(t.Secret) {
 		return Session{}, errRefused
 	}
-	if use.ClientID != "" {
-		if s, err = m.join(ctx, s, use.ClientID); err != nil {
-			return Session{}, err
-		}
-	}
-	if err := m.touch(ctx, &s, now, use); err != nil {
-		return Session{}, failed(err)
+	if !s.meets(m.policy, require, now) {
+		return Session{}, insufficient(require)
 	}
 	return s, nil
 }

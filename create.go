@@ -64,9 +64,6 @@ func (n NewSession) check() error {
 	if n.Asked.Absolute < 0 || n.Asked.Idle < 0 {
 		return Errorf(CodeInvalid, "A lifetime must be positive")
 	}
-	if len(n.IdempotencyKey) > MaxIdempotencyKeyLength {
-		return Errorf(CodeInvalid, "An Idempotency-Key has at most %d characters", MaxIdempotencyKeyLength)
-	}
 	if err := CheckMethods(n.Methods); err != nil {
 		return err
 	}
@@ -98,7 +95,7 @@ func (n NewSession) build(p Policy, now time.Time, g Generation, t Token, asn fu
 	s.ExpiresAt = now.Add(s.Lifetimes.Absolute)
 	s.Last = s.Touched(p, now, origin)
 	if n.IdempotencyKey != "" {
-		s.RequestDigest = n.digest()
+		s.RequestDigest = digest(n.unkeyed())
 	}
 	return s
 }
@@ -113,15 +110,22 @@ func stamped(methods []Method, now time.Time) []Method {
 	return methods
 }
 
-// digest tells two creations under one Idempotency-Key apart.
-func (n NewSession) digest() [32]byte {
+// unkeyed is the creation as its digest sees it.
+func (n NewSession) unkeyed() NewSession {
 	n.IdempotencyKey = ""
-	b, err := json.Marshal(n)
+	return n
+}
+
+// digest tells two requests under one Idempotency-Key apart.
+func digest(request any) [32]byte {
+	b, err := json.Marshal(request)
 	if err != nil {
-		panic("rollcall: a creation is always JSON: " + err.Error())
+		panic("rollcall: a request is always JSON: " + err.Error())
 	}
 	return sha256.Sum256(b)
 }
+
+var errKeyReused = Errorf(CodeConflict, "The Idempotency-Key was used with another request")
 
 // Create makes a session and returns it with its token, whose secret is given
 // out here and never again.
@@ -139,8 +143,8 @@ func (m *Manager) Create(ctx context.Context, by Caller, n NewSession) (Session,
 	if err := n.check(); err != nil {
 		return Session{}, Token{}, err
 	}
-	if n.IdempotencyKey != "" && m.key == (DerivationKey{}) {
-		return Session{}, Token{}, Errorf(CodeInvalid, "Idempotency-Key needs a derivation key, and none is configured")
+	if err := m.checkKey(n.IdempotencyKey); err != nil {
+		return Session{}, Token{}, err
 	}
 	replaced, err := m.replaced(ctx, n)
 	if err != nil {
@@ -170,6 +174,17 @@ func (m *Manager) Create(ctx context.Context, by Caller, n NewSession) (Session,
 		return Session{}, Token{}, failed(err)
 	}
 	return made, token, nil
+}
+
+// checkKey holds an Idempotency-Key against what can be done with it.
+func (m *Manager) checkKey(key string) error {
+	switch {
+	case len(key) > MaxIdempotencyKeyLength:
+		return Errorf(CodeInvalid, "An Idempotency-Key has at most %d characters", MaxIdempotencyKeyLength)
+	case key != "" && m.key == (DerivationKey{}):
+		return Errorf(CodeInvalid, "An Idempotency-Key needs a derivation key, and none is configured")
+	}
+	return nil
 }
 
 // create decides one creation.
@@ -247,14 +262,15 @@ func (m *Manager) derivedToken(ctx context.Context, now time.Time, by Caller, n 
 		if now.Sub(s.CreatedAt) >= idempotencyWindow {
 			continue
 		}
-		if s.RequestDigest != n.digest() {
-			return Token{}, Session{}, Errorf(CodeConflict, "The Idempotency-Key was used with another request")
+		if !s.SecretHash.Matches(t.Secret) {
+			return Token{}, Session{}, Errorf(CodeConflict, "The session that this Idempotency-Key made has a new token since")
+		}
+		if s.RequestDigest != digest(n.unkeyed()) {
+			return Token{}, Session{}, errKeyReused
 		}
 		s, _, err = m.live(ctx, t.ID, now)
 		if errors.Is(err, ErrNoSession) {
 			err = Errorf(CodeConflict, "The session that this Idempotency-Key made is over")
-		} else if err == nil && !s.SecretHash.Matches(t.Secret) {
-			err = Errorf(CodeConflict, "The session that this Idempotency-Key made has a new token since")
 		}
 		return t, s, err
 	}

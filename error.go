@@ -13,13 +13,16 @@ type Code string
 
 // The codes there are.
 const (
-	CodeInvalid     Code = "invalid"     // the input breaks a rule; nothing changed
-	CodeNotFound    Code = "not_found"   // no such thing, or it is over
-	CodeRefused     Code = "refused"     // the session token is not good, whatever the cause
-	CodeConflict    Code = "conflict"    // an id or an idempotency key is taken
-	CodeLimit       Code = "limit"       // the user has as many sessions as policy allows
-	CodeUnavailable Code = "unavailable" // not now; repeating is safe
-	CodeInternal    Code = "internal"    // a defect or a failing disk; the outcome is unknown
+	CodeInvalid  Code = "invalid"   // the input breaks a rule; nothing changed
+	CodeNotFound Code = "not_found" // no such thing, or it is over
+	CodeRefused  Code = "refused"   // the session token is not good, whatever the cause
+	// CodeInsufficient wraps an Insufficient: the session is good, and the way or
+	// the time of its authentication is not enough.
+	CodeInsufficient Code = "insufficient"
+	CodeConflict     Code = "conflict"    // an id or an idempotency key is taken
+	CodeLimit        Code = "limit"       // the user has as many sessions as policy allows
+	CodeUnavailable  Code = "unavailable" // not now; repeating is safe
+	CodeInternal     Code = "internal"    // a defect or a failing disk; the outcome is unknown
 )
 
 // An Error is every error that leaves this package. Message is for the caller

@@ -11,7 +11,7 @@ import (
 
 // Options configure a [Manager]. The zero value of each field has a meaning.
 type Options struct {
-	// Policy is the limits; the zero Policy stands for DefaultPolicy.
+	// Policy is the limits; one without lifetimes stands for DefaultPolicy.
 	Policy Policy
 	// DerivationKey makes answers to repeated creations. Nodes that share a
 	// store must share it. With the zero key, Idempotency-Key is refused.
@@ -52,7 +52,7 @@ type Manager struct {
 
 // New returns a Manager on a store. It starts nothing: Run does.
 func New(store Store, o Options) (*Manager, error) {
-	if o.Policy == (Policy{}) {
+	if o.Policy.Persistent == (Lifetimes{}) && o.Policy.NonPersistent == (Lifetimes{}) {
 		o.Policy = DefaultPolicy()
 	}
 	if err := o.Policy.Check(); err != nil {

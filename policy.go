@@ -28,15 +28,19 @@ type Policy struct {
 	// sets no limit.
 	MaxSessionsPerUser int
 	AtLimit            AtLimit
+	// Levels are what applications can ask for, from the weakest to the strongest.
+	Levels []Level
 }
 
 // DefaultPolicy is the published default: 168 h and 72 h for persistent
-// sessions, 72 h and 24 h for the others, no limit of their number.
+// sessions, 72 h and 24 h for the others, no limit of their number; and the preset
+// levels.
 func DefaultPolicy() Policy {
 	return Policy{
 		Persistent:    Lifetimes{Absolute: 168 * time.Hour, Idle: 72 * time.Hour},
 		NonPersistent: Lifetimes{Absolute: 72 * time.Hour, Idle: 24 * time.Hour},
 		AtLimit:       EndOldest,
+		Levels:        Presets(),
 	}
 }
 

@@ -54,9 +54,11 @@ type Session struct {
 	Initial Origin
 	Last    Interaction
 
-	// RequestDigest is the digest of the creation request that carried an
-	// Idempotency-Key, else zero.
+	// RequestDigest is the digest of the request that made the present secret, if
+	// that carried an Idempotency-Key, else zero.
 	RequestDigest [32]byte
+	// UsedKeys mark the Idempotency-Keys of further authentications.
+	UsedKeys []KeyMark
 
 	// EndedAt is when an act ended this session by name; zero while none has.
 	// Endings of many at once show in the generations instead.
@@ -92,6 +94,9 @@ type Everybody struct {
 // EverybodyDocument is the name of the document that holds [Everybody].
 const EverybodyDocument = "everybody"
 
+// A KeyMark tells that an Idempotency-Key was used, without saying which.
+type KeyMark [16]byte
+
 // A Reason says why a session ended.
 type Reason string
 
@@ -100,6 +105,7 @@ const (
 	ReasonDeleted   Reason = "deleted"    // DELETE of the published API
 	ReasonRevoked   Reason = "revoked"    // revoke of the published API
 	ReasonLogout    Reason = "logout"     // by the session's own token
+	ReasonSelf      Reason = "self"       // by the user, from another session
 	ReasonReplaced  Reason = "replaced"   // the same browser signed in anew
 	ReasonLimit     Reason = "limit"      // too many sessions of one user
 	ReasonOthers    Reason = "end_others" // all but one were ended

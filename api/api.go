@@ -7,30 +7,60 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/wire"
 )
 
+// Options configure the door.
+type Options struct {
+	Manager      *rollcall.Manager
+	Authenticate wire.Authenticate
+	Cookie       wire.Cookie
+	Logger       *slog.Logger
+	// EndingAge is how lately users must have been authenticated to end sessions of
+	// their own; zero asks for nothing.
+	EndingAge time.Duration
+}
+
 // New returns the handler of everything under /v1. It may serve many requests
-// at once. No cookie is read here, so no browser can be made to act: sessions
-// end by a token in the Authorization header.
-func New(m *rollcall.Manager, auth wire.Authenticate, cookie wire.Cookie, log *slog.Logger) http.Handler {
-	d := &door{manager: m, authenticate: auth, cookie: cookie, log: log}
+// at once. No cookie is read here, so no browser can be made to act: a session's
+// own token comes in the Authorization header.
+func New(o Options) http.Handler {
+	d := &door{manager: o.Manager, authenticate: o.Authenticate, cookie: o.Cookie, log: o.Logger, endingAge: o.EndingAge}
 	mux := http.NewServeMux()
-	post := func(path string, h http.HandlerFunc) {
-		mux.HandleFunc("POST "+path, h)
-		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Allow", http.MethodPost)
-			wire.WriteError(w, http.StatusMethodNotAllowed, "Method Not Allowed", "")
-		})
-	}
-	post("/v1/sessions", d.with(rollcall.ScopeCreateSessions, d.createSession))
-	post("/v1/sessions/end", d.endByToken)
-	post("/v1/sessions/end-everybody", d.with(rollcall.ScopeEndEverybody, d.endEverybody))
-	post("/v1/users/{user_id}/sessions/end", d.with(rollcall.ScopeDeleteSessions, d.endUserSessions))
-	mux.HandleFunc("/", wire.NotFound)
+	route := func(method, path string, h http.HandlerFunc) { mux.HandleFunc(method+" "+path, h) }
+	route("POST", "/v1/sessions", d.with(rollcall.ScopeCreateSessions, d.createSession))
+	route("POST", "/v1/sessions/{id}/authentications", d.with(rollcall.ScopeCreateSessions, d.recordAuthentication))
+	route("POST", "/v1/sessions/end", d.endByToken)
+	route("POST", "/v1/sessions/end-everybody", d.with(rollcall.ScopeEndEverybody, d.endEverybody))
+	route("POST", "/v1/users/{user_id}/sessions/end", d.with(rollcall.ScopeDeleteSessions, d.endUserSessions))
+	route("POST", "/v1/introspect", d.with(rollcall.ScopeIntrospect, d.introspect))
+	route("POST", "/v1/revoke", d.with(rollcall.ScopeDeleteSessions, d.revoke))
+	route("GET", "/v1/me/sessions", d.self(d.listOwn, false))
+	route("DELETE", "/v1/me/sessions/{id}", d.self(d.endOwn, true))
+	route("POST", "/v1/me/sessions/end-others", d.self(d.endOthers, true))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { unrouted(mux, w, r) })
 	return wire.NoRedirects(mux)
+}
+
+// unrouted answers what no route takes: 405 when another method would do.
+func unrouted(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := mux.Handler(other); pattern != "/" {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) == 0 {
+		wire.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	wire.WriteError(w, http.StatusMethodNotAllowed, "Method Not Allowed", "")
 }
 
 type door struct {
@@ -38,6 +68,7 @@ type door struct {
 	authenticate wire.Authenticate
 	cookie       wire.Cookie
 	log          *slog.Logger
+	endingAge    time.Duration
 }
 
 func (d *door) with(scope string, h wire.Handler) http.HandlerFunc {
@@ -54,6 +85,9 @@ var answers = map[rollcall.Code]wire.Answer{
 }
 
 func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if wire.WriteInsufficient(w, err) {
+		return
+	}
 	if rollcall.ErrorCode(err) == rollcall.CodeRefused {
 		wire.WriteUnauthorized(w, "The session token is not accepted.", true)
 		return

@@ -40,7 +40,9 @@ func newFixture(t *testing.T) fixture {
 		}
 		return rollcall.Caller{ID: "backend", Scopes: strings.Fields(scope)}, true
 	}
-	return fixture{t, m, api.New(m, auth, wire.NewCookie(""), slog.New(slog.DiscardHandler))}
+	return fixture{t, m, api.New(api.Options{
+		Manager: m, Authenticate: auth, Cookie: wire.NewCookie(""), Logger: slog.New(slog.DiscardHandler),
+	})}
 }
 
 const everyScope = "Bearer create:sessions delete:sessions end:everybody"
@@ -317,5 +319,178 @@ func TestRoutesAndScopes(t *testing.T) {
 		if w.Code == http.StatusMethodNotAllowed && w.Header().Get("Allow") != "POST" {
 			t.Errorf("%s %s: Allow %q", tt.method, tt.path, w.Header().Get("Allow"))
 		}
+	}
+}
+
+func TestAFurtherAuthenticationAnswersANewTokenAndCanBeRepeated(t *testing.T) {
+	f := newFixture(t)
+	c := f.create(signIn)
+	path := "/v1/sessions/" + c.Session.ID + "/authentications"
+	const body = `{"user_id":"auth0|1","authentication":{"methods":[{"name":"mfa","type":"otp"}]},"full":true,"device":{"ip":"192.0.2.2"}}`
+	first := f.do("POST", path, body, "Idempotency-Key", "step-1")
+	var again creation
+	if err := json.Unmarshal(first.Body.Bytes(), &again); err != nil || first.Code != http.StatusOK {
+		t.Fatalf("%d %s", first.Code, first.Body)
+	}
+	if again.Session.ID != c.Session.ID || again.Token == c.Token || !strings.Contains(again.SetCookie, again.Token) {
+		t.Errorf("%s", first.Body)
+	}
+	if _, err := f.manager.Check(context.Background(), c.Token, rollcall.Use{}); rollcall.ErrorCode(err) != rollcall.CodeRefused {
+		t.Errorf("the old token: %v", err)
+	}
+	if w := f.do("POST", path, body, "Idempotency-Key", "step-1"); w.Code != http.StatusOK || w.Body.String() != first.Body.String() {
+		t.Errorf("repeated: %d %s\nwant %s", w.Code, w.Body, first.Body)
+	}
+	if w := f.do("POST", path, strings.Replace(body, "otp", "sms", 1), "Idempotency-Key", "step-1"); w.Code != http.StatusConflict {
+		t.Errorf("another body: %d %s", w.Code, w.Body)
+	}
+	if w := f.do("POST", path, body); w.Code != http.StatusOK {
+		t.Errorf("without a key: %d %s", w.Code, w.Body)
+	}
+	if w := f.do("POST", path, body, "Idempotency-Key", "step-1"); w.Code != http.StatusConflict {
+		t.Errorf("repeated after a new token: %d %s", w.Code, w.Body)
+	}
+	for name, tt := range map[string]struct {
+		path, body string
+		status     int
+	}{
+		"another user":   {path, strings.Replace(body, "auth0|1", "auth0|2", 1), 400},
+		"no method":      {path, `{"user_id":"auth0|1","authentication":{"methods":[]}}`, 400},
+		"no user":        {path, `{"authentication":{"methods":[{"name":"pwd"}]}}`, 400},
+		"a wrong type":   {path, strings.Replace(body, "true", `"true"`, 1), 400},
+		"unknown member": {path, strings.Replace(body, `"full"`, `"fool"`, 1), 400},
+		"no session":     {"/v1/sessions/unknown-session-000/authentications", body, 404},
+	} {
+		if w := f.do("POST", tt.path, tt.body); w.Code != tt.status {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+}
+
+const formType = "application/x-www-form-urlencoded"
+
+func TestIntrospectionSaysWhatATokenStandsFor(t *testing.T) {
+	f := newFixture(t)
+	c := f.create(signIn)
+	ask := func(form string) *httptest.ResponseRecorder {
+		return f.do("POST", "/v1/introspect", form, "Content-Type", formType, "Authorization", "Bearer introspect")
+	}
+	want := `{"active":true,"sub":"auth0|1","sid":"` + c.Session.ID + `","client_id":"web","iat":1772366400,"exp":1772625600,"auth_time":1772366400,"amr":["pwd","mfa"],"acr":"aal2"}`
+	if w := ask("token=" + c.Token + "&token_type_hint=access_token"); w.Code != http.StatusOK || w.Body.String() != want {
+		t.Errorf("%d %s\nwant %s", w.Code, w.Body, want)
+	}
+	for _, token := range []string{"", "garbage", rollcall.Token{ID: c.Session.ID}.Reveal()} {
+		if w := ask("token=" + token); w.Code != http.StatusOK || w.Body.String() != `{"active":false}` {
+			t.Errorf("%q: %d %s", token, w.Code, w.Body)
+		}
+	}
+	if w := ask("token=" + c.Token + "&acr=aal3"); w.Code != http.StatusUnauthorized || !strings.Contains(w.Header().Get("WWW-Authenticate"), "insufficient_user_authentication") {
+		t.Errorf("not enough: %d %v", w.Code, w.Header())
+	}
+	for name, form := range map[string]string{"no token": "", "two tokens": "token=a&token=b", "a bad age": "token=a&max_age=x", "no form": "%zz"} {
+		if w := ask(form); w.Code != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+	if w := f.do("POST", "/v1/introspect", `{}`, "Content-Type", "application/json", "Authorization", "Bearer introspect"); w.Code != http.StatusUnsupportedMediaType {
+		t.Errorf("JSON: %d", w.Code)
+	}
+	if w := f.do("POST", "/v1/introspect", "token=x", "Content-Type", formType); w.Code != http.StatusForbidden {
+		t.Errorf("without the scope: %d", w.Code)
+	}
+}
+
+func TestRevocationIs200AlsoForAnUnknownToken(t *testing.T) {
+	f := newFixture(t)
+	c := f.create(signIn)
+	for _, token := range []string{c.Token, c.Token, "garbage"} {
+		if w := f.do("POST", "/v1/revoke", "token="+token, "Content-Type", formType); w.Code != http.StatusOK {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	}
+	if _, err := f.manager.Session(context.Background(), c.Session.ID); rollcall.ErrorCode(err) != rollcall.CodeNotFound {
+		t.Errorf("the session lives on: %v", err)
+	}
+}
+
+func TestUsersSeeAndEndTheirOwnSessions(t *testing.T) {
+	f := newFixture(t)
+	mine, other, third := f.create(signIn), f.create(signIn), f.create(signIn)
+	stranger := f.create(strings.Replace(signIn, "auth0|1", "auth0|2", 1))
+	me := []string{"Authorization", "Bearer " + mine.Token}
+	var list struct {
+		Sessions []struct {
+			ID      string
+			Current bool
+		}
+		Next  string
+		Total int
+	}
+	w := f.do("GET", "/v1/me/sessions?take=2", "", me...)
+	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || w.Code != 200 || len(list.Sessions) != 2 || list.Total != 3 || list.Next == "" {
+		t.Fatalf("%d %s %v", w.Code, w.Body, err)
+	}
+	w = f.do("GET", "/v1/me/sessions?from="+list.Next, "", me...)
+	if !strings.Contains(f.do("GET", "/v1/me/sessions", "", me...).Body.String(), `"current":true`) || w.Code != 200 {
+		t.Errorf("the current one is not marked: %s", w.Body)
+	}
+	if w := f.do("DELETE", "/v1/me/sessions/"+stranger.Session.ID, "", me...); w.Code != 404 {
+		t.Errorf("another user's: %d %s", w.Code, w.Body)
+	}
+	if w := f.do("DELETE", "/v1/me/sessions/"+other.Session.ID, "", me...); w.Code != 202 || w.Header().Get("Set-Cookie") != "" {
+		t.Errorf("one's own: %d %s", w.Code, w.Body)
+	}
+	if w := f.do("POST", "/v1/me/sessions/end-others", "", me...); w.Code != 202 {
+		t.Errorf("the others: %d %s", w.Code, w.Body)
+	}
+	for _, c := range []creation{other, third} {
+		if w := f.do("GET", "/v1/me/sessions", "", "Authorization", "Bearer "+c.Token); w.Code != 401 {
+			t.Errorf("an ended one lists: %d", w.Code)
+		}
+	}
+	if w := f.do("DELETE", "/v1/me/sessions/"+mine.Session.ID, "", me...); w.Code != 202 || w.Header().Get("Set-Cookie") == "" {
+		t.Errorf("the current one: %d %v", w.Code, w.Header())
+	}
+	if _, err := f.manager.Session(context.Background(), stranger.Session.ID); err != nil {
+		t.Errorf("the stranger's session: %v", err)
+	}
+	for name, headers := range map[string][]string{
+		"no token": {"Authorization", ""}, "a cookie": {"Authorization", "", "Cookie", "__Host-rollcall=" + stranger.Token}, "a management token": {"Authorization", everyScope},
+	} {
+		if w := f.do("POST", "/v1/me/sessions/end-others", "", headers...); w.Code != 401 {
+			t.Errorf("%s: %d", name, w.Code)
+		}
+	}
+	for _, query := range []string{"take=0", "take=101", "take=x", "from=x"} {
+		if w := f.do("GET", "/v1/me/sessions?"+query, "", "Authorization", "Bearer "+stranger.Token); w.Code != 400 {
+			t.Errorf("%s: %d %s", query, w.Code, w.Body)
+		}
+	}
+}
+
+func TestEndingsCanRequireAFreshAuthentication(t *testing.T) {
+	f := newFixture(t)
+	now := t0
+	m, err := rollcall.New(memory.New(), rollcall.Options{Clock: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, token, err := m.Create(context.Background(), rollcall.Caller{}, rollcall.NewSession{UserID: "u"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.handler = api.New(api.Options{Manager: m, Cookie: wire.NewCookie(""), Logger: slog.New(slog.DiscardHandler), EndingAge: 10 * time.Minute})
+	now = t0.Add(10*time.Minute + time.Millisecond)
+	me := []string{"Authorization", "Bearer " + token.Reveal()}
+	if w := f.do("GET", "/v1/me/sessions", "", me...); w.Code != 200 {
+		t.Errorf("looking: %d", w.Code)
+	}
+	w := f.do("DELETE", "/v1/me/sessions/"+s.ID, "", me...)
+	if w.Code != 401 || !strings.Contains(w.Header().Get("WWW-Authenticate"), `max_age="600"`) {
+		t.Errorf("ending: %d %v", w.Code, w.Header())
+	}
+	now = t0.Add(10 * time.Minute)
+	if w := f.do("DELETE", "/v1/me/sessions/"+s.ID, "", me...); w.Code != 202 {
+		t.Errorf("ending in time: %d %s", w.Code, w.Body)
 	}
 }

@@ -27,15 +27,20 @@ func (d *door) createSession(w http.ResponseWriter, r *http.Request, by rollcall
 	if err != nil {
 		return err
 	}
+	w.Header().Set("Location", "/api/v2/sessions/"+s.ID)
+	d.writeSignedIn(w, http.StatusCreated, s, token)
+	return nil
+}
+
+// writeSignedIn answers with a session, its token and the cookie that carries it.
+func (d *door) writeSignedIn(w http.ResponseWriter, status int, s rollcall.Session, token rollcall.Token) {
 	b := append(make([]byte, 0, 2048), `{"session":`...)
 	b = wire.AppendSession(b, &s)
 	b = append(b, `,"token":`...)
 	b = wire.AppendString(b, token.Reveal())
 	b = append(b, `,"set_cookie":`...)
 	b = wire.AppendString(b, d.cookie.Set(s, token))
-	w.Header().Set("Location", "/api/v2/sessions/"+s.ID)
-	wire.WriteJSON(w, http.StatusCreated, append(b, '}'))
-	return nil
+	wire.WriteJSON(w, status, append(b, '}'))
 }
 
 // idempotencyKey returns the header's value, "" when it is not there. An empty
@@ -71,10 +76,7 @@ func newSession(body wire.Object) (rollcall.NewSession, error) {
 		n.Methods = methods(&authentication)
 		f.take(&authentication)
 	}
-	if device, ok := f.object("device"); ok {
-		n.IP, n.UserAgent = device.text("ip"), device.text("user_agent")
-		f.take(&device)
-	}
+	n.IP, n.UserAgent = device(&f)
 	if cookie, ok := f.object("cookie"); ok {
 		cookie.require("mode")
 		mode := cookie.text("mode")
@@ -90,6 +92,16 @@ func newSession(body wire.Object) (rollcall.NewSession, error) {
 		}
 	}
 	return n, f.done()
+}
+
+// device reads where the user is.
+func device(f *fields) (ip, userAgent string) {
+	d, ok := f.object("device")
+	if ok {
+		ip, userAgent = d.text("ip"), d.text("user_agent")
+		f.take(&d)
+	}
+	return ip, userAgent
 }
 
 // methods reads authentication.methods; a session is made by at least one.

@@ -60,6 +60,19 @@ func (f *fields) text(name string) string {
 	return s
 }
 
+// flag returns a boolean member, false when it is not there.
+func (f *fields) flag(name string) bool {
+	v, ok := f.get(name)
+	if !ok {
+		return false
+	}
+	b, ok := v.(bool)
+	if !ok {
+		f.refuse(wire.WrongType("boolean", v, f.path+name, ""))
+	}
+	return b
+}
+
 // seconds returns a member that is a positive number of whole seconds, 0 when
 // it is not there.
 func (f *fields) seconds(name string) time.Duration {

@@ -5,6 +5,7 @@ package gate
 import (
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -23,56 +24,108 @@ const (
 	HeaderExpiresAt       = "X-Rollcall-Expires-At"
 )
 
-// New returns the handler of /check. remoteIP tells the user's address, "" when
-// it is not known.
+// Options configure the door.
+type Options struct {
+	Manager *rollcall.Manager
+	Cookie  wire.Cookie
+	// RemoteIP tells the user's address, "" when it is not known.
+	RemoteIP func(*http.Request) string
+	// Trusted reports whether a request comes from a proxy whose headers are
+	// believed.
+	Trusted func(*http.Request) bool
+	// LoginURL is where Login sends browsers that are not signed in; "" sends them
+	// nowhere.
+	LoginURL *url.URL
+	// ReturnOrigins are the origins that a browser may be sent back to.
+	ReturnOrigins []string
+	Logger        *slog.Logger
+}
+
+// A Gate answers checks. Its handlers may serve many requests at once.
 //
 // The session's token comes as a bearer token with our prefix, or else in the
 // cookie. The answer is 200 without a body, or 401, the same bytes whatever
 // the cause; 503 when the store cannot say.
 //
-// The query's client_id names the application that asks; it joins the session's
-// clients.
-func New(m *rollcall.Manager, cookie wire.Cookie, remoteIP func(*http.Request) string, log *slog.Logger) http.Handler {
-	g := &gate{manager: m, cookie: cookie, remoteIP: remoteIP, log: log}
-	return http.HandlerFunc(g.check)
-}
+// In the query, client_id names the application that asks, and joins the session's
+// clients; acr, amr and max_age say what the authentication must be, and a good
+// session that does not meet them is 401 with a challenge (RFC 9470).
+type Gate struct{ o Options }
 
-type gate struct {
-	manager  *rollcall.Manager
-	cookie   wire.Cookie
-	remoteIP func(*http.Request) string
-	log      *slog.Logger
-}
+// New returns a Gate.
+func New(o Options) *Gate { return &Gate{o} }
 
 // answers is the one table from the domain's codes to this door's answers.
 var answers = map[rollcall.Code]wire.Answer{
 	rollcall.CodeUnavailable: {Status: http.StatusServiceUnavailable, Code: "service_unavailable"},
 }
 
-func (g *gate) check(w http.ResponseWriter, r *http.Request) {
+// Check answers 200 or 401.
+func (g *Gate) Check(w http.ResponseWriter, r *http.Request) {
+	if err := g.check(w, r); err != nil {
+		g.refuse(w, r, err)
+	}
+}
+
+// check answers a good session, and otherwise says what is wrong.
+func (g *Gate) check(w http.ResponseWriter, r *http.Request) error {
+	use, token, err := g.read(r)
+	if err != nil {
+		return err
+	}
+	s, err := g.o.Manager.Check(r.Context(), token, use)
+	if err != nil {
+		return err
+	}
+	identify(w.Header(), s)
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// errRefused is for requests without a token to ask the Manager about,
+// errUnreadable for those whose requirement cannot be told: nobody is good enough
+// for it, and signing in again would not help.
+var (
+	errRefused    = &rollcall.Error{Code: rollcall.CodeRefused}
+	errUnreadable = &rollcall.Error{Code: rollcall.CodeRefused}
+)
+
+func (g *Gate) read(r *http.Request) (use rollcall.Use, token string, err error) {
 	token, ok := g.token(r)
 	if !ok {
-		g.refuse(w)
-		return
+		return use, "", errRefused
 	}
-	use := rollcall.Use{IP: g.remoteIP(r), UserAgent: r.UserAgent(), ClientID: g.clientID(r)}
-	s, err := g.manager.Check(r.Context(), token, use)
+	use = rollcall.Use{IP: g.o.RemoteIP(r), UserAgent: r.UserAgent()}
+	if r.URL.RawQuery == "" {
+		return use, token, nil
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err == nil {
-		identify(w.Header(), s)
-		w.WriteHeader(http.StatusOK)
-		return
+		use.Require, err = wire.ReadRequirement(query)
 	}
-	if rollcall.ErrorCode(err) == rollcall.CodeRefused {
-		g.refuse(w)
-		return
+	if err != nil {
+		g.o.Logger.ErrorContext(r.Context(), "the check's query cannot be read", "error", err)
+		return use, "", errUnreadable
 	}
+	use.ClientID = g.clientID(r, query.Get("client_id"))
+	return use, token, nil
+}
+
+// refuse answers why a session is not good.
+func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	anonymous(w.Header())
-	wire.WriteFailure(w, r, g.log, answers, err)
+	switch {
+	case wire.WriteInsufficient(w, err):
+	case rollcall.ErrorCode(err) == rollcall.CodeRefused:
+		wire.WriteUnauthorized(w, "The session token is not accepted.", false)
+	default:
+		wire.WriteFailure(w, r, g.o.Logger, answers, err)
+	}
 }
 
 // token finds the session's token. One with our prefix in the Authorization
 // header wins; anything else there is for the application behind the proxy.
-func (g *gate) token(r *http.Request) (token string, ok bool) {
+func (g *Gate) token(r *http.Request) (token string, ok bool) {
 	found := 0
 	for _, value := range r.Header["Authorization"] {
 		scheme, credentials, _ := strings.Cut(value, " ")
@@ -84,26 +137,17 @@ func (g *gate) token(r *http.Request) (token string, ok bool) {
 	if found > 0 {
 		return token, found == 1
 	}
-	return g.cookie.Token(r)
+	return g.o.Cookie.Token(r)
 }
 
 // clientID is the application that asks. One that cannot be an id is a mistake
 // in a proxy's configuration, not the user's: it is reported and passed over.
-func (g *gate) clientID(r *http.Request) string {
-	if r.URL.RawQuery == "" {
-		return ""
-	}
-	id := r.URL.Query().Get("client_id")
+func (g *Gate) clientID(r *http.Request, id string) string {
 	if err := rollcall.CheckClientID(id); err != nil {
-		g.log.WarnContext(r.Context(), "the check's client_id is none", "error", err)
+		g.o.Logger.WarnContext(r.Context(), "the check's client_id is none", "error", err)
 		return ""
 	}
 	return id
-}
-
-func (g *gate) refuse(w http.ResponseWriter) {
-	anonymous(w.Header())
-	wire.WriteUnauthorized(w, "The session token is not accepted.", false)
 }
 
 var empty = []string{""}
@@ -118,25 +162,12 @@ func identify(h http.Header, s rollcall.Session) {
 	h[HeaderUser] = []string{encode(s.UserID)}
 	h[HeaderSession] = []string{s.ID}
 	h[HeaderAuthenticatedAt] = []string{s.AuthenticatedAt.Format(time.RFC3339)}
-	h[HeaderMethods] = []string{methodNames(s.Methods)}
+	h[HeaderMethods] = []string{encode(strings.Join(wire.MethodNames(s.Methods), ","))}
 	h[HeaderExpiresAt] = []string{s.OverAt().Format(time.RFC3339)}
 	h["Cache-Control"] = noStore
 }
 
 var noStore = []string{"no-store"}
-
-// methodNames lists how the user was authenticated, each way once.
-func methodNames(methods []rollcall.Method) string {
-	var names []string
-	seen := map[string]bool{}
-	for _, m := range methods {
-		if !seen[m.Name] {
-			seen[m.Name] = true
-			names = append(names, encode(m.Name))
-		}
-	}
-	return strings.Join(names, ",")
-}
 
 // encode percent-encodes what is not printable ASCII, and the percent sign, so
 // that every user id fits a header and can be read back.

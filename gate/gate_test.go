@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ type fixture struct {
 	t       *testing.T
 	manager *rollcall.Manager
 	store   *storetest.Faulty
-	gate    http.Handler
+	gate    *gate.Gate
 	now     *time.Time
 }
 
@@ -36,8 +37,16 @@ func newFixture(t *testing.T) fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
+	login, err := url.Parse("https://login.example.com/start?x=1")
+	if err != nil {
+		t.Fatal(err)
+	}
 	ip := func(r *http.Request) string { return r.Header.Get("Test-IP") }
-	return fixture{t, m, store, gate.New(m, wire.NewCookie(""), ip, slog.New(slog.DiscardHandler)), &now}
+	return fixture{t, m, store, gate.New(gate.Options{
+		Manager: m, Cookie: wire.NewCookie(""), RemoteIP: ip, Logger: slog.New(slog.DiscardHandler),
+		Trusted:  func(r *http.Request) bool { return r.Header.Get("Test-Trusted") != "" },
+		LoginURL: login, ReturnOrigins: []string{"https://app.example.com"},
+	}), &now}
 }
 
 func (f fixture) create(userID string) (rollcall.Session, string) {
@@ -57,7 +66,7 @@ func (f fixture) check(target string, headers ...string) *httptest.ResponseRecor
 		r.Header.Add(headers[i], headers[i+1])
 	}
 	w := httptest.NewRecorder()
-	f.gate.ServeHTTP(w, r)
+	f.gate.Check(w, r)
 	return w
 }
 
@@ -174,5 +183,107 @@ func TestStoreThatCannotAnswerIs503(t *testing.T) {
 	w := f.check("/check", "Authorization", "Bearer "+token)
 	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || identity(w)[gate.HeaderUser] != "" {
 		t.Errorf("%d %v", w.Code, w.Header())
+	}
+}
+
+func TestRequiredAuthenticationIsChallengedFor(t *testing.T) {
+	f := newFixture(t)
+	_, token := f.create("auth0|1") // pwd, and mfa by otp and sms
+	for _, tt := range []struct {
+		after     time.Duration
+		query     string
+		status    int
+		challenge string
+	}{
+		{0, "acr=aal1", 200, ""},
+		{0, "acr=aal2", 200, ""},
+		{0, "acr=aal3", 401, `, acr_values="aal3"`},
+		{0, "acr=aal3+aal2", 200, ""},
+		{0, "acr=unknown", 401, `, acr_values="unknown"`},
+		{0, "amr=pwd+mfa", 200, ""},
+		{0, "amr=mfa:otp&amr=mfa:sms", 200, ""},
+		{0, "amr=passkey", 401, ""},
+		{0, "amr=mfa:webauthn-roaming", 401, ""},
+		{10 * time.Minute, "max_age=600", 200, ""},
+		{10*time.Minute + time.Millisecond, "max_age=600", 401, `, max_age="600"`},
+		{20 * time.Minute, "max_age=0&acr=aal2", 401, `, acr_values="aal2", max_age="0"`},
+		{70*time.Minute + time.Millisecond, "acr=aal2", 401, `, acr_values="aal2"`},
+	} {
+		*f.now = t0.Add(tt.after)
+		w := f.check("/check?"+tt.query, "Authorization", "Bearer "+token)
+		if w.Code != tt.status {
+			t.Errorf("%s after %v: %d", tt.query, tt.after, w.Code)
+		}
+		want := ""
+		if tt.status == 401 {
+			want = `Bearer error="insufficient_user_authentication", error_description="A different authentication level is required"` + tt.challenge
+		}
+		if got := w.Header().Get("WWW-Authenticate"); got != want {
+			t.Errorf("%s: challenge %q, want %q", tt.query, got, want)
+		}
+		*f.now = t0
+	}
+}
+
+func TestARequirementThatCannotBeReadRefusesEverybody(t *testing.T) {
+	f := newFixture(t)
+	_, token := f.create("auth0|1")
+	for _, query := range []string{"max_age=x", "max_age=-1", "max_age=", "max_age=1&max_age=2", "max_age=99999999999", "acr=", "amr=", `acr=a"b`, "acr=%00", "%zz", "amr=%C3%BC"} {
+		if w := f.check("/check?"+query, "Authorization", "Bearer "+token); w.Code != http.StatusUnauthorized || identity(w)[gate.HeaderUser] != "" {
+			t.Errorf("%s: %d", query, w.Code)
+		}
+	}
+}
+
+func TestLoginSendsBrowsersToTheLoginPageAndBackToOriginsThatAreConfigured(t *testing.T) {
+	f := newFixture(t)
+	_, token := f.create("auth0|1")
+	const start = "https://login.example.com/start?"
+	page := []string{"Accept", "text/html,*/*", "X-Forwarded-Proto", "https", "X-Forwarded-Host", "app.example.com", "X-Forwarded-Uri", "/a?b=c&d"}
+	trusted := append([]string{"Test-Trusted", "yes"}, page...)
+	with := func(headers []string, name, value string) []string {
+		return append(headers[:len(headers):len(headers)], name, value)
+	}
+	replaced := func(name, value string) []string {
+		out := append([]string(nil), trusted...)
+		for i := 0; i < len(out); i += 2 {
+			if out[i] == name {
+				out[i+1] = value
+			}
+		}
+		return out
+	}
+	for name, tt := range map[string]struct {
+		headers  []string
+		query    string
+		status   int
+		location string
+	}{
+		"signed in":                 {with(trusted, "Authorization", "Bearer "+token), "", 200, ""},
+		"a page":                    {trusted, "", 302, start + "return_to=https%3A%2F%2Fapp.example.com%2Fa%3Fb%3Dc%26d&x=1"},
+		"not well enough":           {with(trusted, "Authorization", "Bearer "+token), "?acr=aal3", 302, start + "acr_values=aal3&return_to=https%3A%2F%2Fapp.example.com%2Fa%3Fb%3Dc%26d&x=1"},
+		"a proxy nobody trusts":     {page, "", 302, start + "x=1"},
+		"another origin":            {replaced("X-Forwarded-Host", "evil.example.com"), "", 302, start + "x=1"},
+		"another scheme":            {replaced("X-Forwarded-Proto", "http"), "", 302, start + "x=1"},
+		"a host in the path":        {replaced("X-Forwarded-Uri", "//evil.example.com/"), "", 302, start + "x=1"},
+		"a user before a host":      {replaced("X-Forwarded-Uri", "@evil.example.com/"), "", 302, start + "x=1"},
+		"a backslash":               {replaced("X-Forwarded-Uri", "/\\evil.example.com"), "", 302, start + "x=1"},
+		"two hosts":                 {with(trusted, "X-Forwarded-Host", "evil.example.com"), "", 302, start + "x=1"},
+		"a call of a script":        {replaced("Accept", "application/json"), "", 401, ""},
+		"a form that is sent":       {with(trusted, "X-Forwarded-Method", "POST"), "", 401, ""},
+		"an unreadable requirement": {with(trusted, "Authorization", "Bearer "+token), "?max_age=x", 401, ""},
+	} {
+		r := httptest.NewRequest("GET", "/check/login"+tt.query, nil)
+		for i := 0; i < len(tt.headers); i += 2 {
+			r.Header.Add(tt.headers[i], tt.headers[i+1])
+		}
+		w := httptest.NewRecorder()
+		f.gate.Login(w, r)
+		if w.Code != tt.status || w.Header().Get("Location") != tt.location {
+			t.Errorf("%s: %d %s", name, w.Code, w.Header().Get("Location"))
+		}
+		if _, ok := w.Header()[gate.HeaderUser]; !ok {
+			t.Errorf("%s: the identity headers are missing", name)
+		}
 	}
 }

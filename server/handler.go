@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,13 @@ type Doors struct {
 	Keys    *oauth.Keys
 	// Cookie carries session tokens in browsers.
 	Cookie wire.Cookie
+	// EndingAge is how lately users must have been authenticated to end sessions of
+	// their own; zero asks for nothing.
+	EndingAge time.Duration
+	// LoginURL is where /check/login sends browsers; nil sends them nowhere.
+	LoginURL *url.URL
+	// ReturnOrigins are the origins that a browser may be sent back to.
+	ReturnOrigins []string
 	// TrustedProxies may say where a request came from.
 	TrustedProxies []netip.Prefix
 	Logger         *slog.Logger
@@ -39,9 +47,14 @@ func (d *Doors) Handler() http.Handler {
 	from := remote{d.TrustedProxies}
 	authenticate := d.authenticator(from)
 	published := management.New(d.Manager, authenticate, d.Logger)
-	own := api.New(d.Manager, authenticate, d.Cookie, d.Logger)
+	own := api.New(api.Options{Manager: d.Manager, Authenticate: authenticate, Cookie: d.Cookie, Logger: d.Logger, EndingAge: d.EndingAge})
+	checks := gate.New(gate.Options{
+		Manager: d.Manager, Cookie: d.Cookie, RemoteIP: from.ip, Trusted: from.viaTrusted,
+		LoginURL: d.LoginURL, ReturnOrigins: d.ReturnOrigins, Logger: d.Logger,
+	})
 	exact := map[string]http.Handler{
-		"/check":                 gate.New(d.Manager, d.Cookie, from.ip, d.Logger),
+		"/check":                 http.HandlerFunc(checks.Check),
+		"/check/login":           http.HandlerFunc(checks.Login),
 		"/oauth/token":           d.Issuer.Endpoint(from.ip),
 		"/.well-known/jwks.json": d.Keys,
 		"/healthz":               http.HandlerFunc(healthz),

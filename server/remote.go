@@ -53,6 +53,12 @@ func (m remote) ip(r *http.Request) string {
 	return addr.String()
 }
 
+// viaTrusted reports whether a request's peer is a trusted proxy.
+func (m remote) viaTrusted(r *http.Request) bool {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && m.trusts(peer.Addr().Unmap().WithZone(""))
+}
+
 func (m remote) trusts(addr netip.Addr) bool {
 	for _, p := range m.trusted {
 		if p.Contains(addr) {

@@ -1,6 +1,10 @@
 package wire
 
-import "github.com/rollcall-id/rollcall"
+import (
+	"slices"
+
+	"github.com/rollcall-id/rollcall"
+)
 
 // AppendSession appends a session as the published API shows it (wire.md 2.1),
 // in the field order of its recorded answers.
@@ -94,4 +98,15 @@ func appendNullable(b []byte, s string) []byte {
 		return append(b, "null"...)
 	}
 	return AppendString(b, s)
+}
+
+// MethodNames lists how a user was authenticated, each way once.
+func MethodNames(methods []rollcall.Method) []string {
+	var names []string
+	for _, m := range methods {
+		if !slices.Contains(names, m.Name) {
+			names = append(names, m.Name)
+		}
+	}
+	return names
 }

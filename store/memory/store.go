@@ -116,7 +116,10 @@ func (s *Store) Events(ctx context.Context, after string, limit int) ([]rollcall
 	defer s.mu.RUnlock()
 	start := sort.Search(len(s.events), func(i int) bool { return s.events[i].sequence > from })
 	var found []rollcall.StoredEvent
-	for _, e := range s.events[start:min(len(s.events), start+limit)] {
+	for _, e := range s.events[start:] {
+		if len(found) == limit {
+			break
+		}
 		found = append(found, rollcall.StoredEvent{Position: fmt.Sprintf("%016x", e.sequence), Event: e.event})
 	}
 	return found, nil
@@ -134,7 +137,7 @@ func (s *Store) Commit(ctx context.Context, c rollcall.Change) error {
 	}
 	if c.User != nil {
 		u := c.User.User
-		u.Version = c.User.Replaces + 1
+		u.Version, u.GenerationAt = c.User.Replaces+1, instant(u.GenerationAt)
 		s.users[u.ID] = u
 	}
 	for _, p := range c.Sessions {
@@ -211,6 +214,7 @@ func (s *Store) put(p rollcall.PutSession) {
 func (s *Store) append(events ...rollcall.Event) {
 	for _, e := range events {
 		s.sequence++
+		e.At = instant(e.At)
 		s.events = append(s.events, stored{s.sequence, e})
 	}
 }
@@ -224,6 +228,7 @@ func (s *Store) Touch(ctx context.Context, touches []rollcall.Touch) error {
 	defer s.mu.Unlock()
 	for _, t := range touches {
 		if r, ok := s.sessions[t.SessionID]; ok && r.session.UserID == t.UserID && r.session.EndedAt.IsZero() {
+			t.Interaction.At, t.Interaction.IdleExpiresAt = instant(t.Interaction.At), instant(t.Interaction.IdleExpiresAt)
 			r.session.Last = r.session.Last.Later(t.Interaction)
 		}
 	}
@@ -235,11 +240,3 @@ func (s *Store) Ready(ctx context.Context) error { return ctx.Err() }
 
 // Close implements rollcall.Store.
 func (s *Store) Close() error { return nil }
-
-// clone shares nothing with what it is given.
-func clone(s rollcall.Session) rollcall.Session {
-	s.Methods = slices.Clone(s.Methods)
-	s.Clients = slices.Clone(s.Clients)
-	s.Metadata = slices.Clone(s.Metadata)
-	return s
-}

@@ -16,8 +16,7 @@ func (s *Store) Sweep(ctx context.Context, bite rollcall.Sweep) (rollcall.Swept,
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var swept rollcall.Swept
-	swept.Events = s.sweepEvents(bite)
-	swept.More = swept.Events == bite.Limit
+	swept.Events, swept.More = s.sweepEvents(bite)
 	due := s.due(bite)
 	if len(due) > bite.Limit {
 		due, swept.More = due[:bite.Limit], true
@@ -25,7 +24,7 @@ func (s *Store) Sweep(ctx context.Context, bite rollcall.Sweep) (rollcall.Swept,
 	for _, r := range due {
 		verdict := bite.Decide(clone(r.session), s.user(r.session.UserID))
 		if !verdict.FileAt.IsZero() {
-			r.filed = verdict.FileAt
+			r.filed = instant(verdict.FileAt)
 			swept.Refiled++
 			continue
 		}
@@ -38,15 +37,16 @@ func (s *Store) Sweep(ctx context.Context, bite rollcall.Sweep) (rollcall.Swept,
 	return swept, nil
 }
 
-// sweepEvents removes the events before the bite's bound. It comes first: the
-// events of the bite itself stay.
-func (s *Store) sweepEvents(bite rollcall.Sweep) int {
-	n := 0
-	for n < len(s.events) && n < bite.Limit && s.events[n].event.At.Before(bite.EventsBefore) {
+// sweepEvents removes the events before the bite's bound and says whether it left
+// some to another bite. It comes first: the events of the bite itself stay.
+func (s *Store) sweepEvents(bite rollcall.Sweep) (n int, more bool) {
+	old := func() bool { return n < len(s.events) && s.events[n].event.At.Before(bite.EventsBefore) }
+	for n < bite.Limit && old() {
 		n++
 	}
+	more = old()
 	s.events = slices.Delete(s.events, 0, n)
-	return n
+	return n, more
 }
 
 // due returns the rows filed before the bite's bound, oldest first.

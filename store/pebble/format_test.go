@@ -33,6 +33,7 @@ func format1Session() rollcall.Session {
 	s.Methods = []rollcall.Method{{Name: "mfa", Type: "otp", At: at}}
 	s.Clients = []string{"web"}
 	s.Metadata = []rollcall.MetadataEntry{{Key: "k", Value: "v"}}
+	s.UsedKeys = []rollcall.KeyMark{{6, 7}}
 	s.Initial = rollcall.Origin{IP: "192.0.2.1", UserAgent: "curl/8", ASN: "64496"}
 	return s
 }

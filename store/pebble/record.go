@@ -56,6 +56,10 @@ func (r *row) encode() []byte {
 	for _, e := range s.Metadata {
 		b = appendTexts(b, e.Key, e.Value)
 	}
+	b = binary.AppendUvarint(b, uint64(len(s.UsedKeys)))
+	for _, mark := range s.UsedKeys {
+		b = append(b, mark[:]...)
+	}
 	return b
 }
 
@@ -96,6 +100,12 @@ func decodeRow(b []byte) (row, error) {
 		s.Metadata = make([]rollcall.MetadataEntry, n)
 		for i := range s.Metadata {
 			s.Metadata[i] = rollcall.MetadataEntry{Key: d.text(), Value: d.text()}
+		}
+	}
+	if n := d.count(); n > 0 {
+		s.UsedKeys = make([]rollcall.KeyMark, n)
+		for i := range s.UsedKeys {
+			copy(s.UsedKeys[i][:], d.bytes(len(s.UsedKeys[i])))
 		}
 	}
 	return r, d.end()

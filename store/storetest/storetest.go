@@ -129,6 +129,7 @@ func newSession(userID, id string, at time.Time) rollcall.Session {
 		Methods:    []rollcall.Method{{Name: "pwd", At: at}, {Name: "mfa", Type: "otp", At: at.Add(time.Second)}},
 		Clients:    []string{"web", "app"},
 		Metadata:   []rollcall.MetadataEntry{{Key: "b", Value: "2"}, {Key: "a", Value: ""}},
+		UsedKeys:   []rollcall.KeyMark{{1, 15: 2}},
 		Initial:    origin,
 		Last:       rollcall.Interaction{At: at.Add(4 * time.Millisecond), IdleExpiresAt: at.Add(72 * time.Hour), Origin: origin},
 	}

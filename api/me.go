@@ -1,0 +1,104 @@
+package api
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/wire"
+)
+
+// The calls under /v1/me are for a session's own token, which comes in the
+// Authorization header alone: no page elsewhere can make a browser send that.
+
+// A selfHandler answers a request of a session's own user.
+type selfHandler func(w http.ResponseWriter, r *http.Request, s rollcall.Session, by rollcall.Caller) error
+
+// self lets the holder of a good session token pass. Endings can require that
+// the user was authenticated lately.
+func (d *door) self(h selfHandler, ending bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		token, ok := bearer(r)
+		if !ok {
+			wire.WriteUnauthorized(w, "Missing authentication", false)
+			return
+		}
+		var require rollcall.Requirement
+		if ending && d.endingAge > 0 {
+			require = rollcall.Requirement{MaxAge: d.endingAge, Aged: true}
+		}
+		s, _, err := d.manager.Inspect(r.Context(), token, require)
+		if err == nil {
+			by := rollcall.CallerFrom(r.Context())
+			by.ID = s.UserID
+			err = h(w, r, s, by)
+		}
+		if err != nil {
+			d.fail(w, r, err)
+		}
+	}
+}
+
+// listOwn lists the user's sessions as the published API does, with the one that
+// asks marked as current.
+func (d *door) listOwn(w http.ResponseWriter, r *http.Request, current rollcall.Session, _ rollcall.Caller) error {
+	q := rollcall.ListQuery{UserID: current.UserID, Take: rollcall.DefaultTake, From: r.URL.Query().Get("from"), Total: true}
+	if text := r.URL.Query().Get("take"); text != "" {
+		take, err := strconv.Atoi(text)
+		if err != nil || take < 1 || take > rollcall.MaxTake {
+			wire.WriteQueryError(w, &wire.Invalid{Text: "Expected an integer from 1 to " + strconv.Itoa(rollcall.MaxTake), Property: "take"})
+			return nil
+		}
+		q.Take = take
+	}
+	page, err := d.manager.List(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	b := append(make([]byte, 0, 64+1024*len(page.Sessions)), `{"sessions":[`...)
+	for i := range page.Sessions {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = wire.AppendSession(b, &page.Sessions[i])
+		b = append(b[:len(b)-1], `,"current":`...)
+		b = append(strconv.AppendBool(b, page.Sessions[i].ID == current.ID), '}')
+	}
+	b = append(b, ']')
+	if page.Next != "" {
+		b = append(b, `,"next":`...)
+		b = wire.AppendString(b, page.Next)
+	}
+	b = append(b, `,"total":`...)
+	wire.WriteJSON(w, http.StatusOK, append(strconv.AppendInt(b, int64(page.Total), 10), '}'))
+	return nil
+}
+
+// endOwn ends one of the user's sessions. Another user's is not found.
+func (d *door) endOwn(w http.ResponseWriter, r *http.Request, current rollcall.Session, by rollcall.Caller) error {
+	id := r.PathValue("id")
+	s, err := d.manager.Session(r.Context(), id)
+	if err == nil && s.UserID != current.UserID {
+		err = &rollcall.Error{Code: rollcall.CodeNotFound, Message: "The session does not exist."}
+	}
+	if err == nil {
+		err = d.manager.End(r.Context(), by, id, rollcall.ReasonSelf)
+	}
+	if err != nil {
+		return err
+	}
+	if id == current.ID {
+		w.Header().Set("Set-Cookie", d.cookie.Clear())
+	}
+	wire.WriteJSON(w, http.StatusAccepted, []byte("{}"))
+	return nil
+}
+
+// endOthers ends all of the user's sessions but the one that asks.
+func (d *door) endOthers(w http.ResponseWriter, r *http.Request, current rollcall.Session, by rollcall.Caller) error {
+	if err := d.manager.EndOthers(r.Context(), by, current.UserID, current.ID); err != nil {
+		return err
+	}
+	wire.WriteJSON(w, http.StatusAccepted, []byte("{}"))
+	return nil
+}

@@ -1,0 +1,77 @@
+package gate
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-id/rollcall"
+)
+
+// ReturnParameter is the parameter of the login URL that says where to go back to.
+const ReturnParameter = "return_to"
+
+// Login is Check for proxies that pass a redirect on (Traefik, Caddy): a browser
+// that asks for a page and is not signed in, or not well enough, is sent to the
+// login URL. Everything else is answered as Check answers it.
+//
+// The address to return to is made of what a trusted proxy says of the request,
+// and only for an origin that is configured; otherwise there is none.
+func (g *Gate) Login(w http.ResponseWriter, r *http.Request) {
+	err := g.check(w, r)
+	if err == nil {
+		return
+	}
+	code := rollcall.ErrorCode(err)
+	if g.o.LoginURL == nil || errors.Is(err, errUnreadable) || code != rollcall.CodeRefused && code != rollcall.CodeInsufficient || !g.wantsPage(r) {
+		g.refuse(w, r, err)
+		return
+	}
+	target := *g.o.LoginURL
+	query := target.Query()
+	if address, ok := g.returnAddress(r); ok {
+		query.Set(ReturnParameter, address)
+	}
+	if acr := r.URL.Query().Get("acr"); acr != "" && code == rollcall.CodeInsufficient {
+		query.Set("acr_values", acr)
+	}
+	target.RawQuery = query.Encode()
+	anonymous(w.Header())
+	w.Header()["Cache-Control"] = noStore
+	w.Header().Set("Location", target.String())
+	w.WriteHeader(http.StatusFound)
+}
+
+// wantsPage reports whether a browser is on its way to a page: only then does
+// sending it elsewhere do any good.
+func (g *Gate) wantsPage(r *http.Request) bool {
+	method := r.Method
+	if forwarded := r.Header.Get("X-Forwarded-Method"); forwarded != "" && g.o.Trusted(r) {
+		method = forwarded
+	}
+	return method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// returnAddress is the page that was asked for, as a trusted proxy says.
+func (g *Gate) returnAddress(r *http.Request) (string, bool) {
+	h := r.Header
+	for _, name := range []string{"X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Uri"} {
+		if len(h[http.CanonicalHeaderKey(name)]) != 1 {
+			return "", false
+		}
+	}
+	origin := h.Get("X-Forwarded-Proto") + "://" + h.Get("X-Forwarded-Host")
+	path := h.Get("X-Forwarded-Uri")
+	if !g.o.Trusted(r) || !slices.Contains(g.o.ReturnOrigins, origin) || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
+		return "", false
+	}
+	// Read back, the address must still be of that origin: nothing in the path may
+	// change where it leads.
+	u, err := url.Parse(origin + path)
+	if err != nil || u.Scheme+"://"+u.Host != origin || u.User != nil || strings.ContainsAny(path, "\\") {
+		return "", false
+	}
+	return u.String(), true
+}

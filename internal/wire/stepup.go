@@ -1,0 +1,77 @@
+package wire
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollcall-id/rollcall"
+)
+
+// ReadRequirement reads what a caller wants to know of the authentication: acr
+// (levels, of which one is enough), amr (methods, all of them) and max_age (whole
+// seconds), each separated by spaces. What cannot be read must not pass for
+// nothing: the caller refuses.
+func ReadRequirement(values url.Values) (rollcall.Requirement, error) {
+	var r rollcall.Requirement
+	for _, text := range values["acr"] {
+		r.Levels = append(r.Levels, strings.Fields(text)...)
+	}
+	for _, text := range values["amr"] {
+		r.Methods = append(r.Methods, strings.Fields(text)...)
+	}
+	if values.Has("acr") && len(r.Levels) == 0 || values.Has("amr") && len(r.Methods) == 0 || len(r.Levels)+len(r.Methods) > 32 {
+		return r, errRequirement
+	}
+	for _, word := range append(r.Levels, r.Methods...) {
+		if !isWord(word) {
+			return r, errRequirement
+		}
+	}
+	switch ages := values["max_age"]; len(ages) {
+	case 0:
+		return r, nil
+	case 1:
+		seconds, err := strconv.ParseUint(ages[0], 10, 31)
+		if err != nil {
+			return r, errRequirement
+		}
+		r.MaxAge, r.Aged = time.Duration(seconds)*time.Second, true
+		return r, nil
+	}
+	return r, errRequirement
+}
+
+var errRequirement = errors.New("acr and amr are words, max_age is a number of seconds")
+
+// isWord reports whether a word can stand in a quoted part of a header.
+func isWord(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= 0x20 || c > 0x7e || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return len(s) <= 255
+}
+
+// WriteInsufficient answers 401 with a challenge that names what is required (RFC
+// 9470 3), when err is an Insufficient; otherwise it reports false.
+func WriteInsufficient(w http.ResponseWriter, err error) bool {
+	i, ok := errors.AsType[*rollcall.Insufficient](err)
+	if !ok {
+		return false
+	}
+	challenge := `Bearer error="insufficient_user_authentication", error_description="A different authentication level is required"`
+	if r := i.Requirement; len(r.Levels) > 0 {
+		challenge += `, acr_values="` + strings.Join(r.Levels, " ") + `"`
+	}
+	if i.Requirement.Aged {
+		challenge += `, max_age="` + strconv.Itoa(int(i.Requirement.MaxAge/time.Second)) + `"`
+	}
+	w.Header().Set("WWW-Authenticate", challenge)
+	WriteError(w, http.StatusUnauthorized, "A different authentication level is required", "insufficient_user_authentication")
+	return true
+}

@@ -1,0 +1,112 @@
+package rollcall
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Level is how strongly and how lately a user was authenticated, under a name
+// that applications ask for (`acr`).
+type Level struct {
+	Name string
+	// AnyOf are the combinations of methods that reach it. A method is a name, or
+	// a name and a type as in mfa:otp. An empty combination asks for nothing.
+	AnyOf [][]string
+	// MaxAge bounds the time since the latest authentication, MaxIdle the time
+	// since the latest use; zero sets no bound.
+	MaxAge  time.Duration
+	MaxIdle time.Duration
+}
+
+// Presets are levels after the assurance levels of NIST SP 800-63B-4, from the
+// weakest to the strongest: their times are its reauthentication limits.
+func Presets() []Level {
+	day := 24 * time.Hour
+	return []Level{
+		{Name: "aal1", AnyOf: [][]string{{}}, MaxAge: 30 * day},
+		{
+			Name:  "aal2",
+			AnyOf: [][]string{{"pwd", "mfa"}, {"email", "mfa"}, {"sms", "mfa"}, {"federated", "mfa"}, {"passkey"}},
+			// A second factor says little when the first one is a day old.
+			MaxAge: day, MaxIdle: time.Hour,
+		},
+		{
+			Name:   "aal3",
+			AnyOf:  [][]string{{"pwd", "mfa:webauthn-roaming"}, {"federated", "mfa:webauthn-roaming"}, {"passkey", "mfa:webauthn-roaming"}},
+			MaxAge: 12 * time.Hour, MaxIdle: 15 * time.Minute,
+		},
+	}
+}
+
+// A Requirement is what an application wants to know of the authentication before
+// it goes on. The zero Requirement asks for nothing.
+type Requirement struct {
+	// Levels are names of which one must be reached, in the application's order.
+	Levels []string
+	// Methods must all have been used.
+	Methods []string
+	// MaxAge bounds the time since the latest authentication. It counts when Aged
+	// is set, since an age of 0 asks for an authentication right now.
+	MaxAge time.Duration
+	Aged   bool
+}
+
+// IsZero reports whether the requirement asks for nothing.
+func (r Requirement) IsZero() bool { return len(r.Levels) == 0 && len(r.Methods) == 0 && !r.Aged }
+
+// meets reports whether a session that was last used as its Last says meets the
+// requirement at now. A level that the policy does not have is not met.
+func (s *Session) meets(p Policy, r Requirement, now time.Time) bool {
+	if r.Aged && now.Sub(s.AuthenticatedAt) > r.MaxAge {
+		return false
+	}
+	for _, method := range r.Methods {
+		if !s.used(method) {
+			return false
+		}
+	}
+	return len(r.Levels) == 0 || slices.ContainsFunc(r.Levels, func(name string) bool {
+		return slices.ContainsFunc(p.Levels, func(l Level) bool { return l.Name == name && s.reaches(l, now) })
+	})
+}
+
+// Level returns the name of the strongest level that the session reaches at now,
+// "" when it reaches none.
+func (s *Session) Level(p Policy, now time.Time) string {
+	for _, l := range slices.Backward(p.Levels) {
+		if s.reaches(l, now) {
+			return l.Name
+		}
+	}
+	return ""
+}
+
+func (s *Session) reaches(l Level, now time.Time) bool {
+	if l.MaxAge > 0 && now.Sub(s.AuthenticatedAt) > l.MaxAge || l.MaxIdle > 0 && now.Sub(s.Last.At) > l.MaxIdle {
+		return false
+	}
+	return slices.ContainsFunc(l.AnyOf, func(methods []string) bool {
+		return !slices.ContainsFunc(methods, func(m string) bool { return !s.used(m) })
+	})
+}
+
+// used reports whether the user was authenticated by a method: a name, or a name
+// and a type.
+func (s *Session) used(method string) bool {
+	name, kind, typed := strings.Cut(method, ":")
+	return slices.ContainsFunc(s.Methods, func(m Method) bool {
+		return m.Name == method || m.Name == name && (!typed || m.Type == kind)
+	})
+}
+
+// An Insufficient is the refusal of a good session whose authentication does not
+// meet a requirement: the user can do something about it.
+type Insufficient struct{ Requirement Requirement }
+
+func (*Insufficient) Error() string { return "the authentication does not meet the requirement" }
+
+// insufficient wraps an Insufficient in the package's error.
+func insufficient(r Requirement) error {
+	return &Error{Code: CodeInsufficient, Message: "A different authentication level is required", Err: &Insufficient{r}}
+}
