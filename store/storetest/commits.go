@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"math"
 	"testing"
 	"time"
@@ -93,6 +94,8 @@ func testAtomic(t *testing.T, h Harness) {
 	if _, _, err := s.Session(background, fresh.ID); err == nil {
 		t.Error("a session of a change that conflicted is there")
 	}
+	s.commit(rollcall.Change{UserID: "u", Events: []rollcall.Event{newEvent("u", 1)}})
+	s.same("what conflicted holds no later event back", []string{"evt-1"}, s.eventIDs())
 }
 
 func testMixed(t *testing.T, h Harness) {
@@ -106,17 +109,38 @@ func testMixed(t *testing.T, h Harness) {
 		"a session twice":        {UserID: "u", Sessions: []rollcall.PutSession{{Session: session}, {Session: session}}},
 		"a document twice":       {Documents: []rollcall.PutDocument{{Name: "d"}, {Name: "d"}}},
 	} {
-		if err := s.Commit(background, c); err == nil {
-			t.Errorf("%s: accepted", name)
+		c.Events = []rollcall.Event{newEvent(c.UserID, 1)}
+		if err := s.Commit(background, c); err == nil || errors.Is(err, rollcall.ErrConflict) {
+			t.Errorf("%s: %v, which is not a refusal", name, err)
 		}
 	}
+	_, _, err := s.Session(background, session.ID)
+	s.fails("the session", err, rollcall.ErrNoSession)
+	d, err := s.Document(background, "d")
+	s.fails("Document", err, nil)
+	s.same("the document", rollcall.Document{Name: "d"}, d)
+
 	s.create(session)
+	before := s.user("u")
 	moved := session
 	moved.CreatedAt = moved.CreatedAt.Add(time.Second)
-	if err := s.Commit(background, rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: moved, Replaces: 1}}}); err == nil {
-		t.Error("another created_at: accepted")
+	err = s.Commit(background, rollcall.Change{
+		UserID: "u", User: &rollcall.PutUser{User: before, Replaces: before.Version},
+		Sessions: []rollcall.PutSession{{Session: newSession("u", sessionID(2), t0)}, {Session: moved, Replaces: 1}}, Events: []rollcall.Event{newEvent("u", 2)},
+	})
+	if err == nil || errors.Is(err, rollcall.ErrConflict) {
+		t.Errorf("another created_at: %v, which is not a refusal", err)
 	}
+	stolen := newSession("v", session.ID, t0)
+	if err := s.Commit(background, rollcall.Change{UserID: "v", Sessions: []rollcall.PutSession{{Session: stolen, Replaces: 1}}}); err == nil {
+		t.Error("another user, at the session's version: accepted")
+	}
+	session.Version = 1
+	s.same("the session", session, s.session(session.ID))
 	s.same("the sessions", []string{session.ID}, s.list("u"))
+	s.same("the other user's", 0, len(s.list("v")))
+	s.same("the user", before, s.user("u"))
+	s.same("the events", 0, len(s.events("")))
 }
 
 func testClaims(t *testing.T, h Harness) {
@@ -171,27 +195,37 @@ func testEnded(t *testing.T, h Harness) {
 func testCancelled(t *testing.T, h Harness) {
 	s := open(t, h)
 	s.create(newSession("u", sessionID(1), t0))
-	ctx, cancel := context.WithCancel(background)
+	cancelled, cancel := context.WithCancel(background)
 	cancel()
-	_, _, err := s.Session(ctx, sessionID(1))
-	s.fails("Session", err, context.Canceled)
-	_, _, err = s.Sessions(ctx, "u", rollcall.Position{}, 1)
-	s.fails("Sessions", err, context.Canceled)
-	_, err = s.Document(ctx, "d")
-	s.fails("Document", err, context.Canceled)
-	_, err = s.Events(ctx, "", 1)
-	s.fails("Events", err, context.Canceled)
-	err = s.Commit(ctx, creation(s.user("u"), newSession("u", sessionID(2), t0), newEvent("u", 1)))
-	s.fails("Commit", err, context.Canceled)
-	err = s.Touch(ctx, []rollcall.Touch{{UserID: "u", SessionID: sessionID(1), Interaction: rollcall.Interaction{At: t0.Add(time.Hour)}}})
-	s.fails("Touch", err, context.Canceled)
-	_, err = s.Sweep(ctx, rollcall.Sweep{SessionsBefore: t0.Add(9000 * time.Hour), Limit: 10, Decide: remove})
-	s.fails("Sweep", err, context.Canceled)
-	s.fails("Ready", s.Ready(ctx), context.Canceled)
+	late, cancel := context.WithDeadline(background, time.Unix(1, 0))
+	defer cancel()
+	for _, ctx := range []context.Context{cancelled, late} {
+		_, _, err := s.Session(ctx, sessionID(1))
+		s.fails("Session", err, ctx.Err())
+		_, _, err = s.Sessions(ctx, "u", rollcall.Position{}, 1)
+		s.fails("Sessions", err, ctx.Err())
+		_, err = s.Document(ctx, "d")
+		s.fails("Document", err, ctx.Err())
+		_, err = s.Events(ctx, "", 1)
+		s.fails("Events", err, ctx.Err())
+		err = s.Commit(ctx, creation(s.user("u"), newSession("u", sessionID(2), t0), newEvent("u", 1)))
+		s.fails("Commit", err, ctx.Err())
+		err = s.Commit(ctx, rollcall.Change{Documents: []rollcall.PutDocument{{Name: "d"}}})
+		s.fails("Commit of a document", err, ctx.Err())
+		err = s.Touch(ctx, []rollcall.Touch{{UserID: "u", SessionID: sessionID(1), Interaction: rollcall.Interaction{At: t0.Add(time.Hour)}}})
+		s.fails("Touch", err, ctx.Err())
+		_, err = s.Sweep(ctx, rollcall.Sweep{SessionsBefore: t0.Add(9000 * time.Hour), Limit: 10, Decide: remove})
+		s.fails("Sweep", err, ctx.Err())
+		s.fails("Ready", s.Ready(ctx), ctx.Err())
+	}
 	s.fails("Ready otherwise", s.Ready(background), nil)
 	s.same("the list", []string{sessionID(1)}, s.list("u"))
+	s.same("the user's version", uint64(1), s.user("u").Version)
 	s.same("the events", 0, len(s.events("")))
 	s.same("the interaction", newSession("u", sessionID(1), t0).Last, s.session(sessionID(1)).Last)
+	d, err := s.Document(background, "d")
+	s.fails("Document", err, nil)
+	s.same("the document", rollcall.Document{Name: "d"}, d)
 }
 
 func testDocuments(t *testing.T, h Harness) {

@@ -2,9 +2,7 @@ package storetest
 
 import (
 	"errors"
-	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,95 +86,6 @@ func testContention(t *testing.T, h Harness) {
 			t.Errorf("%s lost its touch: %v", id, got)
 		}
 	}
-}
-
-func testRacingClaims(t *testing.T, h Harness) {
-	s := open(t, h)
-	for round := range 20 {
-		var winners atomic.Int64
-		var all sync.WaitGroup
-		for w := range 8 {
-			all.Go(func() {
-				userID := fmt.Sprintf("user-%d-%d", round, w)
-				switch err := s.Commit(background, creation(rollcall.User{ID: userID}, newSession(userID, sessionID(round), t0))); {
-				case err == nil:
-					winners.Add(1)
-				case !errors.Is(err, rollcall.ErrConflict):
-					t.Errorf("Commit: %v", err)
-				}
-			})
-		}
-		all.Wait()
-		if winners.Load() != 1 {
-			t.Fatalf("%d users claimed the same id", winners.Load())
-		}
-		owner := s.session(sessionID(round)).UserID
-		s.same("the winner's list", []string{sessionID(round)}, s.list(owner))
-	}
-}
-
-func testOwnership(t *testing.T, h Harness) {
-	s := open(t, h)
-	given := newSession("u", sessionID(1), t0)
-	body := []byte("body")
-	s.create(given)
-	s.commit(rollcall.Change{Documents: []rollcall.PutDocument{{Name: "d", Body: body}}})
-	spoil := func(session *rollcall.Session) {
-		session.Methods[0].Name, session.Clients[0], session.Metadata[0].Value = "spoilt", "spoilt", "spoilt"
-	}
-	spoil(&given)
-	copy(body, "spoi")
-	returned := s.session(sessionID(1))
-	spoil(&returned)
-	_, list, err := s.Sessions(background, "u", rollcall.Position{}, 1)
-	s.fails("Sessions", err, nil)
-	spoil(&list[0])
-	d, err := s.Document(background, "d")
-	s.fails("Document", err, nil)
-	s.same("the document", "body", string(d.Body))
-	copy(d.Body, "spoi")
-	if d, err = s.Document(background, "d"); err != nil || string(d.Body) != "body" {
-		t.Errorf("the document became %q, %v", d.Body, err)
-	}
-	want := newSession("u", sessionID(1), t0)
-	want.Version = 1
-	s.same("the session", want, s.session(sessionID(1)))
-}
-
-func testReopen(t *testing.T, h Harness) {
-	if h.Volatile {
-		t.Skip("the engine keeps nothing")
-	}
-	s := subject{h.Open(t), t}
-	var want []rollcall.Session
-	for i := range 30 {
-		session := newSession("u", sessionID(i), t0.Add(-time.Duration(i)*time.Second))
-		s.commit(creation(s.user("u"), session, newEvent("u", i)))
-		session.Version = 1
-		want = append(want, session)
-	}
-	ended := want[7].Ended(t0, rollcall.ReasonLogout)
-	s.commit(rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: ended, Replaces: 1}}})
-	s.commit(rollcall.Change{Documents: []rollcall.PutDocument{{Name: "d", Body: []byte("x")}}})
-	want[3].Last = rollcall.Interaction{At: t0.Add(time.Hour), IdleExpiresAt: t0.Add(2 * time.Hour)}
-	s.touch("u", want[3].ID, want[3].Last)
-	events := s.events("")
-	for range 2 {
-		s = subject{h.Reopen(t, s.Store), t}
-		_, got, err := s.Sessions(background, "u", rollcall.Position{}, 100)
-		s.fails("Sessions", err, nil)
-		s.same("the sessions", append(want[:7:7], want[8:]...), got)
-		ended.Version = 2
-		s.same("the ended one", ended, s.session(ended.ID))
-		s.same("the user", uint64(30), s.user("u").Version)
-		s.same("the events", events, s.events(""))
-		d, err := s.Document(background, "d")
-		s.fails("Document", err, nil)
-		s.same("the document", rollcall.Document{Name: "d", Version: 1, Body: []byte("x")}, d)
-	}
-	s.commit(rollcall.Change{UserID: "u", Events: []rollcall.Event{newEvent("u", 99)}})
-	s.same("events go on", 1, len(s.events(events[len(events)-1].Position)))
-	s.fails("Close", s.Close(), nil)
 }
 
 func testClose(t *testing.T, h Harness) {

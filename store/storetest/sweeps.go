@@ -119,4 +119,26 @@ func testSweepUser(t *testing.T, h Harness) {
 	s.same("after the last session", rollcall.User{ID: "u"}, s.user("u"))
 	s.create(newSession("u", sessionID(1), t0))
 	s.same("anew", uint64(1), s.user("u").Version)
+
+	// Users whose ids begin alike keep their rows when one of them goes.
+	alike := []string{"a", "a\x00", "a\x01", "aa", "a|", "a\xff", "a/"}
+	for i, userID := range alike {
+		s.create(newSession(userID, sessionID(10+i), t0))
+	}
+	for i, userID := range alike {
+		_, err := s.Sweep(background, rollcall.Sweep{SessionsBefore: t0.Add(9000 * time.Hour), Limit: 100, Decide: func(session rollcall.Session, _ rollcall.User) rollcall.Verdict {
+			if session.UserID == userID {
+				return rollcall.Verdict{}
+			}
+			return rollcall.Verdict{FileAt: t0.Add(9000 * time.Hour)}
+		}})
+		s.fails("Sweep", err, nil)
+		// So that the next sweep meets them again.
+		for j := i + 1; j < len(alike); j++ {
+			left := s.session(sessionID(10 + j))
+			s.commit(rollcall.Change{UserID: alike[j], Sessions: []rollcall.PutSession{{Session: left, Replaces: left.Version}}})
+			s.same("a user that begins alike", uint64(1), s.user(alike[j]).Version)
+		}
+		s.same("the user whose session went", rollcall.User{ID: userID}, s.user(userID))
+	}
 }

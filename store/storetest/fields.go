@@ -1,0 +1,64 @@
+package storetest
+
+import (
+	"reflect"
+	"time"
+)
+
+// each visits every basic value and every instant that v holds, with the path that
+// leads to it; all elements of a list have the same path. It is what keeps a
+// field that is added to a session or an event from being left out of the suite.
+func each(v reflect.Value, path string, visit func(path string, v reflect.Value)) {
+	if v.Type() == reflect.TypeFor[time.Time]() {
+		visit(path, v)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			each(v.Field(i), path+"."+v.Type().Field(i).Name, visit)
+		}
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			each(v.Index(i), path+"[]", visit)
+		}
+	default:
+		visit(path, v)
+	}
+}
+
+// eachInstant visits the instants of what p points to, but for those that are not
+// set.
+func eachInstant(p any, visit func(path string, t *time.Time)) {
+	each(reflect.ValueOf(p).Elem(), "", func(path string, v reflect.Value) {
+		if t, ok := v.Addr().Interface().(*time.Time); ok && !t.IsZero() {
+			visit(path, t)
+		}
+	})
+}
+
+// eachText visits the texts of what p points to.
+func eachText(p any, visit func(path string, v reflect.Value)) {
+	each(reflect.ValueOf(p).Elem(), "", func(path string, v reflect.Value) {
+		if v.Kind() == reflect.String {
+			visit(path, v)
+		}
+	})
+}
+
+// spoil changes everything in what p points to, down to what its lists hold.
+func spoil(p any) {
+	each(reflect.ValueOf(p).Elem(), "", func(_ string, v reflect.Value) {
+		switch {
+		case v.Kind() == reflect.String:
+			v.SetString("spoilt")
+		case v.CanInt():
+			v.SetInt(v.Int() + 1)
+		case v.CanUint():
+			v.SetUint(v.Uint() + 1)
+		default:
+			t := v.Addr().Interface().(*time.Time)
+			*t = t.Add(time.Hour)
+		}
+	})
+}
