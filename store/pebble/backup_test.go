@@ -1,0 +1,64 @@
+package pebble
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+func TestABackupWhileServingHoldsWhatWasAcknowledgedBeforeIt(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(filepath.Join(dir, "store"), Options{MinFree: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeQuietly(s)
+	var mu sync.Mutex
+	var acknowledged []string
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var writers sync.WaitGroup
+	for w := range 4 {
+		writers.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				id := fmt.Sprintf("session-%d-%d", w, i)
+				if err := s.Commit(context.Background(), aCreation(id)); err != nil {
+					t.Errorf("Commit: %v", err)
+					return
+				}
+				mu.Lock()
+				acknowledged = append(acknowledged, id)
+				mu.Unlock()
+			}
+		})
+	}
+	for round := range 3 {
+		mu.Lock()
+		want := append([]string(nil), acknowledged...)
+		mu.Unlock()
+		copied := filepath.Join(dir, fmt.Sprintf("copy-%d", round))
+		if err := s.Backup(context.Background(), copied); err != nil {
+			t.Fatal(err)
+		}
+		restored, err := Open(copied, Options{MinFree: -1})
+		if err != nil {
+			t.Fatalf("opening the copy: %v", err)
+		}
+		for _, id := range want {
+			if _, _, err := restored.Session(context.Background(), id); err != nil {
+				t.Errorf("%s is not in the copy: %v", id, err)
+			}
+		}
+		if err := restored.Commit(context.Background(), aCreation("after the restoring")); err != nil {
+			t.Errorf("the copy cannot be written: %v", err)
+		}
+		closeQuietly(restored)
+	}
+	cancel()
+	writers.Wait()
+	if err := s.Backup(context.Background(), filepath.Join(dir, "copy-0")); err == nil {
+		t.Error("a copy is written over another")
+	}
+}
