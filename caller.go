@@ -14,11 +14,12 @@ const (
 	ScopeCreateSessions = "create:sessions"
 	ScopeEndEverybody   = "end:everybody"
 	ScopeIntrospect     = "introspect"
+	ScopeBackup         = "backup"
 )
 
 // Scopes lists every scope there is, in the order they are documented.
 func Scopes() []string {
-	return []string{ScopeReadSessions, ScopeUpdateSessions, ScopeDeleteSessions, ScopeCreateSessions, ScopeEndEverybody, ScopeIntrospect}
+	return []string{ScopeReadSessions, ScopeUpdateSessions, ScopeDeleteSessions, ScopeCreateSessions, ScopeEndEverybody, ScopeIntrospect, ScopeBackup}
 }
 
 // A Caller is who asks, once a bearer token has been verified. The server puts

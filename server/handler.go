@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -34,7 +35,10 @@ type Doors struct {
 	ReturnOrigins []string
 	// TrustedProxies may say where a request came from.
 	TrustedProxies []netip.Prefix
-	Logger         *slog.Logger
+	// Backup copies the store into a new directory, which is removed when it has
+	// been sent; nil when the engine has no copies to make.
+	Backup func(ctx context.Context) (dir string, err error)
+	Logger *slog.Logger
 
 	draining atomic.Bool
 }
@@ -52,6 +56,7 @@ func (d *Doors) Handler() http.Handler {
 		Manager: d.Manager, Cookie: d.Cookie, RemoteIP: from.ip, Trusted: from.viaTrusted,
 		LoginURL: d.LoginURL, ReturnOrigins: d.ReturnOrigins, Logger: d.Logger,
 	})
+	backup := wire.Scoped(authenticate, rollcall.ScopeBackup, d.sendBackup, d.failBackup)
 	exact := map[string]http.Handler{
 		"/check":                 http.HandlerFunc(checks.Check),
 		"/check/login":           http.HandlerFunc(checks.Login),
@@ -67,6 +72,8 @@ func (d *Doors) Handler() http.Handler {
 			h.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/api/v2/"):
 			published.ServeHTTP(w, r)
+		case path == "/v1/backup":
+			backup.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/v1/"):
 			own.ServeHTTP(w, r)
 		default:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,11 +123,39 @@ func start(cfg *config, log *slog.Logger) (r *running, err error) {
 	if r.manager, err = rollcall.New(r.store, managerOptions(cfg, r.keys, log)); err != nil {
 		return nil, usage(errors.Join(err, r.store.Close()))
 	}
+	login, err := loginURL(cfg)
+	if err != nil {
+		return nil, usage(errors.Join(err, r.store.Close()))
+	}
 	r.doors = &server.Doors{
 		Manager: r.manager, Issuer: r.issuer, Keys: r.keys, Cookie: wire.NewCookie(cfg.text("cookie_domain")),
-		TrustedProxies: trusted, Logger: log,
+		TrustedProxies: trusted, Backup: backups(r.store, cfg), Logger: log,
+		LoginURL: login, ReturnOrigins: cfg.list("return_origins"), EndingAge: cfg.duration("ending_max_age"),
 	}
 	return r, nil
+}
+
+// loginURL reads where browsers are sent, and holds the origins they may come back
+// to against their form.
+func loginURL(cfg *config) (*url.URL, error) {
+	for _, origin := range cfg.list("return_origins") {
+		u, err := url.Parse(origin)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Scheme+"://"+u.Host != origin {
+			return nil, fmt.Errorf("return_origins: %q is no origin such as https://app.example.com", origin)
+		}
+	}
+	text := cfg.text("login_url")
+	if text == "" {
+		if len(cfg.list("return_origins")) > 0 {
+			return nil, errors.New("return_origins without a login_url: set login_url")
+		}
+		return nil, nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return nil, fmt.Errorf("login_url: %q is no address such as https://app.example.com/login", text)
+	}
+	return u, nil
 }
 
 func keyDir(cfg *config) string { return filepath.Join(cfg.text("data"), "keys") }

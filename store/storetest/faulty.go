@@ -23,7 +23,11 @@ const (
 )
 
 // Faulty is a store that fails when it is told to, for tests of what stands on a
-// store. Its methods may be called at once from many goroutines.
+// store: a plan, a pause and a count in front of a real engine. Without orders it is
+// that engine. Its methods may be called at once from many goroutines.
+//
+// A call that has a fault planned uses it up, whether it would have succeeded or
+// not.
 type Faulty struct {
 	rollcall.Store
 
@@ -31,18 +35,37 @@ type Faulty struct {
 	commits []Fault
 	touches []Fault
 	reads   error
+	holds   []*hold
+	calls   Calls
 	// Loaded, unless nil, is called after each read of a session or of a user's
-	// sessions, before the read returns.
+	// sessions, before the read returns. Set it before the store is used.
 	Loaded func()
 }
 
-// FailCommits makes the next commits fail, one for each fault.
+// Calls says how often a store was asked, failing calls included.
+type Calls struct {
+	Reads   int // Session, Sessions, Document and Events
+	Commits int
+	Touches int // calls, not interactions
+	Sweeps  int
+}
+
+// Calls returns how often the store has been asked so far.
+func (f *Faulty) Calls() Calls {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls
+}
+
+// FailCommits makes the next commits fail, one for each fault, instead of what was
+// planned before. Without faults the next commits succeed.
 func (f *Faulty) FailCommits(faults ...Fault) { f.set(&f.commits, faults) }
 
-// FailTouches makes the next calls of Touch fail, one for each fault.
+// FailTouches makes the next calls of Touch fail, one for each fault, instead of
+// what was planned before.
 func (f *Faulty) FailTouches(faults ...Fault) { f.set(&f.touches, faults) }
 
-// FailReads makes all reads fail, until it is called with nil.
+// FailReads makes all reads fail with err, until it is called with nil.
 func (f *Faulty) FailReads(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -55,20 +78,21 @@ func (f *Faulty) set(list *[]Fault, faults []Fault) {
 	*list = faults
 }
 
-func (f *Faulty) next(list *[]Fault) Fault {
+// call counts a call and takes the fault that is planned for it.
+func (f *Faulty) call(counter *int, plan *[]Fault) (fault Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(*list) == 0 {
-		return 0
+	*counter++
+	if len(*plan) > 0 {
+		fault, *plan = (*plan)[0], (*plan)[1:]
 	}
-	fault := (*list)[0]
-	*list = (*list)[1:]
 	return fault
 }
 
-func (f *Faulty) readError() error {
+func (f *Faulty) read() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.calls.Reads++
 	return f.reads
 }
 
@@ -86,19 +110,30 @@ func inject(fault Fault, do func() error) error {
 	return do()
 }
 
-// Commit fails as told.
+// Commit fails, or waits, as told.
 func (f *Faulty) Commit(ctx context.Context, c rollcall.Change) error {
-	return inject(f.next(&f.commits), func() error { return f.Store.Commit(ctx, c) })
+	fault := f.call(&f.calls.Commits, &f.commits)
+	h := f.nextHold()
+	h.wait(Before)
+	err := inject(fault, func() error { return f.Store.Commit(ctx, c) })
+	h.wait(After)
+	return err
 }
 
 // Touch fails as told.
 func (f *Faulty) Touch(ctx context.Context, touches []rollcall.Touch) error {
-	return inject(f.next(&f.touches), func() error { return f.Store.Touch(ctx, touches) })
+	return inject(f.call(&f.calls.Touches, &f.touches), func() error { return f.Store.Touch(ctx, touches) })
+}
+
+// Sweep is counted.
+func (f *Faulty) Sweep(ctx context.Context, bite rollcall.Sweep) (rollcall.Swept, error) {
+	f.call(&f.calls.Sweeps, new([]Fault))
+	return f.Store.Sweep(ctx, bite)
 }
 
 // Session fails as told.
 func (f *Faulty) Session(ctx context.Context, id string) (rollcall.Session, rollcall.User, error) {
-	if err := f.readError(); err != nil {
+	if err := f.read(); err != nil {
 		return rollcall.Session{}, rollcall.User{}, err
 	}
 	s, u, err := f.Store.Session(ctx, id)
@@ -110,7 +145,7 @@ func (f *Faulty) Session(ctx context.Context, id string) (rollcall.Session, roll
 
 // Sessions fails as told.
 func (f *Faulty) Sessions(ctx context.Context, userID string, after rollcall.Position, limit int) (rollcall.User, []rollcall.Session, error) {
-	if err := f.readError(); err != nil {
+	if err := f.read(); err != nil {
 		return rollcall.User{}, nil, err
 	}
 	u, s, err := f.Store.Sessions(ctx, userID, after, limit)
@@ -122,8 +157,16 @@ func (f *Faulty) Sessions(ctx context.Context, userID string, after rollcall.Pos
 
 // Document fails as told.
 func (f *Faulty) Document(ctx context.Context, name string) (rollcall.Document, error) {
-	if err := f.readError(); err != nil {
+	if err := f.read(); err != nil {
 		return rollcall.Document{}, err
 	}
 	return f.Store.Document(ctx, name)
+}
+
+// Events fails as told.
+func (f *Faulty) Events(ctx context.Context, after string, limit int) ([]rollcall.StoredEvent, error) {
+	if err := f.read(); err != nil {
+		return nil, err
+	}
+	return f.Store.Events(ctx, after, limit)
 }

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-id/rollcall"
+)
+
+// backups returns what copies the store into a new directory of the data
+// directory, nil when the engine has no copies to make.
+func backups(store rollcall.Store, cfg *config) func(context.Context) (string, error) {
+	s, ok := store.(interface {
+		Backup(ctx context.Context, dir string) error
+	})
+	if !ok {
+		return nil
+	}
+	return func(ctx context.Context) (string, error) {
+		// On the store's own file system, where copies are links.
+		parent, err := os.MkdirTemp(cfg.text("data"), "backup-")
+		if err != nil {
+			return "", err
+		}
+		if err := s.Backup(ctx, filepath.Join(parent, "store")); err != nil {
+			return "", errors.Join(err, os.RemoveAll(parent))
+		}
+		return parent, nil
+	}
+}
+
+func newBackup() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "backup FILE",
+		Short: "Copy the store of a running server into a tar archive",
+		Long: `Copy the store of a running server into a tar archive, of one moment, while it
+serves. Keys are not in it: keep a copy of the data directory's keys/ elsewhere.
+
+To restore, stop the server, put the archive's store/ in the place of the data
+directory's, and start again. Sessions that were ended after the copy was made are
+alive in it: end everybody's after restoring unless that is what you want.`,
+		Example: `  rollcall backup --data /var/lib/rollcall /backup/rollcall.tar`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			r, err := newRemote(c, rollcall.ScopeBackup)
+			if err != nil {
+				return err
+			}
+			n, err := r.download(c.Context(), "/v1/backup", args[0])
+			if err == nil {
+				fmt.Fprintf(c.OutOrStdout(), "Wrote %d bytes to %s.\n", n, args[0])
+			}
+			return err
+		},
+	}
+	addRemoteFlags(c)
+	return c
+}
+
+// download posts to a path and writes the answer to a file that is whole or not
+// there.
+func (r *remoteServer) download(ctx context.Context, path, file string) (int64, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url+path, nil)
+	if err != nil {
+		return 0, usage(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+r.token)
+	r.client.Timeout = 0 // a large store takes its time
+	answer, err := r.client.Do(request)
+	if err != nil {
+		return 0, fmt.Errorf("asking the server: %w", err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("POST %s: %s", path, answer.Status)
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), ".new-*")
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(f.Name())
+	n, err := io.Copy(f, answer.Body)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return 0, fmt.Errorf("the copy is not whole: %w", err)
+	}
+	return n, os.Rename(f.Name(), file)
+}

@@ -1,0 +1,71 @@
+package server
+
+import (
+	"archive/tar"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/wire"
+)
+
+// sendBackup answers POST /v1/backup with a copy of the store as a tar archive. The
+// copy is of one moment; what is acknowledged after the call began may be missing.
+// Keys are not in it.
+func (d *Doors) sendBackup(w http.ResponseWriter, r *http.Request, by rollcall.Caller) error {
+	if d.Backup == nil {
+		wire.NotFound(w, r)
+		return nil
+	}
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		wire.WriteError(w, http.StatusMethodNotAllowed, "Method Not Allowed", "")
+		return nil
+	}
+	dir, err := d.Backup(r.Context())
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	d.Logger.InfoContext(r.Context(), "sending a backup", "caller", by.ID)
+	w.Header().Set("Content-Type", "application/x-tar")
+	w.Header().Set("Cache-Control", "no-store")
+	if err := writeTar(patient{w, http.NewResponseController(w)}, os.DirFS(dir)); err != nil {
+		// The status has gone out: only cutting the connection says that the
+		// archive is not whole.
+		d.Logger.ErrorContext(r.Context(), "sending a backup failed", "error", err)
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+func (d *Doors) failBackup(w http.ResponseWriter, r *http.Request, err error) {
+	wire.WriteFailure(w, r, d.Logger, map[rollcall.Code]wire.Answer{}, err)
+}
+
+// writeTar writes the files of a directory, and closes the archive only when all
+// are in it.
+func writeTar(w io.Writer, files fs.FS) error {
+	archive := tar.NewWriter(w)
+	if err := archive.AddFS(files); err != nil {
+		return err
+	}
+	return archive.Close()
+}
+
+// patient moves the write deadline along while the client reads: a large store takes
+// longer than an answer may otherwise.
+type patient struct {
+	io.Writer
+	c *http.ResponseController
+}
+
+func (p patient) Write(b []byte) (int, error) {
+	if err := p.c.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return 0, err
+	}
+	return p.Writer.Write(b)
+}
