@@ -88,8 +88,17 @@ type running struct {
 
 // start puts a server together, up to open sockets. What fails leaves nothing
 // open.
-func start(cfg *config, log *slog.Logger) (r *running, err error) {
-	r = &running{cfg: cfg}
+func start(cfg *config, log *slog.Logger) (_ *running, err error) {
+	r := &running{cfg: cfg}
+	defer func() {
+		if err == nil {
+			return
+		}
+		err = errors.Join(err, r.listeners.Close())
+		if r.store != nil {
+			err = errors.Join(err, r.store.Close())
+		}
+	}()
 	trusted, err := server.ParseProxies(cfg.list("trusted_proxies"))
 	if err != nil {
 		return nil, usage(fmt.Errorf("trusted_proxies: %w", err))
@@ -104,11 +113,6 @@ func start(cfg *config, log *slog.Logger) (r *running, err error) {
 	if r.listeners, err = server.Listen(options); err != nil {
 		return nil, usage(err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, r.listeners.Close())
-		}
-	}()
 	if r.issuer, err = newIssuer(cfg, r.keys, r.listeners.URLs(), log); err != nil {
 		return nil, usage(err)
 	}
@@ -118,14 +122,14 @@ func start(cfg *config, log *slog.Logger) (r *running, err error) {
 	// Once the store is open, no other server can be using the directory.
 	own := whereabouts{PublicURLs: r.issuer.PublicURLs(), URL: r.listeners.URLs()[1]}
 	if err = own.write(cfg); err != nil {
-		return nil, errors.Join(err, r.store.Close())
+		return nil, err
 	}
 	if r.manager, err = rollcall.New(r.store, managerOptions(cfg, r.keys, log)); err != nil {
-		return nil, usage(errors.Join(err, r.store.Close()))
+		return nil, usage(err)
 	}
 	login, err := loginURL(cfg)
 	if err != nil {
-		return nil, usage(errors.Join(err, r.store.Close()))
+		return nil, usage(err)
 	}
 	r.doors = &server.Doors{
 		Manager: r.manager, Issuer: r.issuer, Keys: r.keys, Cookie: wire.NewCookie(cfg.text("cookie_domain")),
