@@ -104,6 +104,9 @@ func (s *Store) sweepOne(filing []byte, bite rollcall.Sweep, swept *rollcall.Swe
 	}
 	verdict := bite.Decide(r.session, user)
 	if !verdict.FileAt.IsZero() {
+		if r, at, err = v.row(id); err != nil { // what was decided on is the decider's now
+			return err
+		}
 		r.filed = verdict.FileAt.UTC().Truncate(time.Millisecond)
 		if err := errors.Join(batch.Set(at.row(id), r.encode(), nil), batch.Set(filingKey(r.filed, id), nil, nil)); err != nil {
 			return err
