@@ -213,12 +213,12 @@ func openStore(cfg *config, log *slog.Logger) (rollcall.Store, error) {
 }
 
 func policy(cfg *config) rollcall.Policy {
-	return rollcall.Policy{
-		Persistent:         rollcall.Lifetimes{Absolute: cfg.duration("session_lifetime"), Idle: cfg.duration("idle_session_lifetime")},
-		NonPersistent:      rollcall.Lifetimes{Absolute: cfg.duration("ephemeral_session_lifetime"), Idle: cfg.duration("idle_ephemeral_session_lifetime")},
-		MaxSessionsPerUser: cfg.number("max_sessions_per_user"),
-		AtLimit:            rollcall.AtLimit(cfg.text("at_session_limit")),
-	}
+	p := rollcall.DefaultPolicy()
+	p.Persistent = rollcall.Lifetimes{Absolute: cfg.duration("session_lifetime"), Idle: cfg.duration("idle_session_lifetime")}
+	p.NonPersistent = rollcall.Lifetimes{Absolute: cfg.duration("ephemeral_session_lifetime"), Idle: cfg.duration("idle_ephemeral_session_lifetime")}
+	p.MaxSessionsPerUser = cfg.number("max_sessions_per_user")
+	p.AtLimit = rollcall.AtLimit(cfg.text("at_session_limit"))
+	return p
 }
 
 func managerOptions(cfg *config, keys *oauth.Keys, log *slog.Logger) rollcall.Options {
