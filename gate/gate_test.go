@@ -238,6 +238,7 @@ func TestARequirementThatCannotBeReadRefusesEverybody(t *testing.T) {
 func TestLoginSendsBrowsersToTheLoginPageAndBackToOriginsThatAreConfigured(t *testing.T) {
 	f := newFixture(t)
 	_, token := f.create("auth0|1")
+	*f.now = t0.Add(time.Second)
 	const start = "https://login.example.com/start?"
 	page := []string{"Accept", "text/html,*/*", "X-Forwarded-Proto", "https", "X-Forwarded-Host", "app.example.com", "X-Forwarded-Uri", "/a?b=c&d"}
 	trusted := append([]string{"Test-Trusted", "yes"}, page...)
@@ -262,6 +263,7 @@ func TestLoginSendsBrowsersToTheLoginPageAndBackToOriginsThatAreConfigured(t *te
 		"signed in":                 {with(trusted, "Authorization", "Bearer "+token), "", 200, ""},
 		"a page":                    {trusted, "", 302, start + "return_to=https%3A%2F%2Fapp.example.com%2Fa%3Fb%3Dc%26d&x=1"},
 		"not well enough":           {with(trusted, "Authorization", "Bearer "+token), "?acr=aal3", 302, start + "acr_values=aal3&return_to=https%3A%2F%2Fapp.example.com%2Fa%3Fb%3Dc%26d&x=1"},
+		"not lately enough":         {with(trusted, "Authorization", "Bearer "+token), "?acr=aal2&max_age=0", 302, start + "acr_values=aal2&max_age=0&return_to=https%3A%2F%2Fapp.example.com%2Fa%3Fb%3Dc%26d&x=1"},
 		"a proxy nobody trusts":     {page, "", 302, start + "x=1"},
 		"another origin":            {replaced("X-Forwarded-Host", "evil.example.com"), "", 302, start + "x=1"},
 		"another scheme":            {replaced("X-Forwarded-Proto", "http"), "", 302, start + "x=1"},

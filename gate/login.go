@@ -34,14 +34,25 @@ func (g *Gate) Login(w http.ResponseWriter, r *http.Request) {
 	if address, ok := g.returnAddress(r); ok {
 		query.Set(ReturnParameter, address)
 	}
-	if acr := r.URL.Query().Get("acr"); acr != "" && code == rollcall.CodeInsufficient {
-		query.Set("acr_values", acr)
+	if code == rollcall.CodeInsufficient {
+		addRequirement(query, r.URL.Query())
 	}
 	target.RawQuery = query.Encode()
 	anonymous(w.Header())
 	w.Header()["Cache-Control"] = noStore
 	w.Header().Set("Location", target.String())
 	w.WriteHeader(http.StatusFound)
+}
+
+// addRequirement tells the login page what was asked for, in the names of an
+// OpenID Connect authentication request. A page that did not know would see a
+// good session and send the browser back, again and again.
+func addRequirement(login, check url.Values) {
+	for to, from := range map[string]string{"acr_values": "acr", "max_age": "max_age"} {
+		if value := check.Get(from); value != "" {
+			login.Set(to, value)
+		}
+	}
 }
 
 // wantsPage reports whether a browser is on its way to a page: only then does
