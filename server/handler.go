@@ -72,6 +72,8 @@ func (d *Doors) Handler() http.Handler {
 			h.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/api/v2/"):
 			published.ServeHTTP(w, r)
+		case strings.HasPrefix(path, gate.EnvoyPrefix+"/"):
+			checks.Envoy(w, r)
 		case path == "/v1/backup":
 			backup.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/v1/"):
