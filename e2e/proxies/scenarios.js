@@ -1,0 +1,232 @@
+// What every proxy must hold, whichever it is.
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { ManagementClient } from "auth0";
+import { clientId, clientSecret, domain } from "../tests/server.js";
+import { ask, signedIn } from "./client.js";
+
+const user = "auth0|ada";
+const identity = ["x-rollcall-user", "x-rollcall-session", "x-rollcall-authenticated-at", "x-rollcall-methods", "x-rollcall-expires-at"];
+const management = new ManagementClient({ domain, clientId, clientSecret });
+const html = ["Accept", "text/html"];
+
+// Every way to spell an identity header that an application might take for it.
+const forged = identity.flatMap((name, i) => [
+  [name.replace(/(^|-)[a-z]/g, (c) => c.toUpperCase()), `forged-${i}`],
+  [name, "forged"],
+  [name.toUpperCase(), "forged"],
+  [name.replaceAll("-", "_"), "forged"],
+  [name.replace("-", "_"), "forged"],
+  [name.replace(/-(?=[^-]*$)/, "_"), "forged"],
+]);
+
+// heard is what a request told the application of who is signed in: names and values.
+function heard(request) {
+  return Object.fromEntries(Object.entries(request.headers).filter(([name]) => name.includes("rollcall")));
+}
+
+const seconds = (time) => time.replace(/\.\d{3}Z$/, "Z");
+
+function identityOf(session) {
+  return {
+    "x-rollcall-user": session.user_id,
+    "x-rollcall-session": session.id,
+    "x-rollcall-authenticated-at": seconds(session.authenticated_at),
+    "x-rollcall-methods": session.authentication.methods.map((m) => m.name).join(","),
+  };
+}
+
+// scenarios registers the tests. The setting has, once they run: port, app, relay
+// and browser.
+export function scenarios(setting) {
+  const origin = () => `https://localhost:${setting.port}`;
+  const send = (path, options) => ask(setting.port, path, options);
+  const reached = () => setting.app.requests;
+
+  beforeEach(() => { setting.app.requests.length = 0; });
+
+  async function signIn(page, { code } = {}) {
+    await page.getByLabel("User").fill(user);
+    if (code) {
+      await page.getByLabel("Code").fill(code);
+    }
+    await page.getByRole("button", { name: "Sign in" }).click();
+  }
+
+  async function withPage(use) {
+    const context = await setting.browser.newContext({ ignoreHTTPSErrors: true });
+    try {
+      const page = await context.newPage();
+      page.setDefaultTimeout(20_000);
+      await use(page, context);
+    } finally {
+      await context.close();
+    }
+  }
+
+  test("a browser signs in, is ended by the published API, signs in again, and is back each time", () => withPage(async (page, context) => {
+    const target = `${origin()}/account?tab=1&q=a%26b%20c`;
+    await page.goto(target);
+    assert.equal(new URL(page.url()).pathname, "/login");
+    assert.equal(new URL(page.url()).searchParams.get("return_to"), target);
+    await signIn(page);
+    await page.waitForURL(target);
+    assert.equal(await page.locator("#x-rollcall-user").textContent(), user);
+    const [cookie] = await context.cookies();
+    assert.deepEqual([cookie.name, cookie.secure, cookie.httpOnly, cookie.sameSite], ["__Host-rollcall", true, true, "Lax"]);
+
+    const id = await page.locator("#x-rollcall-session").textContent();
+    await management.sessions.delete(id);
+    await page.reload();
+    assert.equal(new URL(page.url()).pathname, "/login");
+    await signIn(page);
+    await page.waitForURL(target);
+    assert.notEqual(await page.locator("#x-rollcall-session").textContent(), id);
+  }));
+
+  test("signing out ends the session and clears the cookie", () => withPage(async (page, context) => {
+    await page.goto(`${origin()}/account`);
+    await signIn(page);
+    await page.waitForURL(`${origin()}/account`);
+    const id = await page.locator("#x-rollcall-session").textContent();
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.waitForURL(`${origin()}/public/goodbye`);
+    assert.deepEqual(await context.cookies(), []);
+    await assert.rejects(management.sessions.get(id), { statusCode: 404 });
+    await page.goto(`${origin()}/account`);
+    assert.equal(new URL(page.url()).pathname, "/login");
+  }));
+
+  test("one place asks for a second factor, and the page's own query cannot talk it down", () => withPage(async (page) => {
+    const target = `${origin()}/secure/transfer?acr=aal1&max_age=x`;
+    await page.goto(`${origin()}/account`);
+    await signIn(page);
+    await page.waitForURL(`${origin()}/account`);
+    await page.goto(target);
+    const login = new URL(page.url());
+    assert.deepEqual([login.pathname, login.searchParams.get("acr_values"), login.searchParams.get("return_to")], ["/login", "aal2", target]);
+    await signIn(page, { code: "123456" });
+    await page.waitForURL(target);
+    assert.equal(await page.locator("#x-rollcall-methods").textContent(), "pwd,mfa");
+  }));
+
+  test("identity headers that a client sends never reach the application", async () => {
+    const weak = await signedIn(user);
+    const strong = await signedIn(user, { authentication: { methods: [{ name: "pwd" }, { name: "mfa", type: "otp" }] } });
+    for (const [path, who] of [["/account", weak], ["/account", strong], ["/secure/x", strong]]) {
+      assert.equal((await send(path, { headers: [...forged, who.cookie] })).status, 200);
+      const { "x-rollcall-expires-at": expires, ...rest } = heard(reached().pop());
+      const want = Object.entries(identityOf(who.session)).map(([name, value]) => [name, [value]]);
+      assert.deepEqual(rest, Object.fromEntries(want), path);
+      const stored = await management.sessions.get(who.session.id);
+      assert.deepEqual(expires, [seconds(stored.idle_expires_at)]);
+    }
+    for (const headers of [forged, [...forged, weak.cookie], [...forged, ["Cookie", "__Host-rollcall=rcs_forged"]]]) {
+      for (const path of ["/login", "/public/page"]) {
+        assert.equal((await send(path, { headers })).status, 200);
+        assert.deepEqual(heard(reached().pop()), {}, path);
+      }
+    }
+    assert.deepEqual(reached(), []);
+    for (const path of ["/account", "/secure/x"]) {
+      assert.equal((await send(path, { headers: forged })).status, 401);
+    }
+    assert.equal((await send("/secure/x", { headers: [...forged, weak.cookie] })).status, 401);
+    assert.deepEqual(reached(), []);
+  });
+
+  test("an identity header that a check leaves empty says nothing to the application", async () => {
+    const { cookie } = await signedIn(user);
+    setting.relay.answerWith((_, response) => response.writeHead(200, Object.fromEntries(identity.map((name) => [name, ""]))).end());
+    try {
+      assert.equal((await send("/account", { headers: [...forged, cookie] })).status, 200);
+    } finally {
+      setting.relay.answerWith();
+    }
+    for (const [name, values] of Object.entries(heard(reached().pop()))) {
+      assert.deepEqual(values, [""], name);
+    }
+  });
+
+  test("the user's address arrives, not one that the client makes up", async () => {
+    const { session, cookie } = await signedIn(user);
+    const made = ["X-Forwarded-For", "203.0.113.7"];
+    assert.equal((await send("/account", { headers: [cookie, made, ["Forwarded", "for=203.0.113.7"]], from: "127.0.0.9" })).status, 200);
+    assert.deepEqual(reached().pop().headers["x-forwarded-for"], ["127.0.0.9"]);
+    assert.equal((await management.sessions.get(session.id)).device.last_ip, "127.0.0.9");
+  });
+
+  test("what the client says of its request sends nobody elsewhere", async () => {
+    const headers = [html, ["X-Forwarded-Host", "evil.example.com"], ["X-Forwarded-Uri", "/evil"], ["X-Forwarded-Proto", "http"], ["X-Forwarded-Method", "POST"]];
+    const answer = await send("/account?a=b", { headers });
+    assert.equal(answer.status, 302);
+    assert.equal(new URL(answer.headers.location).searchParams.get("return_to"), `${origin()}/account?a=b`);
+  });
+
+  test("a POST is checked, and its body arrives", async () => {
+    const { session, cookie } = await signedIn(user);
+    const post = { method: "POST", body: "note=remember" };
+    const refused = await send("/notes", { ...post, headers: [html] });
+    assert.equal(refused.status, 401, "a form is not sent elsewhere");
+    assert.deepEqual(reached(), []);
+    assert.equal((await send("/notes", { ...post, headers: [html, cookie] })).status, 200);
+    const request = reached().pop();
+    assert.deepEqual([request.method, request.body, request.headers["x-rollcall-session"]], ["POST", "note=remember", [session.id]]);
+  });
+
+  test("a script is answered 401 and not redirected", async () => {
+    const answer = await send("/account", { headers: [["Accept", "application/json"]] });
+    assert.deepEqual([answer.status, answer.headers.location], [401, undefined]);
+    const { cookie } = await signedIn(user);
+    const insufficient = await send("/secure/x", { headers: [["Accept", "application/json"], cookie] });
+    assert.equal(insufficient.status, 401);
+    assert.match(insufficient.headers["www-authenticate"], /insufficient_user_authentication.*acr_values="aal2"/);
+  });
+
+  test("no spelling of a path leads around the check", async () => {
+    for (const path of ["/public/../account", "/public/%2e%2e/account", "/public/./../account", "/public/x/../../account", "//account",
+      "/login/../account", "/public/..;/account", "/public/..%2faccount", "/public%2f../account", "/-/rollcall/check", "/./account"]) {
+      await send(path);
+      for (const request of reached().splice(0)) {
+        assert.match(request.path, /^\/(login$|public\/)/, `${path} reached ${request.path}`);
+      }
+    }
+  });
+
+  test("no answer of the check but a good one lets anybody in", async () => {
+    const { cookie } = await signedIn(user);
+    const answers = {
+      503: (_, response) => response.writeHead(503).end(),
+      500: (_, response) => response.writeHead(500).end(),
+      404: (_, response) => response.writeHead(404).end(),
+      403: (_, response) => response.writeHead(403).end(),
+      "a redirect to nowhere": (_, response) => response.writeHead(302).end(),
+      "a broken connection": (request) => request.socket.destroy(),
+      "no HTTP": (request) => request.socket.end("200 OK\r\n\r\n"),
+      "no answer": () => {},
+    };
+    try {
+      for (const [name, handler] of Object.entries(answers)) {
+        setting.relay.answerWith(handler);
+        const answer = await send("/account", { headers: [cookie, html] });
+        assert.ok(answer.status >= 300, `${name}: ${answer.status}`);
+        assert.deepEqual(reached(), [], name);
+        if (name === "503" || name === "a broken connection") {
+          assert.ok(answer.status >= 500, `${name}: ${answer.status}`);
+        }
+      }
+    } finally {
+      setting.relay.answerWith();
+    }
+    assert.equal((await send("/account", { headers: [cookie] })).status, 200);
+  });
+
+  test("checks share connections to Rollcall", async () => {
+    const { cookie } = await signedIn(user);
+    const opened = setting.relay.connections;
+    for (let i = 0; i < 30; i++) {
+      assert.equal((await send("/account", { headers: [cookie] })).status, 200);
+    }
+    assert.ok(setting.relay.connections - opened <= 4, `${setting.relay.connections - opened} connections for 30 checks`);
+  });
+}
