@@ -36,8 +36,9 @@ test-go: ## Run the tests of all packages with the race detector
 	$(GO) test -race ./...
 
 .PHONY: test-e2e
-test-e2e: build test-proxies ## Run the official SDK against the real binary, and the proxies in front of it
-	cd e2e && npm ci --loglevel=error && npm test
+test-e2e: build ## Run the official SDK against the real binary, and the proxies in front of it
+	scripts/proxies
+	cd e2e && npm ci --loglevel=error && npm test && npm run test:proxies
 
 .PHONY: test-proxies
 test-proxies: build ## Run the snippets of docs/proxies in nginx, Caddy and HAProxy, with a browser

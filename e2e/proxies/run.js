@@ -17,6 +17,7 @@ const port = await new Promise((done, failed) => {
 const origin = `https://localhost:${port}`;
 const child = spawn(process.execPath, ["with-server.js", process.execPath, "--test", "--test-reporter=spec", ...process.argv.slice(2), "proxies/"], {
   cwd: root,
+  detached: true, // a group of its own, which ends together
   stdio: "inherit",
   env: {
     ...process.env,
@@ -26,5 +27,7 @@ const child = spawn(process.execPath, ["with-server.js", process.execPath, "--te
     ROLLCALL_TRUSTED_PROXIES: "127.0.0.1",
   },
 });
-process.on("SIGTERM", () => child.kill());
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.on(signal, () => process.kill(-child.pid, signal));
+}
 child.on("exit", (code) => process.exit(code ?? 1));
