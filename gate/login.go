@@ -13,7 +13,7 @@ import (
 // ReturnParameter is the parameter of the login URL that says where to go back to.
 const ReturnParameter = "return_to"
 
-// Login is Check for proxies that pass a redirect on (Traefik, Caddy): a browser
+// Login is Check for proxies that pass a redirect on (nginx does not): a browser
 // that asks for a page and is not signed in, or not well enough, is sent to the
 // login URL. Everything else is answered as Check answers it.
 //
