@@ -14,6 +14,7 @@ import { calls } from "./calls.js";
 import { errors } from "./errors.js";
 import { lists } from "./lists.js";
 import { record, recorded } from "./results.js";
+import { retries } from "./retries.js";
 
 export function suite(client) {
   const connected = client.connect({ domain, clientId, clientSecret });
@@ -27,5 +28,6 @@ export function suite(client) {
     lists(client, connected, row);
     calls(client, connected, row, unoffered);
     errors(client, connected, row);
+    retries(client);
   });
 }
