@@ -8,6 +8,19 @@ import { join, resolve } from "node:path";
 
 export const binary = resolve(import.meta.dirname, "../bin/rollcall");
 
+// environment is what the binary runs in: what the tests keep under ROLLCALL_ is not
+// for it.
+function environment(more) {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("ROLLCALL_"));
+  return { ...Object.fromEntries(kept), ...more };
+}
+
+// knowsSetting says whether the binary has a setting.
+export function knowsSetting(name) {
+  const printed = execFileSync(binary, ["config", "print"], { encoding: "utf8", env: environment() });
+  return printed.split("\n").some((line) => line.split(" ")[0] === name);
+}
+
 // freePort finds a port of 127.0.0.1 that nobody listens on.
 export function freePort() {
   return new Promise((done, failed) => {
@@ -23,7 +36,7 @@ export function freePort() {
 // newClient makes a client as `rollcall client new` does: the secret, and what goes
 // into the configuration.
 export function newClient(id, scope) {
-  const made = JSON.parse(execFileSync(binary, ["client", "new", "--id", id, "--scope", scope, "--json"]));
+  const made = JSON.parse(execFileSync(binary, ["client", "new", "--id", id, "--scope", scope, "--json"], { env: environment() }));
   return { secret: made.client_secret, declaration: { client_id: id, client_secret_sha256: made.client_secret_sha256, scopes: scope.split(" ") } };
 }
 
@@ -37,10 +50,10 @@ function isReady(port, ca) {
   });
 }
 
-// startServer runs the binary until stop is called. The settings are those of the
-// file; where they name a certificate, caFile is whose it is, otherwise it is the
-// local CA that the server makes.
-export async function startServer(settings, caFile) {
+// startServer runs the binary until stop is called, with the settings of its file and
+// with environment variables. Where the settings name a certificate, caFile is whose it
+// is; otherwise it is the local CA that the server makes.
+export async function startServer(settings, { caFile, variables } = {}) {
   const directory = mkdtempSync(join(tmpdir(), "rollcall-e2e-"));
   const tls = join(directory, "data", "tls");
   caFile ??= join(tls, "ca.pem");
@@ -51,7 +64,7 @@ export async function startServer(settings, caFile) {
   const server = spawn(binary, [
     "serve", "--config", config, "--data", join(directory, "data"), "--log-format", "json",
     "--listen", `127.0.0.1:${httpPort}`, "--tls-listen", `127.0.0.1:${tlsPort}`,
-  ], { stdio: ["ignore", "ignore", "pipe"] });
+  ], { stdio: ["ignore", "ignore", "pipe"], env: environment(variables) });
   let log = "";
   server.stderr.on("data", (text) => { log = (log + text).slice(-100_000); });
   const ended = new Promise((done) => server.on("exit", done));

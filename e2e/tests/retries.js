@@ -9,7 +9,7 @@ import { headers, startFaults } from "./faults.js";
 import { record, recorded } from "./results.js";
 
 const early = 50; // a timer's grace, in ms
-const runaway = 15_000;
+const runaway = 40_000;
 
 export function retries(client) {
   const { statuses, tries, readsHeaders, firstWait } = client.retries;
