@@ -5,5 +5,7 @@ import { resultsFile } from "./tests/results.js";
 
 test("docs/compatibility.md says what ran; if not, look at the change and run make compatibility", () => {
   const { committed, expected } = pages(readResults(resultsFile));
-  assert.equal(committed, expected);
+  const [page, ran] = [committed.split("\n"), expected.split("\n")];
+  assert.deepEqual({ page: page.filter((line) => !ran.includes(line)), ran: ran.filter((line) => !page.includes(line)) }, { page: [], ran: [] });
+  assert.ok(committed === expected, "the lines are the same, in another order");
 });
