@@ -12,7 +12,7 @@ TOOL    := $(GO) tool -modfile=tools.mod
 
 .PHONY: help
 help: ## List what there is to make
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## Build bin/rollcall
@@ -36,7 +36,7 @@ test-go: ## Run the tests of all packages with the race detector
 	$(GO) test -race ./...
 
 .PHONY: test-e2e
-test-e2e: build ## Run the official SDK against the real binary, and the proxies in front of it
+test-e2e: build ## Run the published clients against the real binary, and proxies in front of it
 	scripts/proxies
 	cd e2e && npm ci --loglevel=error && npm test && npm run test:proxies
 
@@ -44,6 +44,10 @@ test-e2e: build ## Run the official SDK against the real binary, and the proxies
 test-proxies: build ## Run the snippets of docs/proxies in nginx, Caddy and HAProxy, with a browser
 	scripts/proxies
 	cd e2e && npm ci --loglevel=error && npm run test:proxies
+
+.PHONY: compatibility
+compatibility: build ## Run them and write docs/compatibility.md anew
+	cd e2e && npm ci --loglevel=error && npm run compatibility
 
 .PHONY: test-long
 test-long: ## Run what takes longer: more power losses, more kills, the fuzz targets
@@ -56,4 +60,4 @@ fmt: ## Format the code
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf bin e2e/node_modules
+	rm -rf bin e2e/node_modules e2e/python/.venv

@@ -1,7 +1,7 @@
 // What every proxy must hold, whichever it is.
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { ManagementClient } from "auth0";
+import { ManagementClient } from "auth0-7";
 import { clientId, clientSecret, domain } from "../tests/server.js";
 import { ask, signedIn } from "./client.js";
 

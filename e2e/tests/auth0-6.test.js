@@ -1,0 +1,4 @@
+import { suite } from "./suite.js";
+import client from "./clients/auth0-6.js";
+
+suite(client);
