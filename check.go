@@ -63,7 +63,7 @@ func (m *Manager) inspect(ctx context.Context, token string, require Requirement
 	if !ok {
 		return Session{}, errRefused
 	}
-	s, _, err := m.live(ctx, t.ID, now)
+	s, err := m.recalled(ctx, t.ID, now)
 	if errors.Is(err, ErrNoSession) {
 		return Session{}, errRefused
 	}
@@ -91,9 +91,15 @@ func (m *Manager) touch(ctx context.Context, s *Session, now time.Time, use Use)
 	touch := Touch{UserID: s.UserID, SessionID: s.ID, Interaction: s.Touched(m.policy, now, from)}
 	s.Last = s.Last.Later(touch.Interaction)
 	if left < 3*m.touchInterval {
-		return m.store.Touch(ctx, []Touch{touch})
+		if err := m.store.Touch(ctx, []Touch{touch}); err != nil {
+			return err
+		}
+	} else {
+		m.touches.add(touch)
 	}
-	m.touches.add(touch)
+	if m.cache != nil {
+		m.cache.touch(&touch)
+	}
 	return nil
 }
 

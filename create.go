@@ -196,7 +196,7 @@ func (m *Manager) create(ctx context.Context, now time.Time, by Caller, n NewSes
 	if earlier.ID != "" {
 		return Change{}, earlier, token, nil
 	}
-	everybody, _, err := m.everybody(ctx)
+	everybody, err := m.everybody(ctx)
 	if err != nil {
 		return Change{}, Session{}, Token{}, err
 	}
@@ -286,11 +286,11 @@ func (m *Manager) makeRoom(ctx context.Context, now time.Time, userID, replacedI
 		return m.makeRoomUnlimited(ctx, now, userID, replacedID, everybody)
 	}
 	var live []Session
-	u, err = m.eachLive(ctx, now, userID, Position{}, everybody, func(s Session) bool {
+	u, err = eachLive(ctx, m.storedPages(userID), batch, now, Position{}, everybody, func(s *Session) bool {
 		if s.ID == replacedID {
 			ended = append(ended, s.Ended(now, ReasonReplaced))
 		} else {
-			live = append(live, s)
+			live = append(live, *s)
 		}
 		return true
 	})

@@ -102,7 +102,7 @@ func (m *Manager) endMany(ctx context.Context, by Caller, userID, keepID string,
 		return err
 	}
 	err := m.act(ctx, userID, func(ctx context.Context, now time.Time) (Change, error) {
-		everybody, _, err := m.everybody(ctx)
+		everybody, err := m.everybody(ctx)
 		if err != nil {
 			return Change{}, err
 		}
@@ -143,13 +143,12 @@ func (m *Manager) endMany(ctx context.Context, by Caller, userID, keepID string,
 // countKnown returns the user's row and the number of the user's live sessions
 // when one read finds it out, else -1: an ending of many must stay cheap.
 func (m *Manager) countKnown(ctx context.Context, now time.Time, userID string, everybody Everybody) (User, int, error) {
-	user, sessions, err := m.store.Sessions(ctx, userID, Position{}, batch)
+	user, sessions, err := m.storedPages(userID)(ctx, Position{}, batch)
 	if err != nil {
 		return User{}, 0, err
 	}
 	count := 0
 	for i := range sessions {
-		m.touches.overlay(&sessions[i])
 		if !sessions[i].Over(now, user, everybody) {
 			count++
 		}
@@ -165,7 +164,7 @@ func (m *Manager) countKnown(ctx context.Context, now time.Time, userID string, 
 func (m *Manager) EndEverybody(ctx context.Context, by Caller) error {
 	// The document belongs to no user; "" is no user's id.
 	return m.act(ctx, "", func(ctx context.Context, now time.Time) (Change, error) {
-		everybody, version, err := m.everybody(ctx)
+		everybody, version, err := m.storedEverybody(ctx)
 		if err != nil {
 			return Change{}, err
 		}

@@ -211,7 +211,7 @@ func TestEndingOvertakesACheckThatReadBeforeIt(t *testing.T) {
 func TestRunWritesInteractionsAndSweeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := memory.New()
-		m, err := rollcall.New(store, rollcall.Options{TouchInterval: time.Minute, EventRetention: 48 * time.Hour})
+		m, err := rollcall.New(store, rollcall.Options{CacheSize: cacheSize, TouchInterval: time.Minute, EventRetention: 48 * time.Hour})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -260,7 +260,7 @@ func TestRunWritesInteractionsAndSweeps(t *testing.T) {
 func TestRunWritesWhatIsLeftAtItsStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := memory.New()
-		m, err := rollcall.New(store, rollcall.Options{TouchInterval: time.Hour})
+		m, err := rollcall.New(store, rollcall.Options{CacheSize: cacheSize, TouchInterval: time.Hour})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -285,7 +285,7 @@ func TestRunWritesWhatIsLeftAtItsStop(t *testing.T) {
 func TestSweepRemovesEndingsOfManySilently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := memory.New()
-		m, err := rollcall.New(store, rollcall.Options{TouchInterval: time.Hour})
+		m, err := rollcall.New(store, rollcall.Options{CacheSize: cacheSize, TouchInterval: time.Hour})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -2,7 +2,6 @@ package rollcall
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
@@ -29,6 +28,11 @@ type Options struct {
 	// Networks finds the autonomous system number of an address, as digits, ""
 	// when unknown; nil knows none.
 	Networks func(ip string) string
+	// CacheSize is the memory, in bytes, for what was read of users; 0 remembers
+	// nothing. Only for a store that no other process writes: an ending by another
+	// one would not be noticed. What is remembered leaves Version, RequestDigest and
+	// UsedKeys of a session empty.
+	CacheSize int64
 }
 
 // A Manager is the one way in: every act on sessions goes through it. It reads,
@@ -44,6 +48,7 @@ type Manager struct {
 	asn     func(ip string) string
 	queue   userQueue
 	touches pendingTouches
+	cache   *cache // nil remembers nothing
 
 	touchInterval  time.Duration
 	sweepInterval  time.Duration
@@ -89,46 +94,14 @@ func New(store Store, o Options) (*Manager, error) {
 	}
 	m.queue.init()
 	m.touches.init()
+	if o.CacheSize > 0 {
+		m.cache = newCache(o.CacheSize)
+	}
 	return m, nil
 }
 
 // now is the present instant in the precision that is kept.
 func (m *Manager) now() time.Time { return m.clock().UTC().Truncate(time.Millisecond) }
-
-// everybody reads the generation of all users and the version of its document.
-func (m *Manager) everybody(ctx context.Context) (Everybody, uint64, error) {
-	d, err := m.store.Document(ctx, EverybodyDocument)
-	if err != nil || d.Version == 0 {
-		return Everybody{}, 0, err
-	}
-	var e Everybody
-	if err := json.Unmarshal(d.Body, &e); err != nil {
-		return Everybody{}, 0, err
-	}
-	return e, d.Version, nil
-}
-
-// live returns a session that is not over at now, as this node knows it: with
-// the interactions that it has not written yet. Otherwise it fails with
-// ErrNoSession.
-func (m *Manager) live(ctx context.Context, id string, now time.Time) (Session, User, error) {
-	if !IsSessionID(id) {
-		return Session{}, User{}, ErrNoSession
-	}
-	everybody, _, err := m.everybody(ctx)
-	if err != nil {
-		return Session{}, User{}, err
-	}
-	s, u, err := m.store.Session(ctx, id)
-	if err != nil {
-		return Session{}, User{}, err
-	}
-	m.touches.overlay(&s)
-	if s.Over(now, u, everybody) {
-		return Session{}, User{}, ErrNoSession
-	}
-	return s, u, nil
-}
 
 // maxAttempts bounds how often an act is decided anew. Within one process the
 // queue lets no two acts on a user meet, so only other nodes and id claims can
@@ -157,11 +130,20 @@ func (m *Manager) act(ctx context.Context, userID string, decide func(ctx contex
 		if change.isEmpty() {
 			return nil
 		}
-		if err = m.store.Commit(ctx, change); !errors.Is(err, ErrConflict) {
+		if err = m.commit(ctx, change); !errors.Is(err, ErrConflict) {
 			return failed(err)
 		}
 	}
 	return &Error{Code: CodeUnavailable, Message: "Too many acts on the same user at once; nothing was changed", RetryAfter: time.Second}
+}
+
+// commit makes a change. What is remembered of whom it concerns is no longer good
+// from before the commit on, also when its outcome is unknown.
+func (m *Manager) commit(ctx context.Context, c Change) error {
+	if m.cache != nil {
+		defer m.cache.clock.committing(c.UserID)()
+	}
+	return m.store.Commit(ctx, c)
 }
 
 func (c Change) isEmpty() bool {

@@ -62,7 +62,7 @@ func (m *Manager) Flush(ctx context.Context) error {
 // retention, bite by bite until there is no more.
 func (m *Manager) sweep(ctx context.Context) error {
 	for ctx.Err() == nil {
-		everybody, _, err := m.everybody(ctx)
+		everybody, err := m.everybody(ctx)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 )
 
 // pendingTouches holds the interactions that are recorded and not yet written.
@@ -14,6 +15,9 @@ type pendingTouches struct {
 	// writing is held by whoever writes a batch, so that a batch is not
 	// overtaken by a later one that is written sooner.
 	writing sync.Mutex
+	// flushed moves before what was written leaves memory: whoever reads the store and
+	// then looks here misses nothing while it stays.
+	flushed atomic.Uint64
 }
 
 type touchShard struct {
@@ -80,6 +84,7 @@ func (p *pendingTouches) flush(ctx context.Context, store Store) error {
 		return nil
 	}
 	err := store.Touch(ctx, batch)
+	p.flushed.Add(1)
 	for i := range p.shards {
 		sh := &p.shards[i]
 		sh.mu.Lock()

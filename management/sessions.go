@@ -24,10 +24,15 @@ func (d *door) listUserSessions(w http.ResponseWriter, r *http.Request, _ rollca
 		return err
 	}
 	q.UserID = userID
-	page, err := d.manager.List(r.Context(), q)
+	body, err := d.manager.EncodedList(r.Context(), q, encodeList)
 	if err != nil {
 		return err
 	}
+	wire.WriteJSON(w, http.StatusOK, body)
+	return nil
+}
+
+func encodeList(q rollcall.ListQuery, page rollcall.Page) []byte {
 	b := make([]byte, 0, 64+1024*len(page.Sessions))
 	b = append(b, `{"sessions":[`...)
 	for i := range page.Sessions {
@@ -45,8 +50,7 @@ func (d *door) listUserSessions(w http.ResponseWriter, r *http.Request, _ rollca
 		b = append(b, `,"total":`...)
 		b = strconv.AppendInt(b, int64(page.Total), 10)
 	}
-	wire.WriteJSON(w, http.StatusOK, append(b, '}'))
-	return nil
+	return append(b, '}')
 }
 
 func (d *door) deleteUserSessions(w http.ResponseWriter, r *http.Request, by rollcall.Caller) error {

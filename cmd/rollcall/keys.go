@@ -46,6 +46,7 @@ func keys() []key {
 		{name: "idle_ephemeral_session_lifetime", value: p.NonPersistent.Idle, help: "idle limit of non-persistent sessions"},
 		{name: "max_sessions_per_user", value: 0, help: "live sessions that one user may have; 0 sets no limit"},
 		{name: "at_session_limit", value: string(p.AtLimit), help: "at the limit: end_oldest or deny", check: oneOf(string(rollcall.EndOldest), string(rollcall.Deny))},
+		{name: "cache_size", value: 384 << 20, help: "memory in bytes for what was read of users; 0 remembers nothing"},
 		{name: "touch_interval", value: time.Second, help: "how often interactions are written; a crash loses at most this much of them"},
 		{name: "event_retention", value: 30 * 24 * time.Hour, help: "how long events are kept"},
 		{name: "min_free_disk", value: pebble.DefaultMinFree, help: "free disk space in bytes below which changes are refused and checks go on"},

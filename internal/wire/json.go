@@ -56,5 +56,23 @@ func appendEscape(b []byte, c byte) []byte {
 // AppendTime appends an instant as the published API spells it: UTC with three
 // fraction digits (wire.md 1.7).
 func AppendTime(b []byte, t time.Time) []byte {
-	return t.UTC().AppendFormat(b, `"2006-01-02T15:04:05.000Z"`)
+	t = t.UTC()
+	year, month, day := t.Date()
+	if year < 0 || year > 9999 {
+		return t.AppendFormat(b, `"2006-01-02T15:04:05.000Z"`)
+	}
+	hour, minute, second := t.Clock()
+	b = append(b, '"')
+	b = appendDigits(appendDigits(b, year/100), year%100)
+	b = appendDigits(append(b, '-'), int(month))
+	b = appendDigits(append(b, '-'), day)
+	b = appendDigits(append(b, 'T'), hour)
+	b = appendDigits(append(b, ':'), minute)
+	b = appendDigits(append(b, ':'), second)
+	millisecond := t.Nanosecond() / int(time.Millisecond)
+	b = append(b, '.', '0'+byte(millisecond/100))
+	return append(appendDigits(b, millisecond%100), 'Z', '"')
 }
+
+// appendDigits appends a number below a hundred as two digits.
+func appendDigits(b []byte, n int) []byte { return append(b, '0'+byte(n/10), '0'+byte(n%10)) }

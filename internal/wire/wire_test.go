@@ -108,3 +108,15 @@ func FuzzCookieToken(f *testing.F) {
 		wire.NewCookie("").Token(r)
 	})
 }
+
+func TestAppendTimeSpellsAsTheLayoutDoes(t *testing.T) {
+	for _, at := range []time.Time{
+		{},
+		time.UnixMilli(0), time.UnixMilli(1), time.UnixMilli(999), time.UnixMilli(253402300799999), time.UnixMilli(253402300800000),
+		time.Date(2024, 2, 29, 23, 59, 59, 999999999, time.UTC), time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 11, 24, 1, 2, 3, 40_000_000, time.FixedZone("", 3600)),
+	} {
+		if got, want := string(wire.AppendTime(nil, at)), at.UTC().Format(`"2006-01-02T15:04:05.000Z"`); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

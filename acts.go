@@ -1,0 +1,60 @@
+package rollcall
+
+import (
+	"hash/maphash"
+	"sync/atomic"
+)
+
+// An actClock tells whether what was read of a user still holds. Each user, and
+// everybody together, has a word that moves when an act begins to commit and when
+// it has ended: what was read while the word was quiet is true for as long as the
+// word stays the same. Users share words by their hash; sharing forgets too much,
+// never too little.
+type actClock struct {
+	seed      maphash.Seed
+	acts      []atomic.Uint64
+	touches   []atomic.Uint64
+	everybody atomic.Uint64
+}
+
+const (
+	clockWords = 1 << 18
+
+	// The low bits of a word count the acts under way, the others the acts begun
+	// and ended.
+	actUnderWay = 1
+	actCounted  = 1 << 16
+)
+
+func newActClock() *actClock {
+	return &actClock{
+		seed: maphash.MakeSeed(), acts: make([]atomic.Uint64, clockWords), touches: make([]atomic.Uint64, clockWords),
+	}
+}
+
+func (c *actClock) hash(text string) uint64 { return maphash.String(c.seed, text) }
+
+// of returns the word of the user with the hash.
+func (c *actClock) of(userHash uint64) *atomic.Uint64 { return &c.acts[userHash%clockWords] }
+
+// touched returns the word that moves when a touch of the user has become visible.
+func (c *actClock) touched(userHash uint64) *atomic.Uint64 { return &c.touches[userHash%clockWords] }
+
+// word returns the user's word; "" is everybody's.
+func (c *actClock) word(userID string) *atomic.Uint64 {
+	if userID == "" {
+		return &c.everybody
+	}
+	return c.of(c.hash(userID))
+}
+
+// committing is called before an act's commit; what it returns, after it, whatever
+// came of the commit.
+func (c *actClock) committing(userID string) (ended func()) {
+	word := c.word(userID)
+	word.Add(actCounted + actUnderWay)
+	return func() { word.Add(actCounted - actUnderWay) }
+}
+
+// quiet reports whether no act was under way when the word was read.
+func quiet(word uint64) bool { return word%actCounted == 0 }

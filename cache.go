@@ -1,0 +1,196 @@
+package rollcall
+
+import "sync/atomic"
+
+// A cache remembers what was read of users, for a store that no other process
+// writes. It never answers with what an act has changed: what it holds is good only
+// while the user's word of the act clock is what it was before the read. A fill
+// during which the word moved is discarded.
+//
+// Its methods may be called at once from many goroutines.
+type cache struct {
+	clock  *actClock
+	budget int64 // bytes, of images
+	state  atomic.Pointer[cacheState]
+	pages  pageCache
+
+	everybody atomic.Pointer[rememberedEverybody]
+}
+
+// A cacheState is everything whose parts refer to each other by number. When the
+// words run out it is replaced by an empty one.
+type cacheState struct {
+	words  *words
+	users  []userShard
+	owners []ownerShard
+}
+
+type rememberedEverybody struct {
+	Everybody
+	word uint64
+}
+
+const cacheShards = 64
+
+// newCache returns a cache of so many bytes: two thirds for images, one for pages.
+func newCache(size int64) *cache {
+	c := &cache{clock: newActClock(), budget: size / 3 * 2}
+	c.pages.init(size / 3)
+	c.reset()
+	return c
+}
+
+func (c *cache) reset() {
+	s := &cacheState{words: newWords(), users: make([]userShard, cacheShards), owners: make([]ownerShard, cacheShards)}
+	for i := range s.users {
+		s.users[i].init(int(c.budget / cacheShards))
+		s.owners[i].young = map[uint64]uint64{}
+	}
+	c.state.Store(s)
+}
+
+func (s *cacheState) user(hash uint64) *userShard { return &s.users[hash>>58] }
+
+// session puts the remembered session with the id into out. known is false when
+// nothing good is remembered.
+func (c *cache) session(id string, out *Session, u *User) (known bool) {
+	s := c.state.Load()
+	hash := c.clock.hash(id)
+	owner, ok := s.owners[hash>>58].get(hash)
+	if !ok {
+		return false
+	}
+	shard := s.user(owner)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	i, ok := shard.get(owner)
+	if !ok || i.word() != c.clock.of(owner).Load() {
+		return false
+	}
+	part, ok := i.find(id)
+	if !ok {
+		return false
+	}
+	*u = i.user()
+	s.words.session(part, u.ID, out)
+	return true
+}
+
+// sessions returns all of a user's sessions in order, as the store's Sessions does.
+func (c *cache) sessions(userID string) (u User, found []Session, known bool) {
+	s := c.state.Load()
+	hash := c.clock.hash(userID)
+	shard := s.user(hash)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	i, ok := shard.get(hash)
+	if !ok || i.overflows() || i.word() != c.clock.of(hash).Load() || string(i.userID()) != userID {
+		return User{}, nil, false
+	}
+	u = i.user()
+	found = make([]Session, bytesOrder.Uint16(i[16:]))
+	n := 0
+	for part := range i.sessions {
+		s.words.session(part, u.ID, &found[n])
+		n++
+	}
+	return u, found, true
+}
+
+// worthFilling reports whether reading the user's sessions may help: not when there
+// are known to be too many.
+func (c *cache) worthFilling(userID string) bool {
+	s := c.state.Load()
+	hash := c.clock.hash(userID)
+	shard := s.user(hash)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	i, ok := shard.get(hash)
+	return !ok || !i.overflows() || i.word() != c.clock.of(hash).Load()
+}
+
+// fill remembers what was read of a user, unless an act on the user began since
+// word was read. latest, which is called under a lock that touches of the user wait
+// for, brings a session up to date with what is not in the store yet; it reports
+// false when it cannot.
+func (c *cache) fill(u User, sessions []Session, word uint64, latest func(*Session) bool) {
+	s := c.state.Load()
+	hash := c.clock.hash(u.ID)
+	count := len(sessions)
+	if count > maxImageSessions {
+		count, sessions = tooMany, nil
+	}
+	i, ok := newImage(u.ID, u, word, count), true
+	var begins []int
+	for n := range sessions {
+		begins = append(begins, len(i))
+		if i, ok = s.words.appendSession(i, &sessions[n]); !ok {
+			if s.words.full.Load() && c.state.Load() == s {
+				c.reset()
+			}
+			return
+		}
+	}
+	if !s.keep(hash, i, begins, sessions, func() bool { return c.clock.of(hash).Load() == word }, latest) {
+		return
+	}
+	for n := range sessions {
+		id := c.clock.hash(sessions[n].ID)
+		s.owners[id>>58].put(id, hash, int(c.budget/cacheShards/256))
+	}
+}
+
+// keep puts an image in its place if it is still good.
+func (s *cacheState) keep(hash uint64, i image, begins []int, sessions []Session, good func() bool, latest func(*Session) bool) bool {
+	shard := s.user(hash)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	if !good() {
+		return false
+	}
+	for n := range sessions {
+		stored := sessions[n].Last
+		if !latest(&sessions[n]) {
+			return false
+		}
+		if sessions[n].Last != stored && !s.words.putInteraction(i[begins[n]:], sessions[n].Last) {
+			return false
+		}
+	}
+	return shard.put(hash, i)
+}
+
+// touch shows a use in what is remembered of the session. What cannot be shown is
+// forgotten.
+func (c *cache) touch(t *Touch) {
+	s := c.state.Load()
+	hash := c.clock.hash(t.UserID)
+	shard := s.user(hash)
+	shard.mu.Lock()
+	if i, ok := shard.get(hash); ok {
+		part, ok := i.find(t.SessionID)
+		switch {
+		case !ok || !t.Interaction.At.After(readTime(part[atLast:])):
+		case !s.words.putInteraction(part, t.Interaction):
+			shard.forget(hash)
+		}
+	}
+	shard.mu.Unlock()
+	c.clock.touched(hash).Add(1) // after the use can be seen: a page read before it is outdated
+}
+
+// rememberEverybody remembers the generation of all users, as read while the word
+// was quiet.
+func (c *cache) rememberEverybody(e Everybody, word uint64) {
+	if quiet(word) && c.clock.everybody.Load() == word {
+		c.everybody.Store(&rememberedEverybody{e, word})
+	}
+}
+
+func (c *cache) knownEverybody() (Everybody, bool) {
+	e := c.everybody.Load()
+	if e == nil || e.word != c.clock.everybody.Load() {
+		return Everybody{}, false
+	}
+	return e.Everybody, true
+}

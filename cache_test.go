@@ -1,0 +1,398 @@
+package rollcall_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/store/memory"
+	"github.com/rollcall-id/rollcall/store/storetest"
+)
+
+func cached(o *rollcall.Options) { o.CacheSize = 8 << 20 }
+
+// spell encodes a page with everything in it.
+func spell(_ rollcall.ListQuery, p rollcall.Page) []byte {
+	b, err := json.Marshal(p)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// everyLook asks a node about a session and its user in every way that may be
+// answered from memory.
+func everyLook(n node, userID, id string, token rollcall.Token) (looks []any) {
+	s, err := n.Session(context.Background(), id)
+	looks = append(looks, s, rollcall.ErrorCode(err))
+	s, level, err := n.Inspect(context.Background(), token.Reveal(), rollcall.Requirement{})
+	looks = append(looks, s, level, rollcall.ErrorCode(err))
+	for _, q := range []rollcall.ListQuery{{UserID: userID, Take: 2}, {UserID: userID, Take: 50, Total: true}} {
+		page, err := n.List(context.Background(), q)
+		looks = append(looks, page, rollcall.ErrorCode(err))
+		for range 3 { // a page is remembered when it is asked for again
+			body, err := n.EncodedList(context.Background(), q, spell)
+			var decoded rollcall.Page
+			if err == nil {
+				err = json.Unmarshal(body, &decoded)
+			}
+			looks = append(looks, decoded, rollcall.ErrorCode(err))
+		}
+	}
+	return looks
+}
+
+// onlyActs are the fields that a cache leaves out, since only acts look at them.
+var onlyActs = cmp.Options{cmpopts.IgnoreFields(rollcall.Session{}, "Version", "RequestDigest", "UsedKeys"), cmpopts.EquateEmpty()}
+
+func TestACacheAnswersWhatTheStoreAnswers(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		c := newClock()
+		store := memory.New()
+		n := newNodeOn(t, store, c, cached)
+		plain := node{t: t, clock: c, store: store}
+		var tokens []rollcall.Token
+		users := []string{"a", "b"}
+		rt.Repeat(map[string]func(*rapid.T){
+			"create": func(rt *rapid.T) {
+				in := signIn(rapid.SampledFrom(users).Draw(rt, "user"))
+				in.IP = rapid.SampledFrom([]string{"", "192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"}).Draw(rt, "ip")
+				in.Asked.Idle = time.Duration(rapid.IntRange(0, 3).Draw(rt, "idle")) * time.Hour
+				in.Metadata = []rollcall.MetadataEntry{{Key: "k", Value: rapid.StringOfN(rapid.Rune().Filter(func(r rune) bool { return r != 0 }), 0, 5, -1).Draw(rt, "value")}}
+				if rapid.IntRange(0, 19).Draw(rt, "many") == 0 { // more than an image holds
+					for range 70 {
+						n.create(signIn(in.UserID))
+					}
+				}
+				_, token := n.create(in)
+				tokens = append(tokens, token)
+			},
+			"act": func(rt *rapid.T) {
+				if len(tokens) == 0 {
+					return
+				}
+				token := rapid.SampledFrom(tokens).Draw(rt, "token")
+				s := rollcall.Session{ID: token.ID}
+				name := rapid.SampledFrom([]string{"end", "log out", "end all", "end everybody", "update", "authenticate", "join"}).Draw(rt, "act")
+				_ = acts[name](n, s, token)
+			},
+			"use": func(rt *rapid.T) {
+				if len(tokens) == 0 {
+					return
+				}
+				token := rapid.SampledFrom(tokens).Draw(rt, "token")
+				_, _ = n.Check(context.Background(), token.Reveal(), rollcall.Use{
+					IP: rapid.SampledFrom([]string{"", "192.0.2.9"}).Draw(rt, "ip"), UserAgent: rapid.SampledFrom([]string{"", "Safari"}).Draw(rt, "agent"),
+				})
+			},
+			"write": func(*rapid.T) {
+				if err := n.Flush(context.Background()); err != nil {
+					rt.Fatal(err)
+				}
+			},
+			"wait": func(rt *rapid.T) {
+				c.Advance(time.Duration(rapid.IntRange(1, int(2*time.Hour/time.Millisecond)).Draw(rt, "time")) * time.Millisecond)
+			},
+			"": func(rt *rapid.T) {
+				if len(tokens) == 0 {
+					return
+				}
+				token := rapid.SampledFrom(tokens).Draw(rt, "token")
+				got := everyLook(n, users[0], token.ID, token)
+				if err := n.Flush(context.Background()); err != nil {
+					rt.Fatal(err)
+				}
+				m, err := rollcall.New(store, rollcall.Options{Clock: c.Now})
+				if err != nil {
+					rt.Fatal(err)
+				}
+				plain.Manager = m
+				agree(rt, everyLook(plain, users[0], token.ID, token), got)
+			},
+		})
+	})
+}
+
+// TestAFillThatAnActOvertookIsDiscarded stops a reader between its read and what it
+// remembers, and lets every act happen meanwhile.
+func TestAFillThatAnActOvertookIsDiscarded(t *testing.T) {
+	for name, act := range acts {
+		for _, look := range []string{"check", "list"} {
+			t.Run(name+"/"+look, func(t *testing.T) {
+				store := &storetest.Faulty{Store: memory.New()}
+				n := newNodeOn(t, store, newClock(), cached)
+				s, token := n.create(signIn(aUser))
+				var stopping atomic.Bool
+				stopped, goOn := make(chan struct{}), make(chan struct{})
+				store.Loaded = func() {
+					if stopping.CompareAndSwap(true, false) {
+						close(stopped)
+						<-goOn
+					}
+				}
+				var reader sync.WaitGroup
+				stopping.Store(true)
+				reader.Go(func() {
+					if look == "check" {
+						_, _, _ = n.Inspect(context.Background(), token.Reveal(), rollcall.Requirement{})
+						return
+					}
+					_, _ = n.EncodedList(context.Background(), rollcall.ListQuery{UserID: aUser, Take: 50, Total: true}, spell)
+				})
+				<-stopped
+				if err := act(n, s, token); err != nil {
+					t.Fatal(err)
+				}
+				close(goOn)
+				reader.Wait()
+				n.agreesWithItsStore(aUser, s.ID, token)
+			})
+		}
+	}
+}
+
+// agreesWithItsStore asks the node, and one that remembers nothing.
+func (n node) agreesWithItsStore(userID, id string, token rollcall.Token) {
+	n.t.Helper()
+	got := everyLook(n, userID, id, token)
+	if err := n.Flush(context.Background()); err != nil {
+		n.t.Fatal(err)
+	}
+	plain := newNodeOn(n.t, n.store, n.clock, func(o *rollcall.Options) { o.CacheSize = 0 })
+	agree(n.t, everyLook(plain, userID, id, token), got)
+}
+
+// agree fails unless both looks are the same, but for what only acts look at.
+func agree(t interface{ Errorf(string, ...any) }, without, with []any) {
+	if bare(without) != bare(with) {
+		t.Errorf("with a cache (-without +with):\n%s", cmp.Diff(without, with, onlyActs))
+	}
+}
+
+func bare(looks []any) string {
+	var all []any
+	for _, look := range looks {
+		switch look := look.(type) {
+		case rollcall.Session:
+			all = append(all, bareSession(look))
+		case rollcall.Page:
+			look.Sessions = slices.Clone(look.Sessions)
+			for i, s := range look.Sessions {
+				look.Sessions[i] = bareSession(s)
+			}
+			all = append(all, look)
+		default:
+			all = append(all, look)
+		}
+	}
+	return fmt.Sprintf("%v", all)
+}
+
+func bareSession(s rollcall.Session) rollcall.Session {
+	s.Version, s.RequestDigest, s.UsedKeys = 0, [32]byte{}, nil
+	return s
+}
+
+func TestNothingIsRememberedOfAnActThatSaysItFailed(t *testing.T) {
+	for name, act := range acts {
+		t.Run(name, func(t *testing.T) {
+			store := &storetest.Faulty{Store: memory.New()}
+			n := newNodeOn(t, store, newClock(), cached)
+			s, token := n.create(signIn(aUser))
+			everyLook(n, aUser, s.ID, token)
+			if name == "end others" {
+				n.create(signIn(aUser)) // the act's own, which must not use the fault up
+				act = func(n node, s rollcall.Session, _ rollcall.Token) error {
+					return n.EndOthers(context.Background(), shop, aUser, s.ID)
+				}
+			}
+			store.FailCommits(storetest.After)
+			if err := act(n, s, token); err == nil {
+				t.Fatal("the fault was not met")
+			}
+			n.agreesWithItsStore(aUser, s.ID, token)
+		})
+	}
+}
+
+func TestAnActUnderWayIsNotRememberedEitherWay(t *testing.T) {
+	for _, at := range []storetest.Fault{storetest.Before, storetest.After} {
+		store := &storetest.Faulty{Store: memory.New()}
+		n := newNodeOn(t, store, newClock(), cached)
+		s, token := n.create(signIn(aUser))
+		entered, release := store.HoldCommit(at)
+		var act sync.WaitGroup
+		act.Go(func() {
+			if err := n.End(context.Background(), shop, s.ID, rollcall.ReasonDeleted); err != nil {
+				t.Error(err)
+			}
+		})
+		<-entered
+		everyLook(n, aUser, s.ID, token)
+		release()
+		act.Wait()
+		n.agreesWithItsStore(aUser, s.ID, token)
+		if n.accepts(token) {
+			t.Error("an ended session is accepted")
+		}
+	}
+}
+
+func TestWhatIsRememberedIsNotReadAgain(t *testing.T) {
+	store := &storetest.Faulty{Store: memory.New()}
+	n := newNodeOn(t, store, newClock(), cached)
+	s, token := n.create(signIn(aUser))
+	for range 3 {
+		everyLook(n, aUser, s.ID, token)
+	}
+	before := store.Calls().Reads
+	for range 10 {
+		everyLook(n, aUser, s.ID, token)
+		n.clock.Advance(time.Second)
+		if !n.accepts(token) {
+			t.Fatal("refused")
+		}
+	}
+	if reads := store.Calls().Reads - before; reads != 0 {
+		t.Errorf("the store was read %d times", reads)
+	}
+}
+
+func TestAUseShowsAtOnceInWhatIsRemembered(t *testing.T) {
+	n := newNode(t, cached)
+	s, token := n.create(signIn(aUser))
+	for i := range 5 {
+		everyLook(n, aUser, s.ID, token)
+		n.clock.Advance(time.Second)
+		ip := fmt.Sprintf("192.0.2.%d", 10+i)
+		if _, err := n.Check(context.Background(), token.Reveal(), rollcall.Use{IP: ip, UserAgent: "Safari"}); err != nil {
+			t.Fatal(err)
+		}
+		n.agreesWithItsStore(aUser, s.ID, token)
+		body, err := n.EncodedList(context.Background(), rollcall.ListQuery{UserID: aUser, Take: 2}, spell)
+		var page rollcall.Page
+		if err == nil {
+			err = json.Unmarshal(body, &page)
+		}
+		if err != nil || page.Sessions[0].Last.Origin.IP != ip || !page.Sessions[0].Last.At.Equal(n.clock.Now()) {
+			t.Errorf("%v, %v", page.Sessions, err)
+		}
+	}
+}
+
+func TestARememberedPageIsOverWithTheFirstOfItsSessions(t *testing.T) {
+	n := newNode(t, cached)
+	short := signIn(aUser)
+	short.Asked.Absolute = time.Hour
+	n.create(short)
+	n.create(signIn(aUser))
+	q := rollcall.ListQuery{UserID: aUser, Take: 1, Total: true}
+	total := func() int {
+		t.Helper()
+		body, err := n.EncodedList(context.Background(), q, spell)
+		var page rollcall.Page
+		if err == nil {
+			err = json.Unmarshal(body, &page)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page.Total
+	}
+	for range 3 {
+		if got := total(); got != 2 {
+			t.Fatalf("total %d", got)
+		}
+	}
+	n.clock.Advance(time.Hour)
+	if got := total(); got != 1 {
+		t.Errorf("total %d after one is over", got)
+	}
+}
+
+// TestNoCheckThatBeganAfterAnEndingIsAccepted lets everything happen at once.
+func TestNoCheckThatBeganAfterAnEndingIsAccepted(t *testing.T) {
+	n := newNode(t, cached)
+	var all sync.WaitGroup
+	stop := make(chan struct{})
+	for w := range 4 {
+		user := fmt.Sprintf("user-%d", w%2)
+		all.Go(func() {
+			for i := range 40 {
+				s, token, err := n.Create(context.Background(), shop, signIn(user))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				var looking sync.WaitGroup
+				ended := make(chan struct{})
+				for range 3 {
+					looking.Go(func() {
+						for {
+							over := false
+							select {
+							case <-ended:
+								over = true
+							default:
+							}
+							_, err := n.Check(context.Background(), token.Reveal(), rollcall.Use{})
+							if over && err == nil {
+								t.Error("an ended session is accepted")
+							}
+							page, err := n.List(context.Background(), rollcall.ListQuery{UserID: user, Take: 100})
+							if err != nil {
+								t.Error(err)
+							}
+							if over && slices.ContainsFunc(page.Sessions, func(other rollcall.Session) bool { return other.ID == s.ID }) {
+								t.Error("an ended session is listed")
+							}
+							if over {
+								return
+							}
+						}
+					})
+				}
+				switch i % 3 {
+				case 0:
+					err = n.End(context.Background(), shop, s.ID, rollcall.ReasonDeleted)
+				case 1:
+					err = n.EndAll(context.Background(), shop, user, rollcall.ReasonDeleted)
+				case 2:
+					_, _, err = n.Authenticate(context.Background(), shop, s.ID, rollcall.Authentication{UserID: user, Methods: []rollcall.Method{{Name: "mfa"}}})
+					if err == nil {
+						err = n.End(context.Background(), shop, s.ID, rollcall.ReasonDeleted)
+					}
+				}
+				if err != nil && rollcall.ErrorCode(err) != rollcall.CodeNotFound { // another writer ended all
+					t.Error(err)
+				}
+				close(ended)
+				looking.Wait()
+			}
+		})
+	}
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+				_ = n.Flush(context.Background())
+			}
+		}
+	})
+	all.Wait()
+	close(stop)
+	writing.Wait()
+}

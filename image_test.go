@@ -1,0 +1,122 @@
+package rollcall
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+var imageTime = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func imageSession(id string) Session {
+	at := func(n int) time.Time { return imageTime.Add(time.Duration(n) * time.Millisecond) }
+	return Session{
+		ID: id, UserID: "auth0|ünï", SecretHash: SecretHash{1, 31: 2}, Generation: Generation{3, 4},
+		CreatedAt: at(1), UpdatedAt: at(2), AuthenticatedAt: at(3), ExpiresAt: at(4), RenewedAt: at(5),
+		Lifetimes: Lifetimes{Absolute: 168*time.Hour + 1, Idle: 72*time.Hour + 2}, CookieMode: NonPersistent,
+		Methods: []Method{{Name: "pwd", At: at(6)}, {Name: "mfa", Type: "otp", At: at(7)}}, Clients: []string{"web", "app"},
+		Metadata: []MetadataEntry{{"a", strings.Repeat("ü", 255)}, {"b", ""}},
+		Initial:  Origin{IP: "192.0.2.1", UserAgent: "Firefox", ASN: "64496"},
+		Last:     Interaction{At: at(8), IdleExpiresAt: at(9), Origin: Origin{IP: "2001:db8::1", UserAgent: "Safari"}},
+	}
+}
+
+func TestAnImageGivesBackWhatItWasMadeOf(t *testing.T) {
+	c := newCache(8 << 20)
+	want := []Session{imageSession("first"), imageSession("second"), {UserID: "auth0|ünï", ID: "empty", CookieMode: Persistent}}
+	for i := range want[2:] {
+		s := &want[2+i]
+		s.CreatedAt, s.UpdatedAt, s.AuthenticatedAt, s.ExpiresAt, s.RenewedAt = imageTime, imageTime, imageTime, imageTime, imageTime
+		s.Last.At, s.Last.IdleExpiresAt = imageTime, imageTime
+	}
+	u := User{ID: "auth0|ünï", Generation: 7}
+	c.fill(u, want, c.clock.word(u.ID).Load(), func(*Session) bool { return true })
+	gotUser, got, known := c.sessions(u.ID)
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" || !known || gotUser != u {
+		t.Errorf("known %v, user %v (-want +got):\n%s", known, gotUser, diff)
+	}
+	for i := range want {
+		var s Session
+		if !c.session(want[i].ID, &s, &gotUser) || gotUser != u {
+			t.Fatalf("%s is not known", want[i].ID)
+		}
+		if diff := cmp.Diff(want[i], s, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
+func TestWhatAnImageCannotHoldIsNotRemembered(t *testing.T) {
+	long := imageSession("long")
+	for range 200 {
+		long.Metadata = append(long.Metadata, MetadataEntry{"k", strings.Repeat("x", 1000)})
+	}
+	odd := imageSession("odd")
+	odd.Last.Origin.IP = "::ffff:192.0.2.1" // would come back as another text
+	for _, s := range []Session{long, odd} {
+		c := newCache(8 << 20)
+		c.fill(User{ID: s.UserID}, []Session{s}, c.clock.word(s.UserID).Load(), func(*Session) bool { return true })
+		if _, _, known := c.sessions(s.UserID); known {
+			t.Errorf("%s is remembered", s.ID)
+		}
+	}
+}
+
+func TestTheCacheKeepsItsBoundAndWhatIsUsed(t *testing.T) {
+	const size = 3 * cacheShards * shardSegments * minSegment / 2 // so that segments have their least size
+	c := newCache(size)
+	fillUser := func(i int) string {
+		s := imageSession(fmt.Sprintf("session-%07d", i))
+		s.UserID = fmt.Sprintf("user-%07d", i)
+		c.fill(User{ID: s.UserID}, []Session{s}, c.clock.word(s.UserID).Load(), func(*Session) bool { return true })
+		return s.UserID
+	}
+	used := fillUser(0)
+	const users = 150_000
+	for i := 1; i < users; i++ {
+		fillUser(i)
+		if i%1000 == 0 {
+			if _, _, known := c.sessions(used); !known {
+				t.Fatalf("what is used is gone after %d others", i)
+			}
+		}
+	}
+	total, indexed, owners := 0, 0, 0
+	for i := range c.state.Load().users {
+		shard := &c.state.Load().users[i]
+		for _, segment := range shard.segments {
+			total += cap(segment)
+		}
+		indexed += len(shard.index)
+		for _, p := range shard.index {
+			if p.segment+shardSegments <= shard.newest {
+				t.Fatal("the index points to what is gone")
+			}
+		}
+		o := &c.state.Load().owners[i]
+		owners += len(o.young) + len(o.previous)
+	}
+	if total > size || indexed < users/4 || indexed > users*9/10 || owners > 2*size/256 {
+		t.Errorf("%d bytes of %d, %d users and %d owners remembered", total, size, indexed, owners)
+	}
+}
+
+func TestTheCacheBeginsAnewWhenItsWordsRunOut(t *testing.T) {
+	c := newCache(8 << 20)
+	for i := range maxWords + 10 {
+		s := imageSession("session")
+		s.Initial.UserAgent = fmt.Sprintf("agent %d", i)
+		c.fill(User{ID: s.UserID}, []Session{s}, c.clock.word(s.UserID).Load(), func(*Session) bool { return true })
+	}
+	_, got, known := c.sessions("auth0|ünï")
+	if !known || got[0].Initial.UserAgent != fmt.Sprintf("agent %d", maxWords+9) {
+		t.Errorf("known %v: %v", known, got)
+	}
+	if n := len(c.state.Load().words.numbers); n > 100 {
+		t.Errorf("%d words", n)
+	}
+}
