@@ -25,7 +25,7 @@ type answer struct {
 func floorCommand(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("floor", flag.ContinueOnError)
 	listen := f.String("listen", "127.0.0.1:0", "address on loopback")
-	if err := f.Parse(args); err != nil {
+	if err := parse(f, args); err != nil {
 		return err
 	}
 	var answers []answer

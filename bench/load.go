@@ -39,7 +39,7 @@ func loadCommand(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("load", flag.ContinueOnError)
 	sessions := f.Int("sessions", 1_000_000, "sessions to load; a fifth as many users have them")
 	dir := f.String("data", "bench/data", "directory for the loaded data directories")
-	if err := f.Parse(args); err != nil {
+	if err := parse(f, args); err != nil {
 		return err
 	}
 	_, _, err := loaded(ctx, *dir, *sessions)

@@ -27,6 +27,7 @@ const (
 var (
 	errMissed = errors.New("a target was missed")
 	errVoid   = errors.New("the run is void")
+	errUsage  = errors.New("usage")
 )
 
 func main() {
@@ -38,15 +39,26 @@ func main() {
 		os.Exit(exitUsage)
 	}
 	err := commands[os.Args[1]](ctx, os.Args[2:])
-	switch {
-	case err == nil:
+	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return
-	case errors.Is(err, flag.ErrHelp):
-		return
-	case errors.Is(err, errVoid):
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(exitVoid)
 	}
 	fmt.Fprintln(os.Stderr, "bench:", err)
+	switch {
+	case errors.Is(err, errVoid):
+		os.Exit(exitVoid)
+	case errors.Is(err, errUsage):
+		os.Exit(exitUsage)
+	}
 	os.Exit(exitMissed)
+}
+
+// parse reads a command's flags. It has no use for arguments.
+func parse(f *flag.FlagSet, args []string) error {
+	if err := f.Parse(args); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("%w: %q is no flag", errUsage, f.Arg(0))
+	}
+	return nil
 }

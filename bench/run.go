@@ -40,17 +40,19 @@ func runFlags(args []string) (s settings, err error) {
 	f.BoolVar(&s.accessLog, "access-log", false, "leave the server's line for each request on, into a file; the floor writes none")
 	f.BoolVar(&s.docs, "write-docs", false, "write docs/benchmarks.md and its plot")
 	only := f.String("only", "", "regular expression of the scenarios to run; the others are left out")
-	if err := f.Parse(args); err != nil {
+	if err := parse(f, args); err != nil {
 		return s, err
 	}
 	if s.rounds < minRounds && !s.quick || s.rounds < 1 || s.rounds > 1000 {
-		return s, fmt.Errorf("a run has %d to 1000 rounds", minRounds)
+		return s, fmt.Errorf("%w: a run has %d to 1000 rounds", errUsage, minRounds)
 	}
 	if s.docs && (s.quick || *only != "") {
-		return s, errors.New("docs/benchmarks.md is written by whole runs only")
+		return s, fmt.Errorf("%w: docs/benchmarks.md is written by whole runs only", errUsage)
 	}
-	s.only, err = regexp.Compile(*only)
-	return s, err
+	if s.only, err = regexp.Compile(*only); err != nil {
+		return s, fmt.Errorf("%w: -only: %w", errUsage, err)
+	}
+	return s, nil
 }
 
 // A bench is a run under way.
