@@ -7,10 +7,13 @@ import (
 	"errors"
 	"io"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,6 +125,33 @@ func TestTargetsAreHeldOnTheirSide(t *testing.T) {
 	}
 	if strings.Join(got, " ") != "met met met missed missed" || r.missed() != 2 || r.judged() != 5 {
 		t.Errorf("%v, %d missed of %d", got, r.missed(), r.judged())
+	}
+}
+
+// TestARoundThatFailsHasNoResult lets the server fail midway: what one side has done
+// by then is nothing to compare.
+func TestARoundThatFailsHasNoResult(t *testing.T) {
+	var answered atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if answered.Add(1) > 50 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer server.Close()
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := side{
+		process: &process{name: "test", address: server.Listener.Addr().String(), cmd: &exec.Cmd{Process: self}}, status: http.StatusOK,
+		requests: func(n int) ([][]byte, error) { return many(n, func() []byte { return get("/", "token", "agent") }) },
+	}
+	ours, other, err := duel{ours: one, other: one, connections: 2, perRound: 10, rounds: 3}.fight(context.Background())
+	if err == nil || !strings.Contains(err.Error(), "status 503") {
+		t.Errorf("the error is %v", err)
+	}
+	if r := (scenario{}).ratio(ours, other, ours, other); len(r.Values) > 0 || r.Ours.requests > 0 {
+		t.Errorf("a result of %v", r.Values)
 	}
 }
 

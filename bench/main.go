@@ -22,6 +22,8 @@ const (
 	exitMissed = 1 // the run is good and a target was missed, or the run failed
 	exitUsage  = 2
 	exitVoid   = 3 // the control came out wrong: the figures mean nothing
+
+	exitInterrupted = 130
 )
 
 var (
@@ -48,6 +50,8 @@ func main() {
 		os.Exit(exitVoid)
 	case errors.Is(err, errUsage):
 		os.Exit(exitUsage)
+	case ctx.Err() != nil:
+		os.Exit(exitInterrupted)
 	}
 	os.Exit(exitMissed)
 }

@@ -44,17 +44,18 @@ type load struct {
 }
 
 // fight runs the rounds, after one each that does not count. The rounds have fixed
-// numbers of requests, so processor time per request is exact.
+// numbers of requests, so processor time per request is exact. After an error there is
+// nothing to compare, and both loads are zero.
 func (d duel) fight(ctx context.Context) (ours, other load, err error) {
 	for round := -1; round < d.rounds; round++ {
 		requests, err := d.ours.requests(d.perRound)
 		if err != nil {
-			return ours, other, err
+			return load{}, load{}, err
 		}
 		others := requests
 		if d.other.requests != nil {
 			if others, err = d.other.requests(d.perRound); err != nil {
-				return ours, other, err
+				return load{}, load{}, err
 			}
 		}
 		turns := []func() error{
@@ -66,7 +67,7 @@ func (d duel) fight(ctx context.Context) (ours, other load, err error) {
 		}
 		for _, turn := range turns {
 			if err := turn(); err != nil {
-				return ours, other, err
+				return load{}, load{}, err
 			}
 		}
 		if round < 0 {
