@@ -58,6 +58,7 @@ const method = `
   answers that Rollcall gave in the same run, with the same headers, and looks at
   nothing. It gets the very same requests. No server in Go that uses net/http can do
   the same for less.
+- **The other** side of a line is the floor, unless the line names another one.
 - **CPU** is what the server's process used, user and system, by the kernel's clock of the
   process, divided by the requests of the round. Rounds have a fixed number of
   requests and alternate, and each side begins every other one. What a server goes
@@ -67,6 +68,7 @@ const method = `
 - **The hot sets** of a million sessions are 20,000 sessions for the check, 20,000 users for the
   list of 5, and 2,000 users for the list of 50, since no more than a few thousand users
   have that many. The check draws from all sessions or from every fiftieth.
+- **Many sessions** are those of the user who has a hundredth of all.
 - **Log syncs** are counted between the engine and the file system, in a store of the bench's
   own process that is given the same acts from as many goroutines as there are connections.
 - **Latency** is the load generator's view, with as many requests under way as there are

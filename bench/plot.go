@@ -8,9 +8,9 @@ import (
 
 // The plot's measures, in pixels.
 const (
-	plotWidth = 960
-	plotLeft  = 400
-	plotRight = 190
+	plotWidth = 1020
+	plotLeft  = 380
+	plotRight = 250
 	plotTop   = 56
 	rowHeight = 24
 	barHeight = 12

@@ -139,7 +139,7 @@ func (r *report) verdict(got result) string {
 // heads are the columns of the table.
 var heads = []string{
 	"what", "target", "measured (interval)", "unit", "verdict",
-	"CPU µs", "req/s", "p50 ms", "p99 ms", "other's CPU µs", "req/s", "p50 ms", "p99 ms",
+	"CPU µs", "req/s", "p50 ms", "p99 ms", "other: CPU µs", "other: req/s", "other: p50 ms", "other: p99 ms",
 }
 
 func (r *report) rows() [][]string {
