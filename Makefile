@@ -54,6 +54,22 @@ test-long: ## Run what takes longer: more power losses, more kills, the fuzz tar
 	ROLLCALL_TEST_LONG=1 $(GO) test -count=1 -timeout 60m -v -run 'PowerLoss|Kill' ./store/pebble ./cmd/rollcall
 	scripts/fuzz
 
+.PHONY: bench-build
+bench-build: build
+	$(GO) build -o bin/bench ./bench
+
+.PHONY: bench
+bench: bench-build ## Measure the server beside the floor: minutes, on a machine with nothing else to do
+	bin/bench run $(BENCHFLAGS)
+
+.PHONY: bench-docs
+bench-docs: bench-build ## The same, and write docs/benchmarks.md
+	bin/bench run -write-docs $(BENCHFLAGS)
+
+.PHONY: bench-quick
+bench-quick: bench-build ## See in under a minute that the bench works; judges nothing
+	bin/bench run -quick -sessions 20000 -small 5000 -rounds 3 $(BENCHFLAGS)
+
 .PHONY: fmt
 fmt: ## Format the code
 	$(TOOL) gofumpt -w .

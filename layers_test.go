@@ -34,6 +34,7 @@ var layers = map[string][]string{
 	"cmd/rollcall": {
 		".", "internal/wire", "oauth", "server", "store/memory", "store/pebble",
 	},
+	"bench": {".", "store/pebble"},
 }
 
 func TestEachLayerImportsOnlyWhatLiesBelowIt(t *testing.T) {

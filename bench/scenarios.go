@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Connections of the generator: reads come over fewer than acts, whose commits
+// share syncs.
+const (
+	readConnections = 32
+	actConnections  = 64
+)
+
+// settled is how long to wait for the work that a server does after its answers:
+// interactions are written once a second, in a quick run more often.
+func (b *bench) settled() time.Duration { return b.touchInterval() + b.touchInterval()/5 }
+
+func (b *bench) touchInterval() time.Duration {
+	if b.quick {
+		return 100 * time.Millisecond
+	}
+	return time.Second
+}
+
+// A target is what a measured value must be.
+type target struct {
+	Value   float64 `json:"value"`
+	AtLeast bool    `json:"at_least"`
+}
+
+func atLeast(v float64) target { return target{v, true} }
+func atMost(v float64) target  { return target{v, false} }
+
+func (t target) metBy(v float64) bool {
+	if t.AtLeast {
+		return v >= t.Value
+	}
+	return v <= t.Value
+}
+
+// The units of results.
+const (
+	floorByOurs  = "floor / ours"
+	oursByFloor  = "ours / floor"
+	largeBySmall = "large / small"
+	manyByFew    = "many / few"
+)
+
+// A scenario is one line of the report.
+type scenario struct {
+	key, title string
+	unit       string
+	target     target
+	measure    func(ctx context.Context, b *bench, s scenario) (result, error)
+}
+
+// scenarios lists what is measured, in order: the control first, the endings after
+// the creations that make their sessions, and last what stops the server.
+func scenarios() []scenario {
+	list := []scenario{
+		{"control", "control: floor against floor", "floor / floor", target{1, true}, control},
+		{"check-uniform", "check, drawn from all sessions", floorByOurs, atLeast(0.80), checks(func(p *population) int { return p.Sessions })},
+		{"check-hot", "check, drawn from a hot set", floorByOurs, atLeast(0.88), checks((*population).hotSessions)},
+	}
+	for _, length := range []int{shortList, longList} {
+		for _, query := range []string{"", "?include_totals=true"} {
+			key, title := fmt.Sprintf("list-%d", length), fmt.Sprintf("list of %d", length)
+			if query != "" {
+				key, title = key+"-total", title+" with its total"
+			}
+			list = append(
+				list,
+				scenario{key + "-uniform", title + ", drawn from all such users", floorByOurs, atLeast(0.65), lists(length, query, false)},
+				scenario{key + "-hot", title + ", drawn from a hot set", floorByOurs, atLeast(0.80), lists(length, query, true)},
+			)
+		}
+	}
+	return append(
+		list,
+		scenario{"create", "durable creations", oursByFloor, atMost(4), creations},
+		scenario{"end", "durable endings", oursByFloor, atMost(4), endings},
+		scenario{"create-syncs", "log syncs of a creation", "syncs", atMost(0.25), createSyncs},
+		scenario{"end-syncs", "log syncs of an ending", "syncs", atMost(0.25), endSyncs},
+		scenario{"many-first-page", "first page of many sessions, held against one of 50", manyByFew, atMost(1.5), manyFirstPage},
+		scenario{"many-total", "first page of many sessions with its total", "ms", atMost(30), manyTotal},
+		scenario{"growth-check", "check, held against a small store", largeBySmall, atMost(1.3), growth(growChecks)},
+		scenario{"growth-list-5", "list of 5, held against a small store", largeBySmall, atMost(1.3), growth(growShort)},
+		scenario{"growth-list-50", "list of 50, held against a small store", largeBySmall, atMost(1.3), growth(growLong)},
+		scenario{"growth-create", "creation, held against a small store", largeBySmall, atMost(2), growth(growCreates)},
+		scenario{"memory", "memory, at its peak", "MB", atMost(700), memory},
+		scenario{"disk", "disk for a session, after compaction", "B", atMost(600), disk},
+		scenario{"ready-stop", "ready after a clean stop", "s", atMost(2), readyAfterStop},
+		scenario{"ready-kill", "ready after a kill amid creations", "s", atMost(5), readyAfterKill},
+	)
+}
+
+// recorded is how many answers of ours the floor gives in turn, so that both sides
+// send as many bytes.
+const recorded = 64
+
+// againstFloor compares the large server with a floor that gives its answers.
+func (b *bench) againstFloor(ctx context.Context, ours side, connections, perRound int, verify func(answer) error) (mine, floor load, err error) {
+	ours.process = b.large
+	requests, err := ours.requests(recorded)
+	if err != nil {
+		return mine, floor, err
+	}
+	answers := make([]answer, len(requests))
+	for i, request := range requests {
+		if answers[i], err = record(b.large.address, request); err != nil {
+			return mine, floor, err
+		}
+		if err := ours.hold(answers[i].Status, answers[i].Body); err != nil {
+			return mine, floor, err
+		}
+		if verify != nil {
+			if err := verify(answers[i]); err != nil {
+				return mine, floor, err
+			}
+		}
+	}
+	p, err := startFloor(ctx, answers)
+	if err != nil {
+		return mine, floor, err
+	}
+	defer p.kill()
+	return duel{
+		ours: ours, other: side{process: p, status: ours.status},
+		connections: connections, perRound: b.scaled(perRound), rounds: b.rounds,
+	}.fight(ctx)
+}
+
+// control compares a floor with another one that gives the same answers.
+func control(ctx context.Context, b *bench, s scenario) (result, error) {
+	request := b.population.checks(b.population.Sessions)
+	requests, err := request(recorded)
+	if err != nil {
+		return result{}, err
+	}
+	answers := make([]answer, len(requests))
+	for i := range requests {
+		if answers[i], err = record(b.large.address, requests[i]); err != nil {
+			return result{}, err
+		}
+		if err := (side{status: 200}).hold(answers[i].Status, answers[i].Body); err != nil {
+			return result{}, err
+		}
+	}
+	var sides [2]side
+	for i := range sides {
+		p, err := startFloor(ctx, answers)
+		if err != nil {
+			return result{}, err
+		}
+		defer p.kill()
+		sides[i] = side{process: p, requests: request, status: 200}
+	}
+	sides[1].requests = nil
+	one, other, err := duel{ours: sides[0], other: sides[1], connections: readConnections, perRound: b.scaled(20_000), rounds: b.rounds}.fight(ctx)
+	return s.ratio(other, one, one, other), err
+}
+
+func checks(among func(*population) int) func(context.Context, *bench, scenario) (result, error) {
+	return func(ctx context.Context, b *bench, s scenario) (result, error) {
+		ours := side{requests: b.population.checks(among(b.population)), status: 200, deferred: b.settled()}
+		mine, floor, err := b.againstFloor(ctx, ours, readConnections, 20_000, func(a answer) error {
+			if a.Header.Get("X-Rollcall-User") == "" || a.Header.Get("X-Rollcall-Session") == "" {
+				return fmt.Errorf("a check's answer names nobody: %v", a.Header)
+			}
+			return nil
+		})
+		return s.ratio(floor, mine, mine, floor), err
+	}
+}
+
+func lists(length int, query string, hot bool) func(context.Context, *bench, scenario) (result, error) {
+	return func(ctx context.Context, b *bench, s scenario) (result, error) {
+		p := b.population
+		kind, among, perRound := p.shortUser, p.short(), 12_000
+		if hot {
+			among = p.hotShort()
+		}
+		if length == longList {
+			kind, among, perRound = p.longUser, p.long(), 3000
+			if hot {
+				among = p.hotLong()
+			}
+		}
+		ours := side{requests: p.lists(kind, among, query), status: 200, look: holds(length)}
+		mine, floor, err := b.againstFloor(ctx, ours, readConnections, perRound, func(a answer) error {
+			return verifyList(a.Body, length, query != "")
+		})
+		return s.ratio(floor, mine, mine, floor), err
+	}
+}
+
+// holds looks whether a list has so many sessions.
+func holds(length int) func([]byte) error {
+	return func(body []byte) error {
+		if n := bytes.Count(body, []byte(`"user_id":`)); n != length {
+			return fmt.Errorf("a list of %d sessions, not %d: %.200s", n, length, body)
+		}
+		return nil
+	}
+}
+
+func verifyList(body []byte, length int, total bool) error {
+	var page struct {
+		Sessions []struct {
+			ID string `json:"id"`
+		} `json:"sessions"`
+		Total *int `json:"total"`
+	}
+	if err := json.Unmarshal(body, &page); err != nil {
+		return err
+	}
+	if len(page.Sessions) != length || (page.Total != nil) != total || total && *page.Total < length {
+		return fmt.Errorf("not the list that was asked for: %.200s", body)
+	}
+	return nil
+}
