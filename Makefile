@@ -38,6 +38,7 @@ test-go: ## Run the tests of all packages with the race detector
 .PHONY: test-e2e
 test-e2e: build ## Run the official SDK against the real binary
 	cd e2e && npm ci --loglevel=error && npm test
+	GO=$(GO) e2e/asn/run
 
 .PHONY: test-long
 test-long: ## Run what takes longer: more power losses, more kills, the fuzz targets
@@ -50,4 +51,4 @@ fmt: ## Format the code
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf bin e2e/node_modules
+	rm -rf bin e2e/node_modules e2e/asn/node_modules

@@ -36,6 +36,7 @@ func keys() []key {
 		{name: "public_url", value: []string{}, help: "origin at which clients reach the server, such as https://sessions.example.com; repeatable; default: the https listener as localhost and 127.0.0.1"},
 		{name: "behind_proxy", value: false, help: "a proxy in front speaks TLS: plain http may listen off loopback"},
 		{name: "trusted_proxies", value: []string{}, help: "addresses and networks whose X-Forwarded-For is believed; repeatable"},
+		{name: "asn_database", value: "", help: "file that says which network (ASN) an address belongs to, in MaxMind's format (.mmdb), read anew when it changes; without one networks are not shown"},
 		{name: "cookie_domain", value: "", help: "domain to share the session cookie with; without one it stays with the host"},
 		{name: "login_url", value: "", help: "where /check/login sends browsers that are not signed in; needs return_origins for them to come back"},
 		{name: "return_origins", value: []string{}, help: "origins such as https://app.example.com that a browser may be sent back to; repeatable"},

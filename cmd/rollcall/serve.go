@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,6 +71,11 @@ func serve(ctx context.Context, cfg *config, log *slog.Logger, ready func(contex
 			done <- err
 		}()
 	}
+	var loops sync.WaitGroup
+	for _, run := range r.loops {
+		loops.Go(func() { run(ctx) })
+	}
+	defer loops.Wait()
 	served := server.Serve(ctx, r.listeners, r.doors, cfg.duration("drain_delay"))
 	cancel()
 	return errors.Join(served, <-done)
@@ -84,6 +90,8 @@ type running struct {
 	store     rollcall.Store
 	listeners server.Listeners
 	doors     *server.Doors
+	// loops run beside the server until it ends.
+	loops []func(context.Context)
 }
 
 // start puts a server together, up to open sockets. What fails leaves nothing
@@ -106,11 +114,11 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	if r.keys, err = oauth.OpenKeys(keyDir(cfg)); err != nil {
 		return nil, err
 	}
-	options, err := listenOptions(cfg)
+	listening, err := listenOptions(cfg)
 	if err != nil {
 		return nil, usage(err)
 	}
-	if r.listeners, err = server.Listen(options); err != nil {
+	if r.listeners, err = server.Listen(listening); err != nil {
 		return nil, usage(err)
 	}
 	if r.issuer, err = newIssuer(cfg, r.keys, r.listeners.URLs(), log); err != nil {
@@ -124,7 +132,11 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	if err = own.write(cfg); err != nil {
 		return nil, err
 	}
-	if r.manager, err = rollcall.New(r.store, managerOptions(cfg, r.keys, log)); err != nil {
+	options := managerOptions(cfg, r.keys, log)
+	if options.Networks, err = r.openNetworks(log); err != nil {
+		return nil, usage(err)
+	}
+	if r.manager, err = rollcall.New(r.store, options); err != nil {
 		return nil, usage(err)
 	}
 	login, err := loginURL(cfg)
