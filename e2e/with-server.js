@@ -54,6 +54,7 @@ writeFileSync(config, JSON.stringify({ clients: [full.declaration, reader.declar
 const server = spawn(binary, [
   "serve", "--config", config, "--data", join(directory, "data"), "--log-format", "json",
   "--listen", `127.0.0.1:${httpPort}`, "--tls-listen", `127.0.0.1:${tlsPort}`,
+  "--telemetry-listen", "off",
 ], { stdio: ["ignore", "ignore", "pipe"] });
 let log = "";
 server.stderr.on("data", (text) => { log = (log + text).slice(-100_000); });

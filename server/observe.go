@@ -7,13 +7,51 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
+
+	"github.com/rollcall-id/rollcall/internal/wire"
 )
 
 var (
 	noSniff = []string{"nosniff"}
 	hsts    = []string{"max-age=31536000"}
 )
+
+// observe gives each request an id, counts it, writes one line at its end, and
+// answers 500 for what nobody has caught.
+func (d *Doors) observe(h http.Handler, from remote) http.Handler {
+	access := d.AccessLog
+	if access == nil {
+		access = d.Logger
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		id := requestID(r)
+		header := w.Header()
+		header["X-Request-Id"] = []string{id}
+		header["X-Content-Type-Options"] = noSniff
+		if r.TLS != nil {
+			header["Strict-Transport-Security"] = hsts
+		}
+		note := &note{ResponseWriter: w}
+		r = r.WithContext(withNote(r.Context(), note))
+		defer func() {
+			if p := recover(); p != nil && p != http.ErrAbortHandler {
+				d.Logger.Error("a request ended in a panic", "request_id", id, "panic", p, "stack", stack())
+				if note.status == 0 {
+					wire.WriteError(note, http.StatusInternalServerError, "An internal server error occurred", "")
+				}
+			}
+			took := time.Since(start)
+			if d.Metrics != nil {
+				d.Metrics.requests.observe(r.Pattern, r.Method, note.status, took)
+			}
+			logRequest(access, r, note, from, id, took)
+		}()
+		h.ServeHTTP(note, r)
+	})
+}
 
 // A note gathers what the line about a request says.
 type note struct {
@@ -61,7 +99,7 @@ func logRequest(log *slog.Logger, r *http.Request, n *note, from remote, id stri
 	if !log.Enabled(r.Context(), slog.LevelInfo) {
 		return
 	}
-	log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+	attributes := [9]slog.Attr{
 		slog.String("method", r.Method),
 		slog.String("path", r.URL.EscapedPath()),
 		slog.Int("status", n.status),
@@ -70,7 +108,42 @@ func logRequest(log *slog.Logger, r *http.Request, n *note, from remote, id stri
 		slog.String("ip", from.ip(r)),
 		slog.String("caller", n.caller),
 		slog.String("request_id", id),
-	)
+	}
+	line := attributes[:8]
+	if trace := traceID(r); trace != "" {
+		line = append(line, slog.String("trace_id", trace))
+	}
+	log.LogAttrs(r.Context(), slog.LevelInfo, "request", line...)
+}
+
+// traceID is the trace that a request belongs to, by its traceparent (W3C Trace
+// Context 3.2); "" when there is none, or one that must be passed over.
+func traceID(r *http.Request) string {
+	values := r.Header["Traceparent"]
+	if len(values) != 1 {
+		return ""
+	}
+	const length = len("00-") + 32 + len("-") + 16 + len("-00")
+	t := values[0]
+	if len(t) < length || len(t) > length && (t[:2] == "00" || t[length] != '-') {
+		return ""
+	}
+	version, trace, parent, flags := t[:2], t[3:35], t[36:52], t[53:55]
+	if t[2] != '-' || t[35] != '-' || t[52] != '-' || version == "ff" ||
+		!isLowerHex(version) || !isLowerHex(trace) || !isLowerHex(parent) || !isLowerHex(flags) ||
+		strings.Trim(trace, "0") == "" || strings.Trim(parent, "0") == "" {
+		return ""
+	}
+	return trace
+}
+
+func isLowerHex(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !('0' <= c && c <= '9' || 'a' <= c && c <= 'f') {
+			return false
+		}
+	}
+	return true
 }
 
 // requestID takes the id that a request comes with, if it is a sane one.

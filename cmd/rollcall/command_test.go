@@ -100,6 +100,7 @@ func TestMistakesExitWith2AndSayWhatToDo(t *testing.T) {
 		{"a login page that is none", "", []string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--tls-listen", "off", "--login-url", "login"}, "login_url"},
 		{"a network database that is not there", "", []string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--tls-listen", "off", "--asn-database", filepath.Join(dir, "none.mmdb")}, "asn_database: reading the network database"},
 		{"a network database that is none", "", []string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--tls-listen", "off", "--asn-database", "command_test.go"}, "invalid MaxMind DB"},
+		{"profiles that nobody could ask for", "", []string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--tls-listen", "off", "--telemetry-listen", "off", "--pprof"}, "pprof without a telemetry_listen"},
 		{"no keys to mint with", "", []string{"token", "--data", filepath.Join(dir, "none"), "--scope", "read:sessions"}, "there are no keys"},
 		{"a client of a bad name", "", []string{"client", "new", "--id", "a b", "--scope", "read:sessions"}, "an id has 1 to 64 characters"},
 		{"nobody to revoke", "", []string{"sessions", "revoke"}, "name a session's id"},

@@ -62,6 +62,9 @@ func demo(ctx context.Context, out io.Writer, cfg *config, once bool) (err error
 			cfg.values[name] = freeOr(out, cfg.text(name))
 		}
 	}
+	if cfg.sources["telemetry_listen"] == "default" {
+		cfg.values["telemetry_listen"] = "off"
+	}
 	cfg.values["log_level"] = "warn"
 	secret, hash := oauth.NewClientSecret()
 	parsed, err := oauth.ParseSecretHash(hash)
