@@ -32,6 +32,8 @@ func newDemo() *cobra.Command {
 user with thousands, over https with a local CA and over http; call the listing of
 the published API, print the answer and lines to copy, and go on serving until a
 signal says stop. Without --data everything is gone then.`,
+		Example: `  rollcall demo
+  rollcall demo --once`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(c.Flags(), os.Environ())
