@@ -33,16 +33,21 @@ func TestACountAsksAboutEverySessionWithItsUserAndNoOther(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// A user without a row is asked about with an empty one.
+	alone := rollcall.Session{ID: "session-alone-01", UserID: "c", CreatedAt: at, ExpiresAt: at.Add(time.Hour)}
+	if err := s.Commit(t.Context(), rollcall.Change{UserID: "c", Sessions: []rollcall.PutSession{{Session: alone}}}); err != nil {
+		t.Fatal(err)
+	}
 	asked := map[string]bool{}
 	n, err := s.CountSessions(t.Context(), func(session *rollcall.Session, user *rollcall.User) bool {
-		if session.UserID != user.ID || users[user.Generation] != user.ID {
+		if session.UserID != user.ID || user.ID != "c" && users[user.Generation] != user.ID {
 			t.Errorf("session %s of %q is asked about with user %q of generation %d", session.ID, session.UserID, user.ID, user.Generation)
 		}
 		asked[session.ID] = true
 		return user.ID != "b"
 	})
-	if err != nil || n != 6 || len(asked) != 8 {
-		t.Errorf("%d counted of %d asked about, %v; want 6 of 8", n, len(asked), err)
+	if err != nil || n != 7 || len(asked) != 9 {
+		t.Errorf("%d counted of %d asked about, %v; want 7 of 9", n, len(asked), err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
