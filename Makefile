@@ -39,6 +39,7 @@ test-go: ## Run the tests of all packages with the race detector
 test-e2e: build ## Run the published clients against the real binary, and proxies in front of it
 	scripts/proxies
 	cd e2e && npm ci --loglevel=error && npm test && npm run test:proxies
+	GO=$(GO) e2e/asn/run
 
 .PHONY: test-proxies
 test-proxies: build ## Run the snippets of docs/proxies in nginx, Caddy and HAProxy, with a browser
@@ -76,4 +77,4 @@ fmt: ## Format the code
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf bin e2e/node_modules e2e/python/.venv
+	rm -rf bin e2e/node_modules e2e/asn/node_modules e2e/python/.venv

@@ -15,6 +15,8 @@ type cache struct {
 	pages  pageCache
 
 	everybody atomic.Pointer[rememberedEverybody]
+
+	hits, misses atomic.Uint64
 }
 
 // A cacheState is everything whose parts refer to each other by number. When the
@@ -50,6 +52,16 @@ func (c *cache) reset() {
 }
 
 func (s *cacheState) user(hash uint64) *userShard { return &s.users[hash>>58] }
+
+// counted counts a look, found or not.
+func (c *cache) counted(known bool) bool {
+	if known {
+		c.hits.Add(1)
+	} else {
+		c.misses.Add(1)
+	}
+	return known
+}
 
 // session puts the remembered session with the id into out. known is false when
 // nothing good is remembered.

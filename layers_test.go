@@ -24,6 +24,7 @@ var layers = map[string][]string{
 	"store/storetest": {
 		".", "store/memory",
 	},
+	"network":    {},
 	"management": {".", "internal/wire"},
 	"api":        {".", "internal/wire"},
 	"gate":       {".", "internal/wire"},
@@ -32,9 +33,10 @@ var layers = map[string][]string{
 		".", "internal/wire", "management", "api", "gate", "oauth",
 	},
 	"cmd/rollcall": {
-		".", "internal/wire", "oauth", "server", "store/memory", "store/pebble",
+		".", "internal/wire", "network", "oauth", "server", "store/memory", "store/pebble",
 	},
-	"bench": {".", "store/pebble"},
+	"bench":   {".", "store/pebble"},
+	"e2e/asn": {},
 }
 
 func TestEachLayerImportsOnlyWhatLiesBelowIt(t *testing.T) {

@@ -52,6 +52,7 @@ func (m *Manager) EncodedList(ctx context.Context, q ListQuery, encode func(List
 	if m.cache != nil && q.From == "" {
 		var body []byte
 		if r, body = m.cache.reading(q, now); body != nil {
+			m.cache.counted(true)
 			return body, nil
 		}
 	}

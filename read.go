@@ -96,7 +96,7 @@ func (m *Manager) remembered(ctx context.Context, id string) (s Session, u User,
 	if m.cache == nil {
 		return m.stored(ctx, id)
 	}
-	if m.cache.session(id, &s, &u) {
+	if m.cache.counted(m.cache.session(id, &s, &u)) {
 		return s, u, nil
 	}
 	if s, u, err = m.stored(ctx, id); err != nil || !s.EndedAt.IsZero() {
@@ -150,7 +150,7 @@ func (m *Manager) pages(ctx context.Context, userID string) (pageReader, error) 
 		return m.storedPages(userID), nil
 	}
 	u, sessions, known := m.cache.sessions(userID)
-	if !known {
+	if !m.cache.counted(known) {
 		if !m.cache.worthFilling(userID) {
 			return m.storedPages(userID), nil
 		}

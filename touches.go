@@ -98,3 +98,15 @@ func (p *pendingTouches) flush(ctx context.Context, store Store) error {
 	}
 	return err
 }
+
+// len is how many touches wait to be written.
+func (p *pendingTouches) len() int {
+	n := 0
+	for i := range p.shards {
+		sh := &p.shards[i]
+		sh.mu.RLock()
+		n += len(sh.pending) + len(sh.written)
+		sh.mu.RUnlock()
+	}
+	return n
+}

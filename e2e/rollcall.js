@@ -62,7 +62,7 @@ export async function startServer(settings, { caFile, variables } = {}) {
   // JSON is YAML.
   writeFileSync(config, JSON.stringify(settings), { mode: 0o600 });
   const server = spawn(binary, [
-    "serve", "--config", config, "--data", join(directory, "data"), "--log-format", "json",
+    "serve", "--config", config, "--data", join(directory, "data"), "--log-format", "json", "--telemetry-listen", "off",
     "--listen", `127.0.0.1:${httpPort}`, "--tls-listen", `127.0.0.1:${tlsPort}`,
   ], { stdio: ["ignore", "ignore", "pipe"], env: environment(variables) });
   let log = "";

@@ -89,6 +89,7 @@ func (e *endpoint) authenticate(w http.ResponseWriter, r *http.Request, t tokenR
 	}
 	now := e.issuer.clock()
 	if wait := e.attempts.wait(key, now); wait > 0 {
+		e.issuer.counts.LimitedAttempts.Add(1)
 		seconds := max(1, int((wait+time.Second-1)/time.Second))
 		h := w.Header()
 		h.Set("Retry-After", strconv.Itoa(seconds))
@@ -99,6 +100,7 @@ func (e *endpoint) authenticate(w http.ResponseWriter, r *http.Request, t tokenR
 	}
 	if !client.accepts(t.clientSecret) {
 		e.attempts.failed(key, now)
+		e.issuer.counts.FailedAttempts.Add(1)
 		return nil, &refusal{status: http.StatusUnauthorized, code: "access_denied", description: "Unauthorized"}
 	}
 	return client, nil

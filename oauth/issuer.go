@@ -61,6 +61,8 @@ type Issuer struct {
 
 	mu       sync.RWMutex
 	verified map[[32]byte]verified
+
+	counts Counts
 }
 
 // NewIssuer returns an Issuer, or what is wrong with its options.

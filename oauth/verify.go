@@ -43,6 +43,14 @@ type verified struct {
 // Verify returns the caller whose bearer token a request carries, with the scopes
 // that are both the token's and, still, the client's; or why it is refused.
 func (i *Issuer) Verify(r *http.Request) (rollcall.Caller, *Refusal) {
+	caller, refusal := i.identify(r)
+	if refusal != nil && refusal != ErrMissing {
+		i.counts.Refused.Add(1)
+	}
+	return caller, refusal
+}
+
+func (i *Issuer) identify(r *http.Request) (rollcall.Caller, *Refusal) {
 	values := r.Header["Authorization"]
 	if len(values) == 0 {
 		return rollcall.Caller{}, ErrMissing
@@ -62,12 +70,14 @@ func (i *Issuer) Verify(r *http.Request) (rollcall.Caller, *Refusal) {
 	known, ok := i.verified[sum]
 	i.mu.RUnlock()
 	if ok && now.Before(known.until) {
+		i.counts.Remembered.Add(1)
 		return known.caller, nil
 	}
 	v, refusal := i.verify(text, now)
 	if refusal != nil {
 		return rollcall.Caller{}, refusal
 	}
+	i.counts.Verified.Add(1)
 	i.remember(sum, v, now)
 	return v.caller, nil
 }

@@ -39,6 +39,12 @@ type Doors struct {
 	// been sent; nil when the engine has no copies to make.
 	Backup func(ctx context.Context) (dir string, err error)
 	Logger *slog.Logger
+	// AccessLog takes the line about each request; nil is Logger.
+	AccessLog *slog.Logger
+	// Metrics count what is served; nil counts nothing.
+	Metrics *Metrics
+	// Profiling serves pprof on the telemetry listener.
+	Profiling bool
 
 	draining atomic.Bool
 }
@@ -69,12 +75,15 @@ func (d *Doors) Handler() http.Handler {
 		path := r.URL.EscapedPath()
 		switch h, ok := exact[path]; {
 		case ok:
+			r.Pattern = path
 			h.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/api/v2/"):
 			published.ServeHTTP(w, r)
 		case strings.HasPrefix(path, gate.EnvoyPrefix+"/"):
+			r.Pattern = gate.EnvoyPrefix + "/"
 			checks.Envoy(w, r)
 		case path == "/v1/backup":
+			r.Pattern = path
 			backup.ServeHTTP(w, r)
 		case strings.HasPrefix(path, "/v1/"):
 			own.ServeHTTP(w, r)
@@ -82,7 +91,7 @@ func (d *Doors) Handler() http.Handler {
 			wire.NotFound(w, r)
 		}
 	}
-	return observe(http.HandlerFunc(route), from, d.Logger)
+	return d.observe(http.HandlerFunc(route), from)
 }
 
 // authenticator verifies bearer tokens and answers refusals as published (wire.md
@@ -95,7 +104,7 @@ func (d *Doors) authenticator(from remote) wire.Authenticate {
 			origin := rollcall.NewOrigin(from.ip(r), r.UserAgent())
 			caller.IP, caller.UserAgent = origin.IP, origin.UserAgent
 			caller.CorrelationID = correlationID(r)
-			noteCaller(r, caller.ID)
+			noteCaller(w, caller.ID)
 			return caller, true
 		case oauth.ErrMalformed:
 			wire.WriteError(w, http.StatusBadRequest, refusal.Message, "Bearer")
@@ -128,30 +137,4 @@ func (d *Doors) readyz(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	wire.WriteJSON(w, http.StatusOK, []byte(`{"status":"ready"}`))
-}
-
-// observe gives each request an id, writes one line at its end, and answers 500
-// for what nobody has caught.
-func observe(h http.Handler, from remote, log *slog.Logger) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		id := requestID(r)
-		header := w.Header()
-		header["X-Request-Id"] = []string{id}
-		header["X-Content-Type-Options"] = noSniff
-		if r.TLS != nil {
-			header["Strict-Transport-Security"] = hsts
-		}
-		note := &note{ResponseWriter: w}
-		defer func() {
-			if p := recover(); p != nil && p != http.ErrAbortHandler {
-				log.Error("a request ended in a panic", "request_id", id, "panic", p, "stack", stack())
-				if note.status == 0 {
-					wire.WriteError(note, http.StatusInternalServerError, "An internal server error occurred", "")
-				}
-			}
-			logRequest(log, r, note, from, id, time.Since(start))
-		}()
-		h.ServeHTTP(note, r.WithContext(withNote(r.Context(), note)))
-	})
 }

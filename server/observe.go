@@ -1,13 +1,17 @@
 package server
 
 import (
-	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
+	"sync/atomic"
 	"time"
+
+	"github.com/rollcall-id/rollcall/internal/wire"
 )
 
 var (
@@ -15,12 +19,46 @@ var (
 	hsts    = []string{"max-age=31536000"}
 )
 
+// observe gives each request an id, counts it, writes one line at its end, and
+// answers 500 for what nobody has caught.
+func (d *Doors) observe(h http.Handler, from remote) http.Handler {
+	access := d.AccessLog
+	if access == nil {
+		access = d.Logger
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		note := &note{ResponseWriter: w, id: [1]string{requestID(r)}}
+		header := w.Header()
+		header["X-Request-Id"] = note.id[:]
+		header["X-Content-Type-Options"] = noSniff
+		if r.TLS != nil {
+			header["Strict-Transport-Security"] = hsts
+		}
+		defer func() {
+			if p := recover(); p != nil && p != http.ErrAbortHandler {
+				d.Logger.Error("a request ended in a panic", "request_id", note.id[0], "panic", p, "stack", stack())
+				if note.status == 0 {
+					wire.WriteError(note, http.StatusInternalServerError, "An internal server error occurred", "")
+				}
+			}
+			took := time.Since(start)
+			if d.Metrics != nil {
+				d.Metrics.requests.observe(r.Pattern, r.Method, note.status, took)
+			}
+			logRequest(access, r, note, from, took)
+		}()
+		h.ServeHTTP(note, r)
+	})
+}
+
 // A note gathers what the line about a request says.
 type note struct {
 	http.ResponseWriter
 	status int
 	bytes  int
 	caller string
+	id     [1]string // as a header has it
 }
 
 // WriteHeader notes the status.
@@ -42,26 +80,21 @@ func (n *note) Write(b []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (n *note) Unwrap() http.ResponseWriter { return n.ResponseWriter }
 
-type noteKey struct{}
-
-func withNote(ctx context.Context, n *note) context.Context {
-	return context.WithValue(ctx, noteKey{}, n)
-}
-
-// noteCaller puts the caller on the request's line.
-func noteCaller(r *http.Request, id string) {
-	if n, ok := r.Context().Value(noteKey{}).(*note); ok {
+// noteCaller puts the caller on the request's line. A context would carry it as
+// well, at the cost of a copy of each request.
+func noteCaller(w http.ResponseWriter, id string) {
+	if n, ok := w.(*note); ok {
 		n.caller = id
 	}
 }
 
 // logRequest writes the line. Queries may hold what is nobody's business, so
 // they are left out.
-func logRequest(log *slog.Logger, r *http.Request, n *note, from remote, id string, took time.Duration) {
+func logRequest(log *slog.Logger, r *http.Request, n *note, from remote, took time.Duration) {
 	if !log.Enabled(r.Context(), slog.LevelInfo) {
 		return
 	}
-	log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+	attributes := [9]slog.Attr{
 		slog.String("method", r.Method),
 		slog.String("path", r.URL.EscapedPath()),
 		slog.Int("status", n.status),
@@ -69,8 +102,43 @@ func logRequest(log *slog.Logger, r *http.Request, n *note, from remote, id stri
 		slog.Duration("took", took),
 		slog.String("ip", from.ip(r)),
 		slog.String("caller", n.caller),
-		slog.String("request_id", id),
-	)
+		slog.String("request_id", n.id[0]),
+	}
+	line := attributes[:8]
+	if trace := traceID(r); trace != "" {
+		line = append(line, slog.String("trace_id", trace))
+	}
+	log.LogAttrs(r.Context(), slog.LevelInfo, "request", line...)
+}
+
+// traceID is the trace that a request belongs to, by its traceparent (W3C Trace
+// Context 3.2); "" when there is none, or one that must be passed over.
+func traceID(r *http.Request) string {
+	values := r.Header["Traceparent"]
+	if len(values) != 1 {
+		return ""
+	}
+	const length = len("00-") + 32 + len("-") + 16 + len("-00")
+	t := values[0]
+	if len(t) < length || len(t) > length && (t[:2] == "00" || t[length] != '-') {
+		return ""
+	}
+	version, trace, parent, flags := t[:2], t[3:35], t[36:52], t[53:55]
+	if t[2] != '-' || t[35] != '-' || t[52] != '-' || version == "ff" ||
+		!isLowerHex(version) || !isLowerHex(trace) || !isLowerHex(parent) || !isLowerHex(flags) ||
+		strings.Trim(trace, "0") == "" || strings.Trim(parent, "0") == "" {
+		return ""
+	}
+	return trace
+}
+
+func isLowerHex(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !('0' <= c && c <= '9' || 'a' <= c && c <= 'f') {
+			return false
+		}
+	}
+	return true
 }
 
 // requestID takes the id that a request comes with, if it is a sane one.
@@ -79,10 +147,17 @@ func requestID(r *http.Request) string {
 	if len(id) > 0 && len(id) <= 64 && isToken(id) {
 		return id
 	}
+	// Unique, and no secret: so part of it is random once, and part is counted.
 	var b [12]byte
-	rand.Read(b[:])
+	copy(b[:8], processID[:])
+	binary.BigEndian.PutUint32(b[8:], requests.Add(1))
 	return hex.EncodeToString(b[:])
 }
+
+var (
+	processID = func() (b [8]byte) { rand.Read(b[:]); return b }()
+	requests  atomic.Uint32
+)
 
 func isToken(s string) bool {
 	for i := range len(s) {

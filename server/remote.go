@@ -38,6 +38,9 @@ func (m remote) ip(r *http.Request) string {
 		return ""
 	}
 	addr := peer.Addr().Unmap().WithZone("")
+	if len(m.trusted) == 0 {
+		return addr.String()
+	}
 	hops := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
 	for i := len(hops) - 1; i >= 0 && m.trusts(addr); i-- {
 		hop := strings.TrimSpace(hops[i])

@@ -32,6 +32,8 @@ const (
 type Listeners struct {
 	HTTP net.Listener
 	TLS  net.Listener
+	// Telemetry serves health, metrics and, if asked for, pprof over plain http.
+	Telemetry net.Listener
 }
 
 // ListenOptions say where to listen, and what makes it safe.
@@ -99,7 +101,7 @@ func isLoopback(address string) bool {
 // Close closes the sockets. It is for listeners that Serve was not given.
 func (l Listeners) Close() error {
 	var err error
-	for _, listener := range []net.Listener{l.HTTP, l.TLS} {
+	for _, listener := range []net.Listener{l.HTTP, l.TLS, l.Telemetry} {
 		if listener != nil {
 			err = errors.Join(err, listener.Close())
 		}
@@ -148,9 +150,14 @@ func Serve(ctx context.Context, l Listeners, d *Doors, drain time.Duration) erro
 		})
 		d.Logger.Info("listening", "address", listener.Addr().String(), "tls", listener == l.TLS)
 	}
+	stopTelemetry := d.serveTelemetry(l.Telemetry)
+	defer stopTelemetry()
 	var manager sync.WaitGroup
 	var managerErr error
 	manager.Go(func() { managerErr = d.Manager.Run(loops) })
+	if d.Metrics != nil {
+		manager.Go(func() { d.Metrics.live.run(loops, d.Manager, d.Logger) })
+	}
 
 	<-failed.Done()
 	d.draining.Store(true)

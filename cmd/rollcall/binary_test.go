@@ -62,7 +62,7 @@ type process struct {
 // serveOn starts a server on a data directory and waits until it is ready.
 func serveOn(t *testing.T, data string, args ...string) *process {
 	t.Helper()
-	args = append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0", "--log-format", "json"}, args...)
+	args = append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0", "--telemetry-listen", "off", "--log-format", "json"}, args...)
 	p := &process{t: t, cmd: exec.Command(binary, args...), data: data, done: make(chan struct{})}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {

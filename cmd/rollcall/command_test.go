@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -80,6 +81,12 @@ func TestMistakesExitWith2AndSayWhatToDo(t *testing.T) {
 		{"unknown command", "", []string{"sreve"}, "sreve"},
 		{"unknown flag", "", []string{"serve", "--lisen", "x"}, "--lisen"},
 		{"an argument too many", "", []string{"serve", "x"}, "x"},
+		{"a flag that is missing", "", []string{"token"}, `required flag(s) "scope" not set`},
+		{"an unknown subcommand", "", []string{"sessions", "lst"}, "lst"},
+		{"an unknown shell", "", []string{"completion", "dash"}, "dash"},
+		{"help about nothing", "", []string{"help", "sreve"}, "sreve"},
+		{"the manual of nothing", "", []string{"man", "sreve"}, "sreve"},
+		{"the manual of a command and more", "", []string{"man", "sessions", "lst"}, "sessions lst"},
 		{"bad value in a flag", "", []string{"serve", "--drain-delay", "x"}, "drain-delay"},
 		{"bad choice in a flag", "", []string{"serve", "--store", "x"}, "--store: store: must be one of pebble, memory"},
 		{"unknown key in the file", "lisen: x\n", []string{"config", "check"}, `there is no key "lisen"`},
@@ -98,6 +105,9 @@ func TestMistakesExitWith2AndSayWhatToDo(t *testing.T) {
 		{"origins without a login page", "", []string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--tls-listen", "off", "--return-origins", "https://a"}, "set login_url"},
 		{"an origin with a path", "", []string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--tls-listen", "off", "--login-url", "https://a/", "--return-origins", "https://a/b"}, "no origin"},
 		{"a login page that is none", "", []string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--tls-listen", "off", "--login-url", "login"}, "login_url"},
+		{"a network database that is not there", "", []string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--tls-listen", "off", "--asn-database", filepath.Join(dir, "none.mmdb")}, "asn_database: reading the network database"},
+		{"a network database that is none", "", []string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--tls-listen", "off", "--asn-database", "command_test.go"}, "invalid MaxMind DB"},
+		{"profiles that nobody could ask for", "", []string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--tls-listen", "off", "--telemetry-listen", "off", "--pprof"}, "pprof without a telemetry_listen"},
 		{"no keys to mint with", "", []string{"token", "--data", filepath.Join(dir, "none"), "--scope", "read:sessions"}, "there are no keys"},
 		{"a client of a bad name", "", []string{"client", "new", "--id", "a b", "--scope", "read:sessions"}, "an id has 1 to 64 characters"},
 		{"nobody to revoke", "", []string{"sessions", "revoke"}, "name a session's id"},
@@ -190,5 +200,72 @@ func TestVersionAndClientAnswerInJSONToo(t *testing.T) {
 	}
 	if out, _, code := run(t, "--help"); code != 0 || !strings.Contains(out, "rollcall demo") {
 		t.Errorf("help: exit %d\n%s", code, out)
+	}
+}
+
+// commands are those of the program, without the library's own.
+func commands(c *cobra.Command) (all []*cobra.Command) {
+	for _, sub := range c.Commands() {
+		if sub.Name() != "completion" && sub.Name() != "help" {
+			all = append(append(all, sub), commands(sub)...)
+		}
+	}
+	return all
+}
+
+func TestEveryCommandIsExplainedOnStdoutWithAnExample(t *testing.T) {
+	for _, c := range commands(newRoot()) {
+		args := strings.Fields(c.CommandPath())[1:]
+		out, errs, code := run(t, append(args, "--help")...)
+		if code != 0 || errs != "" || !strings.Contains(out, "Usage:") {
+			t.Errorf("%v --help: exit %d, stderr %q", args, code, errs)
+		}
+		if !c.HasSubCommands() && !strings.Contains(out, "Examples:\n  ") {
+			t.Errorf("%v --help has no example", args)
+		}
+	}
+}
+
+func TestEveryCommandHasAManualPageThatIsTheSameEachTime(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "man1")
+	for range 2 {
+		if _, errs, code := run(t, "man", "--dir", dir); code != 0 {
+			t.Fatalf("exit %d: %s", code, errs)
+		}
+	}
+	for _, c := range commands(newRoot()) {
+		args := strings.Fields(c.CommandPath())
+		file, err := os.ReadFile(filepath.Join(dir, strings.Join(args, "-")+".1"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		page, errs, code := run(t, append([]string{"man"}, args[1:]...)...)
+		if code != 0 || !strings.HasPrefix(page, ".nh\n.TH ") || !strings.Contains(page, c.Short[:10]) {
+			t.Errorf("man %v: exit %d %s\n%.200s", args, code, errs, page)
+		}
+		if diff := cmp.Diff(string(file), page); diff != "" {
+			t.Errorf("man %v is another page than in the directory (-directory +printed):\n%s", args, diff)
+		}
+	}
+}
+
+func TestShellsAreHelpedToComplete(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if out, errs, code := run(t, "completion", shell); code != 0 || !strings.Contains(out, "rollcall") || errs != "" {
+			t.Errorf("%s: exit %d %s", shell, code, errs)
+		}
+	}
+	if out, _, code := run(t, "__complete", "sessions", ""); code != 0 || !strings.Contains(out, "revoke\t") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+}
+
+// TestNoOutputIsColoured is what NO_COLOR and TERM=dumb ask for, at all times.
+func TestNoOutputIsColoured(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"version"}, {"config", "print"}, {"sreve"}} {
+		if out, errs, _ := run(t, args...); strings.Contains(out+errs, "\x1b") {
+			t.Errorf("%v: %q %q", args, out, errs)
+		}
 	}
 }

@@ -32,6 +32,8 @@ func newDemo() *cobra.Command {
 user with thousands, over https with a local CA and over http; call the listing of
 the published API, print the answer and lines to copy, and go on serving until a
 signal says stop. Without --data everything is gone then.`,
+		Example: `  rollcall demo
+  rollcall demo --once`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(c.Flags(), os.Environ())
@@ -61,6 +63,9 @@ func demo(ctx context.Context, out io.Writer, cfg *config, once bool) (err error
 		if cfg.sources[name] == "default" {
 			cfg.values[name] = freeOr(out, cfg.text(name))
 		}
+	}
+	if cfg.sources["telemetry_listen"] == "default" {
+		cfg.values["telemetry_listen"] = "off"
 	}
 	cfg.values["log_level"] = "warn"
 	secret, hash := oauth.NewClientSecret()

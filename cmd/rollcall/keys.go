@@ -36,6 +36,7 @@ func keys() []key {
 		{name: "public_url", value: []string{}, help: "origin at which clients reach the server, such as https://sessions.example.com; repeatable; default: the https listener as localhost and 127.0.0.1"},
 		{name: "behind_proxy", value: false, help: "a proxy in front speaks TLS: plain http may listen off loopback"},
 		{name: "trusted_proxies", value: []string{}, help: "addresses and networks whose X-Forwarded-For is believed; repeatable"},
+		{name: "asn_database", value: "", help: "file that says which network (ASN) an address belongs to, in MaxMind's format (.mmdb), read anew when it changes; without one networks are not shown"},
 		{name: "cookie_domain", value: "", help: "domain to share the session cookie with; without one it stays with the host"},
 		{name: "login_url", value: "", help: "where /check/login sends browsers that are not signed in; needs return_origins for them to come back"},
 		{name: "return_origins", value: []string{}, help: "origins such as https://app.example.com that a browser may be sent back to; repeatable"},
@@ -52,8 +53,11 @@ func keys() []key {
 		{name: "min_free_disk", value: pebble.DefaultMinFree, help: "free disk space in bytes below which changes are refused and checks go on"},
 		{name: "max_connections", value: 10000, help: "open connections per listener; 0 sets no limit"},
 		{name: "drain_delay", value: time.Duration(0), help: "how long to serve on after a stop was asked for, not ready, so that load balancers notice"},
+		{name: "telemetry_listen", value: "127.0.0.1:9480", help: `address for health, metrics and pprof over plain http, "off" for none; whoever reaches it may ask`},
+		{name: "pprof", value: false, help: "profiles under /debug/pprof on the telemetry address"},
+		{name: "access_log", value: true, help: "a line for each request; without it warnings and errors are still logged"},
 		{name: "log_format", value: "auto", help: "json, text, or auto: text on a terminal", check: oneOf("json", "text", "auto")},
-		{name: "log_level", value: "info", help: "debug, info, warn or error; a line a request is info", check: oneOf("debug", "info", "warn", "error")},
+		{name: "log_level", value: "info", help: "debug, info, warn or error; the line for a request is info", check: oneOf("debug", "info", "warn", "error")},
 	}
 }
 

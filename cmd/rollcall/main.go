@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -66,20 +67,45 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage(fmt.Errorf("%w (see %s --help)", err, c.CommandPath()))
 	})
-	root.AddCommand(newServe(), newDemo(), newSessions(), newToken(), newClient(), newBackup(), newConfig(), newHealthcheck(), newVersion())
+	root.AddCommand(newServe(), newDemo(), newSessions(), newToken(), newClient(), newBackup(), newConfig(), newHealthcheck(), newVersion(), newMan())
+	addCompletion(root)
 	wrapArgs(root)
 	return root
 }
 
-// wrapArgs makes wrong arguments of any command a usage error.
-func wrapArgs(c *cobra.Command) {
-	if check := c.Args; check != nil {
-		c.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return usage(fmt.Errorf("%w (see %s --help)", err, c.CommandPath()))
+// addCompletion adds the library's commands for completion and help, and makes
+// their mistakes those of all others.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "completion":
+			c.Args, c.RunE = cobra.NoArgs, func(c *cobra.Command, _ []string) error { return c.Help() }
+		case "help":
+			c.Args = func(_ *cobra.Command, args []string) error {
+				if _, rest, err := root.Find(args); err != nil || len(rest) > 0 {
+					return fmt.Errorf("there is no command %q", strings.Join(args, " "))
+				}
+				return nil
 			}
-			return nil
 		}
+	}
+}
+
+// wrapArgs makes wrong arguments of any command, and flags that are missing, a
+// usage error.
+func wrapArgs(c *cobra.Command) {
+	check := c.Args
+	c.Args = func(c *cobra.Command, args []string) error {
+		err := c.ValidateRequiredFlags()
+		if err == nil && check != nil {
+			err = check(c, args)
+		}
+		if err != nil {
+			return usage(fmt.Errorf("%w (see %s --help)", err, c.CommandPath()))
+		}
+		return nil
 	}
 	for _, sub := range c.Commands() {
 		wrapArgs(sub)

@@ -129,7 +129,9 @@ func newHealthcheck() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Ask the server whether it is ready; exit 0 when it is",
-		Args:  cobra.NoArgs,
+		Example: `  rollcall healthcheck --data /var/lib/rollcall
+  rollcall healthcheck --url https://sessions.example.com`,
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			r, err := newRemote(c)
 			if err != nil {

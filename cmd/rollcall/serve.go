@@ -5,11 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,6 +72,7 @@ func serve(ctx context.Context, cfg *config, log *slog.Logger, ready func(contex
 			done <- err
 		}()
 	}
+	defer r.runLoops(context.WithoutCancel(ctx))()
 	served := server.Serve(ctx, r.listeners, r.doors, cfg.duration("drain_delay"))
 	cancel()
 	return errors.Join(served, <-done)
@@ -84,6 +87,19 @@ type running struct {
 	store     rollcall.Store
 	listeners server.Listeners
 	doors     *server.Doors
+	metrics   *server.Metrics // nil when nobody can ask for them
+	// loops run beside the server until it ends.
+	loops []func(context.Context)
+}
+
+// runLoops starts what runs beside the server, and returns what ends it.
+func (r *running) runLoops(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var loops sync.WaitGroup
+	for _, run := range r.loops {
+		loops.Go(func() { run(ctx) })
+	}
+	return func() { cancel(); loops.Wait() }
 }
 
 // start puts a server together, up to open sockets. What fails leaves nothing
@@ -106,11 +122,14 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	if r.keys, err = oauth.OpenKeys(keyDir(cfg)); err != nil {
 		return nil, err
 	}
-	options, err := listenOptions(cfg)
+	listening, err := listenOptions(cfg)
 	if err != nil {
 		return nil, usage(err)
 	}
-	if r.listeners, err = server.Listen(options); err != nil {
+	if r.listeners, err = server.Listen(listening); err != nil {
+		return nil, usage(err)
+	}
+	if err = r.openTelemetry(log); err != nil {
 		return nil, usage(err)
 	}
 	if r.issuer, err = newIssuer(cfg, r.keys, r.listeners.URLs(), log); err != nil {
@@ -124,7 +143,11 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	if err = own.write(cfg); err != nil {
 		return nil, err
 	}
-	if r.manager, err = rollcall.New(r.store, managerOptions(cfg, r.keys, log)); err != nil {
+	options := managerOptions(cfg, r.keys, log)
+	if options.Networks, err = r.openNetworks(log); err != nil {
+		return nil, usage(err)
+	}
+	if r.manager, err = rollcall.New(r.measured(r.store), options); err != nil {
 		return nil, usage(err)
 	}
 	login, err := loginURL(cfg)
@@ -135,6 +158,7 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 		Manager: r.manager, Issuer: r.issuer, Keys: r.keys, Cookie: wire.NewCookie(cfg.text("cookie_domain")),
 		TrustedProxies: trusted, Backup: backups(r.store, cfg), Logger: log,
 		LoginURL: login, ReturnOrigins: cfg.list("return_origins"), EndingAge: cfg.duration("ending_max_age"),
+		AccessLog: r.accessLog(log), Metrics: r.metrics, Profiling: cfg.flag("pprof"),
 	}
 	return r, nil
 }
@@ -233,12 +257,17 @@ func managerOptions(cfg *config, keys *oauth.Keys, log *slog.Logger) rollcall.Op
 func newLogger(cfg *config) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(cfg.text("log_level"))) // the table has checked it
+	return loggerOn(os.Stderr, cfg, level)
+}
+
+// loggerOn writes to w, in the form that is configured.
+func loggerOn(w io.Writer, cfg *config, level slog.Level) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level}
 	format := cfg.text("log_format")
 	if format == "text" || format == "auto" && isTerminal(os.Stderr) {
-		return slog.New(slog.NewTextHandler(os.Stderr, o))
+		return slog.New(slog.NewTextHandler(w, o))
 	}
-	return slog.New(slog.NewJSONHandler(os.Stderr, o))
+	return slog.New(slog.NewJSONHandler(w, o))
 }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

@@ -175,7 +175,9 @@ func newSessionsShow() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show ID",
 		Short: "Show a session",
-		Args:  cobra.ExactArgs(1),
+		Example: `  rollcall sessions show zTvxpeBMGZwAMRAwyy6PUoSBXCo3gZCe
+  rollcall sessions show zTvxpeBMGZwAMRAwyy6PUoSBXCo3gZCe --json`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := newRemote(c, rollcall.ScopeReadSessions)
 			if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -23,7 +24,9 @@ func newConfig() *cobra.Command {
 	show := &cobra.Command{
 		Use:   "print",
 		Short: "Print every setting and where it comes from",
-		Args:  cobra.NoArgs,
+		Example: `  rollcall config print --config /etc/rollcall.yaml
+  ROLLCALL_LISTEN=off rollcall config print --json`,
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(c.Flags(), os.Environ())
 			if err != nil {
@@ -33,9 +36,10 @@ func newConfig() *cobra.Command {
 		},
 	}
 	check := &cobra.Command{
-		Use:   "check",
-		Short: "Check the configuration as serve would, and start nothing",
-		Args:  cobra.NoArgs,
+		Use:     "check",
+		Short:   "Check the configuration, and start nothing",
+		Example: `  rollcall config check --config /etc/rollcall.yaml`,
+		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(c.Flags(), os.Environ())
 			if err != nil {
@@ -45,6 +49,12 @@ func newConfig() *cobra.Command {
 				return usage(err)
 			}
 			if _, err := server.ParseProxies(cfg.list("trusted_proxies")); err != nil {
+				return usage(err)
+			}
+			if _, err := loginURL(cfg); err != nil {
+				return usage(err)
+			}
+			if _, err := (&running{cfg: cfg}).openNetworks(slog.New(slog.DiscardHandler)); err != nil {
 				return usage(err)
 			}
 			fmt.Fprintln(c.OutOrStdout(), "The configuration is good.")

@@ -14,9 +14,10 @@ var version, commit, date = "dev", "", ""
 func newVersion() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "version",
-		Short: "Print version, commit, date and the Go version",
-		Args:  cobra.NoArgs,
+		Use:     "version",
+		Short:   "Print version, commit, date and the Go version",
+		Example: `  rollcall version --json`,
+		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if asJSON {
 				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]string{"version": version, "commit": commit, "date": date, "go": runtime.Version()})

@@ -1,0 +1,75 @@
+package server
+
+import (
+	"runtime"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/oauth"
+)
+
+// Metrics are what a server counts and times, in Prometheus form. Labels hold no
+// secrets and nothing about users, and what they can be is bounded. Its methods may
+// be called at once from many goroutines.
+type Metrics struct {
+	registry *prometheus.Registry
+	requests requestMetrics
+	store    storeMetrics
+	live     liveCount
+	sweep    sweepMetrics
+}
+
+// NewMetrics returns metrics of a program of this version and commit.
+func NewMetrics(version, commit string) *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry()}
+	m.requests.init()
+	m.store.init()
+	m.sweep.init()
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "rollcall_build_info", Help: "Always 1; the labels say what runs.",
+	}, []string{"version", "commit", "go"})
+	build.WithLabelValues(version, commit, runtime.Version()).Set(1)
+	m.registry.MustRegister(
+		build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		m.requests.total, m.requests.seconds, m.store.seconds, m.store.failures, m.store.conflicts,
+		m.sweep.removed, m.sweep.refiled, m.sweep.events, m.sweep.last, &m.live,
+	)
+	return m
+}
+
+// Register adds what somebody else measures.
+func (m *Metrics) Register(c prometheus.Collector) { m.registry.MustRegister(c) }
+
+// Counter adds a number that somebody else counts and that only grows; labels may
+// be nil.
+func (m *Metrics) Counter(name, help string, labels map[string]string, read func() uint64) {
+	m.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels}, func() float64 { return float64(read()) }))
+}
+
+// watchCache adds the numbers of the Manager's cache.
+func (m *Metrics) watchCache(manager *rollcall.Manager) {
+	const name, help = "rollcall_cache_lookups_total", "Looks for a session, a user's sessions or a page in memory, by whether it was there."
+	m.Counter(name, help, map[string]string{"result": "hit"}, func() uint64 { hits, _ := manager.CacheLookups(); return hits })
+	m.Counter(name, help, map[string]string{"result": "miss"}, func() uint64 { _, misses := manager.CacheLookups(); return misses })
+}
+
+// watch adds the numbers that the Manager and the Issuer keep of themselves.
+func (m *Metrics) watch(manager *rollcall.Manager, issuer *oauth.Issuer) {
+	m.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "rollcall_touches_pending", Help: "Uses of sessions that are recorded and not yet written, one per session.",
+	}, func() float64 { return float64(manager.PendingTouches()) }))
+	if manager.Caches() {
+		m.watchCache(manager)
+	}
+	counts := issuer.Counts()
+	const verifications = "rollcall_token_verifications_total"
+	const help = "Management tokens that requests came with: verified by their signature, remembered from an earlier verification, or refused."
+	for result, n := range map[string]*atomic.Uint64{"verified": &counts.Verified, "remembered": &counts.Remembered, "refused": &counts.Refused} {
+		m.Counter(verifications, help, map[string]string{"result": result}, n.Load)
+	}
+	m.Counter("rollcall_token_attempts_failed_total", "Requests to /oauth/token with a client or a secret that is not known.", nil, counts.FailedAttempts.Load)
+	m.Counter("rollcall_token_attempts_limited_total", "Requests to /oauth/token that were turned away after too many failures.", nil, counts.LimitedAttempts.Load)
+}

@@ -1,0 +1,299 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/wire"
+	"github.com/rollcall-id/rollcall/store/memory"
+)
+
+func TestRequestsAreCountedByRouteMethodAndStatus(t *testing.T) {
+	m := NewMetrics("1", "c")
+	for _, r := range []struct {
+		pattern, method string
+		status          int
+	}{
+		{"/check", "GET", 200},
+		{"/check", "GET", 200},
+		{"/check", "GET", 401},
+		{"GET /api/v2/sessions/{id}", "GET", 404},
+		{"GET /api/v2/sessions/{id}", "HEAD", 200},
+		{"DELETE /api/v2/sessions/{id}", "DELETE", 202},
+		{"", "GET", 404},
+		{"/", "BREW", 404},
+		{"", "X", 404},
+		{"/check", "GET", 0},
+	} {
+		m.requests.observe(r.pattern, r.method, r.status, time.Millisecond)
+	}
+	want := `# HELP rollcall_http_requests_total Requests answered, by route, method and status.
+# TYPE rollcall_http_requests_total counter
+rollcall_http_requests_total{code="200",method="GET",route="/check"} 3
+rollcall_http_requests_total{code="200",method="HEAD",route="/api/v2/sessions/{id}"} 1
+rollcall_http_requests_total{code="202",method="DELETE",route="/api/v2/sessions/{id}"} 1
+rollcall_http_requests_total{code="401",method="GET",route="/check"} 1
+rollcall_http_requests_total{code="404",method="GET",route="/api/v2/sessions/{id}"} 1
+rollcall_http_requests_total{code="404",method="GET",route="unknown"} 1
+rollcall_http_requests_total{code="404",method="other",route="unknown"} 2
+`
+	if err := testutil.CollectAndCompare(m.requests.total, strings.NewReader(want)); err != nil {
+		t.Error(err)
+	}
+	if n := testutil.CollectAndCount(m.requests.seconds); n != 3 {
+		t.Errorf("%d latency histograms, want one a route", n)
+	}
+}
+
+func TestCountingARequestMakesNothing(t *testing.T) {
+	m := NewMetrics("1", "c")
+	observe := func() { m.requests.observe("GET /api/v2/sessions/{id}", "GET", 200, time.Millisecond) }
+	observe()
+	if n := testing.AllocsPerRun(100, observe); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	s := m.Store(nothing{})
+	read := func() { _, _, _ = s.Session(context.Background(), "x") }
+	if n := testing.AllocsPerRun(100, read); n != 0 {
+		t.Errorf("%v allocations in a read", n)
+	}
+}
+
+// nothing is a store that does nothing, well or not.
+type nothing struct {
+	rollcall.Store
+	err error
+}
+
+func (n nothing) Session(context.Context, string) (rollcall.Session, rollcall.User, error) {
+	return rollcall.Session{}, rollcall.User{}, n.err
+}
+func (n nothing) Commit(context.Context, rollcall.Change) error { return n.err }
+
+func TestFailuresOfTheStoreAreCountedAndNoOthers(t *testing.T) {
+	m := NewMetrics("1", "c")
+	for _, err := range []error{nil, rollcall.ErrNoSession, rollcall.ErrConflict, context.Canceled, rollcall.ErrFull, errors.New("disk")} {
+		_ = m.Store(nothing{err: err}).Commit(context.Background(), rollcall.Change{})
+	}
+	if n := testutil.ToFloat64(m.store.failures.WithLabelValues("commit")); n != 2 {
+		t.Errorf("%v failures, want 2", n)
+	}
+	if n := testutil.ToFloat64(m.store.conflicts); n != 1 {
+		t.Errorf("%v conflicts, want 1", n)
+	}
+}
+
+func TestOneReadInSixteenIsTimed(t *testing.T) {
+	m := NewMetrics("1", "c")
+	s := m.Store(nothing{})
+	for range 16_000 {
+		_, _, _ = s.Session(context.Background(), "x")
+	}
+	text := exposed(t, m)
+	at := strings.Index(text, `rollcall_store_call_duration_seconds_count{call="session"} `)
+	if at < 0 {
+		t.Fatal(text)
+	}
+	var n int
+	for _, c := range strings.SplitN(text[at:], "\n", 2)[0][len(`rollcall_store_call_duration_seconds_count{call="session"} `):] {
+		n = n*10 + int(c-'0')
+	}
+	if n < 700 || n > 1300 {
+		t.Errorf("%d of 16000", n)
+	}
+}
+
+// exposed is what a scrape gets.
+func exposed(t *testing.T, m *Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	return w.Body.String()
+}
+
+func TestTheNumberOfLiveSessionsFollowsWhatHappens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMetrics("1", "c")
+		ctx, cancel := context.WithCancel(t.Context())
+		by := rollcall.Caller{}
+		store := m.Store(memory.New())
+		manager, err := rollcall.New(store, rollcall.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		create := func(user string) string {
+			s, _, err := manager.Create(ctx, by, rollcall.NewSession{UserID: user})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s.ID
+		}
+		for range 3 {
+			create("early")
+		}
+		expect := func(want int64, when string) {
+			t.Helper()
+			synctest.Wait()
+			if got := m.live.estimate(); got != want {
+				t.Errorf("%s: %d, want %d", when, got, want)
+			}
+		}
+		done := make(chan struct{})
+		go func() { defer close(done); m.live.run(ctx, manager, slog.New(slog.DiscardHandler)) }()
+		expect(3, "after the first count")
+		id := create("a")
+		keep := create("a")
+		create("a")
+		expect(6, "after three creations")
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		must(manager.End(ctx, by, id, rollcall.ReasonRevoked))
+		expect(5, "after an ending")
+		must(manager.EndOthers(ctx, by, "a", keep))
+		expect(4, "after ending the others")
+		must(manager.EndAll(ctx, by, "early", rollcall.ReasonRevoked))
+		expect(1, "after ending all of a user")
+		must(manager.EndEverybody(ctx, by))
+		expect(0, "after ending everybody's")
+		create("b")
+		expect(1, "after one more")
+		time.Sleep(recountInterval + time.Second)
+		expect(1, "after a count")
+		time.Sleep(30 * 24 * time.Hour)
+		expect(0, "when it has come to its own end")
+		cancel()
+		<-done
+	})
+}
+
+func TestAStoreThatCannotCountShowsNoNumberOfLiveSessions(t *testing.T) {
+	m := NewMetrics("1", "c")
+	manager, err := rollcall.New(m.Store(struct{ rollcall.Store }{memory.New()}), rollcall.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.live.run(t.Context(), manager, slog.New(slog.DiscardHandler)) // returns by itself
+	if strings.Contains(exposed(t, m), "rollcall_sessions_live") {
+		t.Error("there is a number")
+	}
+}
+
+func TestLooksInTheCacheAreCountedWhenThereIsOne(t *testing.T) {
+	ctx := t.Context()
+	manager, err := rollcall.New(memory.New(), rollcall.Options{CacheSize: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _, err := manager.Create(ctx, rollcall.Caller{}, rollcall.NewSession{UserID: "a", Methods: []rollcall.Method{{Name: "pwd"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := manager.Session(ctx, s.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := NewMetrics("1", "c")
+	m.watchCache(manager)
+	if text := exposed(t, m); !strings.Contains(text, `rollcall_cache_lookups_total{result="hit"} 2`) || !strings.Contains(text, `result="miss"} 1`) {
+		t.Error(text)
+	}
+	bare, err := rollcall.New(memory.New(), rollcall.Options{})
+	if err != nil || bare.Caches() {
+		t.Errorf("a cache that was not asked for: %v", err)
+	}
+}
+
+func TestTheTraceOfARequestIsReadStrictly(t *testing.T) {
+	const trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+	for header, want := range map[string]string{
+		"00-" + trace + "-" + parent + "-01":                   trace,
+		"cc-" + trace + "-" + parent + "-01":                   trace,
+		"cc-" + trace + "-" + parent + "-01-more":              trace,
+		"00-" + trace + "-" + parent + "-01-more":              "",
+		"cc-" + trace + "-" + parent + "-01more":               "",
+		"ff-" + trace + "-" + parent + "-01":                   "",
+		"00-" + strings.ToUpper(trace) + "-" + parent + "-01":  "",
+		"00-" + strings.Repeat("0", 32) + "-" + parent + "-01": "",
+		"00-" + trace + "-" + strings.Repeat("0", 16) + "-01":  "",
+		"00-" + trace + "-" + parent + "-0":                    "",
+		"00_" + trace + "-" + parent + "-01":                   "",
+		"00-" + trace[:31] + "\"-" + parent + "-01":            "",
+		"": "",
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("traceparent", header)
+		if got := traceID(r); got != want {
+			t.Errorf("%q: %q, want %q", header, got, want)
+		}
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header["Traceparent"] = slices.Repeat([]string{"00-" + trace + "-" + parent + "-01"}, 2)
+	if got := traceID(r); got != "" {
+		t.Errorf("two headers: %q", got)
+	}
+}
+
+// BenchmarkMetrics is what counting and timing adds to a check: a request and two
+// reads.
+func BenchmarkMetrics(b *testing.B) {
+	m := NewMetrics("1", "c")
+	plain, timed := rollcall.Store(nothing{}), m.Store(nothing{})
+	check := func(b *testing.B, s rollcall.Store, count bool) {
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				_, _, _ = s.Session(context.Background(), "x")
+				_, _, _ = s.Session(context.Background(), "x")
+				if count {
+					m.requests.observe("/check", "GET", 200, time.Millisecond)
+				}
+			}
+		})
+	}
+	b.Run("without", func(b *testing.B) { check(b, plain, false) })
+	b.Run("with", func(b *testing.B) { check(b, timed, true) })
+}
+
+// BenchmarkObserve is what stands around every request: its id, its counts, its
+// line.
+func BenchmarkObserve(b *testing.B) {
+	logger := slog.New(slog.NewJSONHandler(io.Discard, nil))
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Pattern = "/check"
+		wire.WriteJSON(w, http.StatusOK, nil)
+	})
+	for name, d := range map[string]*Doors{
+		"nothing": {Logger: logger, AccessLog: slog.New(slog.DiscardHandler)},
+		"metrics": {Logger: logger, AccessLog: slog.New(slog.DiscardHandler), Metrics: NewMetrics("1", "c")},
+		"line":    {Logger: logger},
+		"both":    {Logger: logger, Metrics: NewMetrics("1", "c")},
+	} {
+		h := d.observe(handler, remote{})
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/check", nil)
+			r.Header.Set("X-Request-Id", "abc")
+			for b.Loop() {
+				h.ServeHTTP(w, r)
+			}
+		})
+	}
+}
