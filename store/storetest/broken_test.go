@@ -84,8 +84,16 @@ var broken = []brokenEngine{
 		open: func(s *memory.Store) rollcall.Store { return freeIDs{s} },
 	},
 	{
+		name: "lets each of racing claims win", clauses: []string{"one of racing claims wins"},
+		open: func(s *memory.Store) rollcall.Store { return generousClaims{s} },
+	},
+	{
 		name: "lists ties in any order", clauses: []string{"sessions are listed newest first and then by id", "any sequence of operations gives what memory gives"},
 		open: func(s *memory.Store) rollcall.Store { return shuffledTies{s} },
+	},
+	{
+		name: "finds nothing after a row that is gone", clauses: []string{"a page holds when its row is gone and others come"},
+		open: func(s *memory.Store) rollcall.Store { return rowCursors{s} },
 	},
 	{
 		name: "does not find what has ended", clauses: []string{"ended sessions are found but not listed"},
@@ -103,17 +111,15 @@ var broken = []brokenEngine{
 		name: "lets an older touch win", clauses: []string{
 			"touches are monotonic and idempotent", "racing puts and touches lose nothing", "any sequence of operations gives what memory gives",
 		},
-		open: func(s *memory.Store) rollcall.Store { return lastTouchWins{s} },
+		open: lastTouchWins,
 	},
 	{
 		name: "lets a put take a touch back", clauses: []string{"a put keeps the later interaction", "racing puts and touches lose nothing"},
-		open: func(s *memory.Store) rollcall.Store {
-			return &putInteractions{Store: s, put: map[string]rollcall.Interaction{}}
-		},
+		open: putInteractions,
 	},
 	{
 		name: "touches what has ended", clauses: []string{"touches never bring a session back"},
-		open: func(s *memory.Store) rollcall.Store { return touchesEnded{s} },
+		open: touchesEnded,
 	},
 	{
 		name: "tells events backwards", clauses: []string{"events are read in order from a position", "a user's events are in the order of its commits"},
@@ -132,11 +138,15 @@ var broken = []brokenEngine{
 		open: func(s *memory.Store) rollcall.Store { return eventsFirst{s} },
 	},
 	{
+		name: "tells of a removal before it is made", clauses: []string{"an event is never seen before its act"},
+		open: func(s *memory.Store) rollcall.Store { return removalsFirst{s} },
+	},
+	{
 		name: "sweeps beyond the limit", clauses: []string{"a sweep removes what its verdicts say, in bites", "any sequence of operations gives what memory gives"},
 		open: func(s *memory.Store) rollcall.Store { return gluttonous{s} },
 	},
 	{
-		name: "says that there is no more", clauses: []string{"any sequence of operations gives what memory gives"},
+		name: "says that there is no more", clauses: []string{"a sweep removes what its verdicts say, in bites", "any sequence of operations gives what memory gives"},
 		open: func(s *memory.Store) rollcall.Store { return neverMore{s} },
 	},
 	{

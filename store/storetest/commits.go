@@ -22,7 +22,7 @@ func testRoundTrip(t *testing.T, h Harness) {
 	_, list, err := s.Sessions(background, "auth0|1", rollcall.Position{}, 10)
 	s.fails("Sessions", err, nil)
 	s.same("list", []rollcall.Session{want}, list)
-	s.same("event", newEvent("auth0|1", 1), s.events("")[0].Event)
+	s.same("event", newEvent("auth0|1", 1), s.event("", 0))
 
 	bare := rollcall.Session{ID: sessionID(2), UserID: "auth0|1", CreatedAt: time.UnixMilli(0).UTC(), ExpiresAt: time.UnixMilli(1).UTC(), Lifetimes: rollcall.Lifetimes{Absolute: math.MaxInt64}}
 	s.commit(rollcall.Change{UserID: "auth0|1", Sessions: []rollcall.PutSession{{Session: bare}}})

@@ -7,6 +7,16 @@ import (
 	"github.com/rollcall-id/rollcall"
 )
 
+// event returns the i-th event that follows a position.
+func (s subject) event(after string, i int) rollcall.Event {
+	s.t.Helper()
+	events := s.events(after)
+	if i >= len(events) {
+		s.t.Fatalf("%d events after position %q, want at least %d", len(events), after, i+1)
+	}
+	return events[i].Event
+}
+
 func testEvents(t *testing.T, h Harness) {
 	s := open(t, h)
 	s.same("before the first", 0, len(s.events("")))
@@ -31,7 +41,7 @@ func testEvents(t *testing.T, h Harness) {
 		t.Error("what is no position is accepted")
 	}
 	s.commit(rollcall.Change{Documents: []rollcall.PutDocument{{Name: "d"}}, Events: []rollcall.Event{newEvent("", 20)}})
-	s.same("the event of a document", newEvent("", 20), s.events(all[19].Position)[0].Event)
+	s.same("the event of a document", newEvent("", 20), s.event(all[19].Position, 0))
 }
 
 func testLateEvents(t *testing.T, h Harness) {
@@ -52,12 +62,15 @@ func testLateEvents(t *testing.T, h Harness) {
 	}()
 	<-entered
 	s.commit(rollcall.Change{UserID: "quick", Events: []rollcall.Event{newEvent("quick", 3)}})
-	seen := s.events("")
+	position := ""
+	for _, e := range s.events("") {
+		position = e.Position
+	}
 	s.same("while a commit is under way", []string{"evt-1"}, s.eventIDs())
 	close(release)
 	s.fails("the slow commit", <-done, nil)
 	var rest []string
-	for _, e := range s.events(seen[len(seen)-1].Position) {
+	for _, e := range s.events(position) {
 		rest = append(rest, e.Event.ID)
 	}
 	s.same("read on when it has ended", []string{"evt-2", "evt-3"}, rest)
@@ -69,6 +82,9 @@ func testSweepEvents(t *testing.T, h Harness) {
 		s.commit(rollcall.Change{UserID: "u", Events: []rollcall.Event{newEvent("u", i)}})
 	}
 	positions := s.events("")
+	if len(positions) != 10 {
+		t.Fatalf("%d events, want 10", len(positions))
+	}
 	bite := func(before time.Time, limit int) rollcall.Swept {
 		swept, err := s.Sweep(background, rollcall.Sweep{EventsBefore: before, Limit: limit, Decide: remove})
 		s.fails("Sweep", err, nil)
@@ -86,8 +102,7 @@ func testSweepEvents(t *testing.T, h Harness) {
 		s = subject{h.Reopen(t, s.Store), t}
 	}
 	s.commit(rollcall.Change{UserID: "u", Events: []rollcall.Event{newEvent("u", 10)}})
-	next := s.events(positions[9].Position)
-	s.same("read on after all were swept", 1, len(next))
-	s.same("the event", newEvent("u", 10), next[0].Event)
+	s.same("read on after all were swept", newEvent("u", 10), s.event(positions[9].Position, 0))
+	s.same("and nothing else", 1, len(s.events(positions[9].Position)))
 	s.fails("Close", s.Close(), nil)
 }

@@ -40,22 +40,26 @@ func (s subject) follow(until <-chan struct{}, see func(rollcall.Event)) {
 }
 
 // testEventOrder lets acts on few users race and follows the log meanwhile: each
-// user's events are in the order of the versions that their commits gave, and a
-// follower misses none.
+// user's events are in the order of the versions that their commits gave, and
+// neither who follows nor who comes late misses any.
 func testEventOrder(t *testing.T, h Harness) {
 	s := open(t, h)
 	const users, writers, acts = 3, 6, 25
 	done := make(chan struct{})
 	var all, following sync.WaitGroup
-	seen := map[string]int{}
-	following.Go(func() {
+	follow := func() {
+		seen := map[string]int{}
 		s.follow(done, func(e rollcall.Event) {
 			if seen[e.UserID]++; e.Count != seen[e.UserID] {
 				t.Errorf("%s: event %d follows event %d", e.UserID, e.Count, seen[e.UserID]-1)
 				seen[e.UserID] = e.Count
 			}
 		})
-	})
+		for u := range users {
+			s.same("the last event that was seen", writers*acts/users, seen[fmt.Sprintf("user-%d", u)])
+		}
+	}
+	following.Go(follow)
 	for w := range writers {
 		userID := fmt.Sprintf("user-%d", w%users)
 		all.Go(func() {
@@ -83,27 +87,34 @@ func testEventOrder(t *testing.T, h Harness) {
 	all.Wait()
 	close(done)
 	following.Wait()
-	for u := range users {
-		s.same("the events that the follower saw", writers*acts/users, seen[fmt.Sprintf("user-%d", u)])
-	}
+	follow()
 }
 
 // testEventAfterAct follows the log while sessions are created and swept: whoever
-// sees an event finds that its act has happened.
+// sees an event finds that its act has happened, and whoever reads on sees all.
 func testEventAfterAct(t *testing.T, h Harness) {
 	s := open(t, h)
 	const sessions = 60
-	phase := func(write func(), see func(rollcall.Event)) {
+	phase := func(told rollcall.EventType, write func(), see func(rollcall.Event)) {
 		done := make(chan struct{})
 		var following sync.WaitGroup
 		for range 2 {
-			following.Go(func() { s.follow(done, see) })
+			following.Go(func() {
+				seen := 0
+				s.follow(done, func(e rollcall.Event) {
+					if e.Type == told {
+						seen++
+						see(e)
+					}
+				})
+				s.same("the events of type "+string(told), sessions, seen)
+			})
 		}
 		write()
 		close(done)
 		following.Wait()
 	}
-	phase(func() {
+	phase(rollcall.SessionCreated, func() {
 		for i := range sessions {
 			s.commit(creation(s.user("u"), newSession("u", sessionID(i), t0.Add(time.Duration(i)*time.Millisecond)), newEvent("u", i)))
 		}
@@ -112,7 +123,7 @@ func testEventAfterAct(t *testing.T, h Harness) {
 			t.Errorf("the creation of %s is told of before it is made: %v", e.SessionID, err)
 		}
 	})
-	phase(func() {
+	phase(rollcall.SessionExpired, func() {
 		for more := true; more; {
 			swept, err := s.Sweep(background, rollcall.Sweep{SessionsBefore: t0.Add(9000 * time.Hour), Limit: 7, Decide: func(session rollcall.Session, _ rollcall.User) rollcall.Verdict {
 				e := newEvent("u", 1)
@@ -123,9 +134,6 @@ func testEventAfterAct(t *testing.T, h Harness) {
 			more = swept.More
 		}
 	}, func(e rollcall.Event) {
-		if e.Type != rollcall.SessionExpired {
-			return
-		}
 		if _, _, err := s.Session(background, e.SessionID); !errors.Is(err, rollcall.ErrNoSession) {
 			t.Errorf("the removal of %s is told of before it is made: %v", e.SessionID, err)
 		}

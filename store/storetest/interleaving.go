@@ -56,12 +56,21 @@ func testVerdict(t *testing.T, h Harness) {
 }
 
 // testRacingWrites lets puts and touches of one session race, and acts on one
-// document.
+// document. Touches are late now and then, and so are puts: what they carry was read
+// before a touch.
 func testRacingWrites(t *testing.T, h Harness) {
 	s := open(t, h)
 	s.create(newSession("u", sessionID(1), t0))
 	const writers, writes = 3, 30
-	last := t0.Add(writers * writes * time.Minute)
+	last := t0.Add(writers*writes*time.Minute + time.Second)
+	interaction := func(at time.Time) rollcall.Interaction {
+		return rollcall.Interaction{At: at, IdleExpiresAt: at.Add(time.Hour)}
+	}
+	touch := func(at time.Time) error {
+		late := rollcall.Touch{UserID: "u", SessionID: sessionID(1), Interaction: interaction(at.Add(-time.Millisecond))}
+		timely := rollcall.Touch{UserID: "u", SessionID: sessionID(1), Interaction: interaction(at)}
+		return s.Touch(background, []rollcall.Touch{timely, late})
+	}
 	retried := func(do func() error) {
 		for {
 			err := do()
@@ -78,23 +87,25 @@ func testRacingWrites(t *testing.T, h Harness) {
 	for w := range writers {
 		all.Go(func() {
 			for i := range writes {
-				at := t0.Add(time.Duration(writers*i+w+1) * time.Minute)
-				touch := rollcall.Touch{UserID: "u", SessionID: sessionID(1), Interaction: rollcall.Interaction{At: at, IdleExpiresAt: at.Add(time.Hour)}}
-				if err := s.Touch(background, []rollcall.Touch{touch}); err != nil {
+				if err := touch(t0.Add(time.Duration(writers*i+w+1) * time.Minute)); err != nil {
 					t.Errorf("Touch: %v", err)
 					return
 				}
 			}
 		})
 		all.Go(func() {
-			for range writes {
+			for i := range writes {
+				at := t0.Add(time.Duration(writers*i+w+1)*time.Minute + time.Second)
 				retried(func() error {
 					session, _, err := s.Session(background, sessionID(1))
-					if err != nil {
+					if err := errors.Join(err, touch(at)); err != nil {
 						return err
 					}
 					return s.Commit(background, rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: session, Replaces: session.Version}}})
 				})
+				if got, _, err := s.Session(background, sessionID(1)); err != nil || got.Last.At.Before(at) {
+					t.Errorf("after a put and a touch at %v: %v, %v", at, got.Last.At, err)
+				}
 			}
 		})
 		all.Go(func() {
@@ -112,7 +123,7 @@ func testRacingWrites(t *testing.T, h Harness) {
 	all.Wait()
 	got := s.session(sessionID(1))
 	s.same("every put counts", uint64(1+writers*writes), got.Version)
-	s.same("the latest touch stays", rollcall.Interaction{At: last, IdleExpiresAt: last.Add(time.Hour)}, got.Last)
+	s.same("the latest touch stays", interaction(last), got.Last)
 	d, err := s.Document(background, "d")
 	s.fails("Document", err, nil)
 	s.same("every act on the document counts", writers*writes, len(d.Body))

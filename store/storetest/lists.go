@@ -53,6 +53,9 @@ func (s subject) pages(userID string, limit int, between func(page int)) (ids []
 		if len(sessions) < limit {
 			return ids
 		}
+		if page == 1000 {
+			s.t.Fatal("the pages have no end")
+		}
 		if between != nil {
 			between(page)
 		}
@@ -67,6 +70,9 @@ func testPages(t *testing.T, h Harness) {
 		want = append([]string{sessionID(i)}, want...)
 	}
 	got := s.pages("u", 3, func(page int) {
+		if 3*page+2 >= len(want) {
+			t.Fatalf("page %d of %d sessions", page+1, len(want))
+		}
 		s.create(newSession("u", sessionID(100+page), t0.Add(time.Hour)))
 		last := s.session(want[3*page+2]) // the position that the next page begins after
 		s.commit(rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: last.Ended(t0, rollcall.ReasonRevoked), Replaces: last.Version}}})

@@ -21,16 +21,11 @@ func testSnapshot(t *testing.T, h Harness) {
 		UserID: "u", User: &rollcall.PutUser{User: rollcall.User{ID: "u"}},
 		Sessions: []rollcall.PutSession{{Session: a}, {Session: b}},
 	})
-	stop := make(chan struct{})
 	var readers sync.WaitGroup
+	defer readers.Wait()
 	for range 3 {
 		readers.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			for range 200 {
 				session, user, err := s.Session(background, a.ID)
 				if err != nil || session.Generation.User != user.Generation {
 					t.Errorf("Session: generation %d of user generation %d, %v", session.Generation.User, user.Generation, err)
@@ -44,15 +39,20 @@ func testSnapshot(t *testing.T, h Harness) {
 			}
 		})
 	}
-	for i := range uint64(200) {
+	done := make(chan struct{})
+	go func() { readers.Wait(); close(done) }()
+	for i := uint64(0); ; i++ {
+		select {
+		case <-done:
+			return
+		default:
+		}
 		a.Generation.User, b.Generation.User = i+1, i+1
 		s.commit(rollcall.Change{
 			UserID: "u", User: &rollcall.PutUser{User: rollcall.User{ID: "u", Generation: i + 1}, Replaces: i + 1},
 			Sessions: []rollcall.PutSession{{Session: a, Replaces: i + 1}, {Session: b, Replaces: i + 1}},
 		})
 	}
-	close(stop)
-	readers.Wait()
 }
 
 func testContention(t *testing.T, h Harness) {
@@ -64,7 +64,9 @@ func testContention(t *testing.T, h Harness) {
 			for i := range acts {
 				id := sessionID(1000*w + i)
 				for {
-					err := s.Commit(background, creation(s.user("u"), newSession("u", id, t0), newEvent("u", 1000*w+i)))
+					u := s.user("u")
+					u.Generation++ // what is put depends on what was read
+					err := s.Commit(background, creation(u, newSession("u", id, t0), newEvent("u", 1000*w+i)))
 					if err == nil {
 						break
 					}
@@ -78,7 +80,7 @@ func testContention(t *testing.T, h Harness) {
 		})
 	}
 	all.Wait()
-	s.same("the user's version", uint64(writers*acts), s.user("u").Version)
+	s.same("the user", rollcall.User{ID: "u", Version: writers * acts, Generation: writers * acts}, s.user("u"))
 	s.same("the sessions", writers*acts, len(s.list("u")))
 	s.same("the events", writers*acts, len(s.events("")))
 	for _, id := range s.list("u") {

@@ -20,7 +20,8 @@ const brokenVariable = "ROLLCALL_STORETEST_BROKEN"
 
 // TestTheSuiteFindsEngineThat holds engines that are broken in one way each to the
 // clause that forbids it. A test that fails cannot be had within a test that
-// passes, so each runs in a process of its own.
+// passes, so each runs in a process of its own. To panic, or to race within the
+// engine, is not to be found.
 func TestTheSuiteFindsEngineThat(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -32,10 +33,11 @@ func TestTheSuiteFindsEngineThat(t *testing.T) {
 				t.Parallel()
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
-				test := exec.CommandContext(ctx, self, "-test.run=^TestABrokenEngine$", "-rapid.nofailfile")
-				test.Env = append(os.Environ(), brokenVariable+"="+b.name+"|"+clause)
+				test := exec.CommandContext(ctx, self, "-test.run=^TestABrokenEngine$", "-rapid.nofailfile", "-rapid.shrinktime=0s")
+				test.Env = append(os.Environ(), brokenVariable+"="+b.name+"|"+clause, "GORACE=atexit_sleep_ms=0") // else a second each
 				out, err := test.CombinedOutput()
-				if err == nil || !strings.Contains(string(out), "--- FAIL: TestABrokenEngine") || strings.Contains(string(out), "panic:") {
+				says := func(text string) bool { return strings.Contains(string(out), text) }
+				if err == nil || !says("--- FAIL: TestABrokenEngine") || says("panic:") || says("DATA RACE") {
 					t.Errorf("the clause did not find it: %v\n%s", err, out)
 				}
 			})
@@ -66,19 +68,25 @@ func TestABrokenEngine(t *testing.T) {
 	clauses[i].Test(t, h)
 }
 
-func TestClausesThatBrokenEnginesNameExist(t *testing.T) {
-	names := map[string]bool{}
+func TestEachClauseHasAnEngineThatBreaksIt(t *testing.T) {
+	engines := map[string]int{}
 	for _, c := range Clauses() {
-		if names[c.Name] {
+		if _, twice := engines[c.Name]; twice {
 			t.Errorf("two clauses are called %q", c.Name)
 		}
-		names[c.Name] = true
+		engines[c.Name] = 0
 	}
 	for _, b := range broken {
 		for _, clause := range b.clauses {
-			if clause != wholeSuite && !names[clause] {
+			if _, ok := engines[clause]; !ok && clause != wholeSuite {
 				t.Errorf("engine that %s: no clause is called %q", b.name, clause)
 			}
+			engines[clause]++
+		}
+	}
+	for clause, n := range engines {
+		if n == 0 {
+			t.Errorf("no engine breaks %q", clause)
 		}
 	}
 }
