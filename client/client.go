@@ -150,7 +150,7 @@ func newHTTPClient(given *http.Client) *http.Client {
 func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 
 // Format hides what is secret, whatever the verb.
-func (c *Client) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "Rollcall at %s", c.base) }
+func (c Client) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "Rollcall at %s", c.base) }
 
 // LogValue hides what is secret.
-func (c *Client) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
+func (c Client) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }

@@ -65,7 +65,7 @@ func (m Me) All(ctx context.Context) iter.Seq2[MySession, error] {
 // End ends one of the user's sessions. Errors: ErrRefused; ErrInsufficient;
 // ErrNotFound, also when it is another user's; ErrUnavailable.
 func (m Me) End(ctx context.Context, id string) error {
-	_, err := m.do(ctx, call{op: "end own session", method: http.MethodDelete, path: "/v1/me/sessions/" + url.PathEscape(id)})
+	err := m.act(ctx, call{op: "end own session", method: http.MethodDelete, path: "/v1/me/sessions/" + url.PathEscape(id)})
 	e, ok := errors.AsType[*Error](err)
 	if ok && e.repeated && (e.kind == ErrNotFound || e.kind == ErrRefused && id == m.token.ID) {
 		return nil // see Revoke
@@ -76,8 +76,7 @@ func (m Me) End(ctx context.Context, id string) error {
 // EndOthers ends all of the user's sessions but the one that asks. Errors:
 // ErrRefused, ErrInsufficient, ErrUnavailable.
 func (m Me) EndOthers(ctx context.Context) error {
-	_, err := m.do(ctx, call{op: "end own other sessions", method: http.MethodPost, path: "/v1/me/sessions/end-others"})
-	return err
+	return m.act(ctx, call{op: "end own other sessions", method: http.MethodPost, path: "/v1/me/sessions/end-others"})
 }
 
 // SignOut ends the session that asks, and returns the Set-Cookie value that makes a
@@ -94,6 +93,14 @@ func (m Me) SignOut(ctx context.Context) (SetCookie, error) {
 	}
 	err = a.read(op, &said)
 	return SetCookie(said.SetCookie), err
+}
+
+func (m Me) act(ctx context.Context, k call) error {
+	a, err := m.do(ctx, k)
+	if err != nil {
+		return err
+	}
+	return a.read(k.op, &struct{}{})
 }
 
 // do makes a call with the session's token in the header, where no page elsewhere

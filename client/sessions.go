@@ -118,14 +118,13 @@ func (c *Client) UpdateMetadata(ctx context.Context, id string, metadata map[str
 // nothing accepts the session any more, and so it is with every ending. Scope
 // delete:sessions.
 func (c *Client) Delete(ctx context.Context, id string) error {
-	_, err := c.do(ctx, call{op: "delete session", method: http.MethodDelete, path: session(id), managed: true})
-	return err
+	return c.act(ctx, call{op: "delete session", method: http.MethodDelete, path: session(id), managed: true})
 }
 
 // Revoke ends a session and what was issued with it. Scope delete:sessions. Errors:
 // ErrNotFound, ErrUnavailable.
 func (c *Client) Revoke(ctx context.Context, id string) error {
-	_, err := c.do(ctx, call{op: "revoke session", method: http.MethodPost, path: session(id) + "/revoke", managed: true})
+	err := c.act(ctx, call{op: "revoke session", method: http.MethodPost, path: session(id) + "/revoke", managed: true})
 	if e, ok := errors.AsType[*Error](err); ok && e.repeated && e.kind == ErrNotFound {
 		return nil // what is over may have been ended by the try whose answer was lost
 	}
@@ -135,14 +134,12 @@ func (c *Client) Revoke(ctx context.Context, id string) error {
 // DeleteAll ends all sessions of a user, by the published call. Scope
 // delete:sessions.
 func (c *Client) DeleteAll(ctx context.Context, userID string) error {
-	_, err := c.do(ctx, call{op: "delete a user's sessions", method: http.MethodDelete, path: userSessions("/api/v2/users/", userID), managed: true})
-	return err
+	return c.act(ctx, call{op: "delete a user's sessions", method: http.MethodDelete, path: userSessions("/api/v2/users/", userID), managed: true})
 }
 
 // EndAll ends all sessions of a user. Scope delete:sessions.
 func (c *Client) EndAll(ctx context.Context, userID string) error {
-	_, err := c.do(ctx, call{op: "end a user's sessions", method: http.MethodPost, path: userSessions("/v1/users/", userID) + "/end", managed: true})
-	return err
+	return c.act(ctx, call{op: "end a user's sessions", method: http.MethodPost, path: userSessions("/v1/users/", userID) + "/end", managed: true})
 }
 
 // EndOthers ends all sessions of a user but one. Scope delete:sessions. Errors:
@@ -151,21 +148,28 @@ func (c *Client) EndOthers(ctx context.Context, userID, keepID string) error {
 	body := struct {
 		Except string `json:"except"`
 	}{keepID}
-	_, err := c.do(ctx, call{op: "end a user's other sessions", method: http.MethodPost, path: userSessions("/v1/users/", userID) + "/end", body: body, managed: true})
-	return err
+	return c.act(ctx, call{op: "end a user's other sessions", method: http.MethodPost, path: userSessions("/v1/users/", userID) + "/end", body: body, managed: true})
 }
 
 // EndEverybody ends all sessions of all users. Scope end:everybody.
 func (c *Client) EndEverybody(ctx context.Context) error {
-	_, err := c.do(ctx, call{op: "end everybody's sessions", method: http.MethodPost, path: "/v1/sessions/end-everybody", managed: true})
-	return err
+	return c.act(ctx, call{op: "end everybody's sessions", method: http.MethodPost, path: "/v1/sessions/end-everybody", managed: true})
 }
 
 // EndByToken ends the session of a token (RFC 7009); that the token is not good is
 // no error. Scope delete:sessions.
 func (c *Client) EndByToken(ctx context.Context, token string) error {
-	_, err := c.do(ctx, call{op: "revoke a token", method: http.MethodPost, path: "/v1/revoke", form: url.Values{"token": {token}}, managed: true})
-	return err
+	return c.act(ctx, call{op: "revoke a token", method: http.MethodPost, path: "/v1/revoke", form: url.Values{"token": {token}}, managed: true})
+}
+
+// act makes a call that answers an empty object. Anything else is no word of the
+// server's that it was done.
+func (c *Client) act(ctx context.Context, k call) error {
+	a, err := c.do(ctx, k)
+	if err != nil {
+		return err
+	}
+	return a.read(k.op, &struct{}{})
 }
 
 // get makes a call that reads.
