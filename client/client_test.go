@@ -565,3 +565,7 @@ func TestACertificateThatNobodyVouchesForIsNotTriedAgain(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func copyBounded(w io.Writer, r io.Reader) (int64, error) {
+	return io.Copy(w, io.LimitReader(r, 1<<20))
+}
