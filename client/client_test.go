@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -554,15 +556,23 @@ func TestACallEndsWithItsContextAndItsTimeout(t *testing.T) {
 }
 
 func TestACertificateThatNobodyVouchesForIsNotTriedAgain(t *testing.T) {
-	srv := rollcalltest.New(t)
+	var connections atomic.Int64
+	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
 	c, err := client.New(client.Options{BaseURL: srv.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.CloseIdleConnections()
 	token := rollcall.Token{ID: rollcall.NewSessionID()}
-	if _, err := c.Check(t.Context(), token.Reveal(), rollcall.Use{}); err == nil || !strings.Contains(err.Error(), "certificate") {
-		t.Errorf("%v", err)
+	if _, err := c.Check(t.Context(), token.Reveal(), rollcall.Use{}); err == nil || !strings.Contains(err.Error(), "certificate") || connections.Load() != 1 {
+		t.Errorf("%v after %d connections", err, connections.Load())
 	}
 }
 
