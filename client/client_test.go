@@ -78,11 +78,15 @@ func TestASessionIsReadAsItWasMade(t *testing.T) {
 }
 
 func TestAllPagesToTheEndAndStopsWhenAsked(t *testing.T) {
-	c := rollcalltest.New(t).Client
+	srv := rollcalltest.New(t)
+	c := srv.Client
 	const n = 103
 	want := map[string]bool{}
 	var last client.SignedIn
-	for range n {
+	for i := range n {
+		if i == n-1 {
+			srv.Advance(time.Second) // so that the last one is the newest
+		}
 		last = create(t, c, client.NewSession{})
 		want[last.Session.ID] = true
 	}
@@ -449,8 +453,20 @@ func TestAnEndingWhoseAnswerWasLostIsNotTakenForAFailure(t *testing.T) {
 	}
 }
 
+func TestAnAuthenticationThatIsNotEnoughIsNoFaultOfTheManagementToken(t *testing.T) {
+	s := script(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = io.WriteString(w, `{"statusCode":401,"error":"Unauthorized","message":"as scripted","errorCode":"insufficient_user_authentication"}`)
+	})
+	_, err := s.client(t, client.Options{}).Introspect(t.Context(), "rcs_x", rollcall.Requirement{Levels: []string{"aal2"}})
+	if !errors.Is(err, client.ErrInsufficient) || s.requests.Load() != 1 || s.tokens.Load() != 1 {
+		t.Errorf("%v after %d requests with %d tokens", err, s.requests.Load(), s.tokens.Load())
+	}
+}
+
 func TestMalformedAndHugeAnswersAreErrors(t *testing.T) {
 	huge := func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, aSession) // what follows is all that is wrong with it
 		block := []byte(strings.Repeat(" ", 1<<20))
 		for range 20 {
 			if _, err := w.Write(block); err != nil {
