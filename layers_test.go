@@ -32,6 +32,10 @@ var layers = map[string][]string{
 	"server": {
 		".", "internal/wire", "management", "api", "gate", "oauth",
 	},
+	"client":            {"."},
+	"rollcalltest":      {".", "client", "internal/wire", "oauth", "server", "store/memory"},
+	"examples/webapp":   {"client"},
+	"examples/embedded": {".", "store/pebble"},
 	"cmd/rollcall": {
 		".", "internal/wire", "network", "oauth", "server", "store/memory", "store/pebble",
 	},

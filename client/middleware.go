@@ -1,0 +1,222 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/rollcall-id/rollcall"
+)
+
+// MiddlewareOptions configure a [Middleware]. The zero value of each field has a
+// meaning.
+type MiddlewareOptions struct {
+	// Application is the id under which this application joins the sessions that it is
+	// used with; "" joins none.
+	Application string
+	// CookieDomain is the server's cookie_domain.
+	CookieDomain string
+	// LoginURL is where people are sent who ask for a page and are not signed in, or
+	// not well enough: a path of this application or an address elsewhere; "" sends
+	// nobody.
+	LoginURL string
+	// ReturnParameter is the login URL's parameter that says where to go back to; "" is
+	// return_to.
+	ReturnParameter string
+	// Origin is this application's own, such as https://app.example.com. A login URL
+	// elsewhere needs it, since the Host header is anybody's to set.
+	Origin string
+	// TrustedProxies are those in front of this application whose X-Forwarded-For is
+	// believed.
+	TrustedProxies []netip.Prefix
+	// Timeout bounds a check; 0 is 3 seconds.
+	Timeout time.Duration
+	// CrossOrigin decides which requests of browsers may change something; nil takes
+	// those from the same origin alone.
+	CrossOrigin *http.CrossOriginProtection
+	// Logger is told when the server cannot say who is signed in; nil discards it.
+	Logger *slog.Logger
+}
+
+const (
+	defaultReturnParameter = "return_to"
+	defaultCheckTimeout    = 3 * time.Second
+)
+
+// A Middleware asks the server about the session of each request and lets those pass
+// that are good. It may serve many requests at once.
+//
+// The token comes as the gate takes it: as a bearer token with Rollcall's prefix, or
+// else in the cookie. A cookie that is there twice is none, since nobody can tell
+// which is the browser's own. When the server cannot say, the answer is 503: nobody
+// passes for somebody, or for nobody, by an outage.
+//
+// A request that may change something and carries its token in a cookie must come
+// from the same origin, else it is answered 403 (see net/http's
+// CrossOriginProtection).
+//
+// The server sees this application as a proxy: its address must be among the
+// server's trusted_proxies for the users' addresses to be believed.
+type Middleware struct {
+	client *Client
+	o      MiddlewareOptions
+	cookie string
+	login  *url.URL
+}
+
+// NewMiddleware returns a Middleware, or what is wrong with its options.
+func NewMiddleware(c *Client, o MiddlewareOptions) (*Middleware, error) {
+	if o.ReturnParameter == "" {
+		o.ReturnParameter = defaultReturnParameter
+	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultCheckTimeout
+	}
+	if o.CrossOrigin == nil {
+		o.CrossOrigin = http.NewCrossOriginProtection()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	m := &Middleware{client: c, o: o, cookie: "__Host-rollcall"}
+	if o.CookieDomain != "" {
+		m.cookie = "__Secure-rollcall"
+	}
+	if err := rollcall.CheckClientID(o.Application); err != nil {
+		return nil, fmt.Errorf("client: Application: %w", err)
+	}
+	if o.Origin != "" && !isOrigin(o.Origin) {
+		return nil, fmt.Errorf("client: Origin is one such as https://app.example.com, not %q", o.Origin)
+	}
+	if err := m.readLoginURL(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *Middleware) readLoginURL() error {
+	if m.o.LoginURL == "" {
+		return nil
+	}
+	u, err := url.Parse(m.o.LoginURL)
+	switch {
+	case err != nil:
+		return errors.New("client: LoginURL cannot be read")
+	case isLocal(m.o.LoginURL):
+	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
+		return fmt.Errorf("client: LoginURL is a path or an address such as https://login.example.com/, not %q", m.o.LoginURL)
+	case m.o.Origin == "":
+		return errors.New("client: a LoginURL elsewhere needs Origin, so that people find back")
+	}
+	m.login = u
+	return nil
+}
+
+func isOrigin(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.Scheme+"://"+u.Host == text
+}
+
+type identityKey struct{}
+
+// FromContext returns who is signed in, as the Middleware found out for the request
+// whose context this is.
+func FromContext(ctx context.Context) (Identity, bool) {
+	i, ok := ctx.Value(identityKey{}).(Identity)
+	return i, ok
+}
+
+// Load lets every request pass, with the session in the context when there is a good
+// one.
+func (m *Middleware) Load(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Cookie")
+		i, err := m.check(r, rollcall.Requirement{})
+		switch {
+		case err == nil:
+			serve(next, w, r, i)
+		case errors.Is(err, ErrRefused):
+			next.ServeHTTP(w, r)
+		default:
+			m.refuse(w, r, err, rollcall.Requirement{})
+		}
+	})
+}
+
+// Require lets only those pass who are signed in. The others are sent to the login
+// URL when they are on their way to a page, and answered 401 otherwise.
+func (m *Middleware) Require(next http.Handler) http.Handler {
+	return m.require(rollcall.Requirement{}, next)
+}
+
+func (m *Middleware) require(what rollcall.Requirement, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Cookie")
+		i, err := m.check(r, what)
+		if err != nil {
+			m.refuse(w, r, err, what)
+			return
+		}
+		serve(next, w, r, i)
+	})
+}
+
+// serve hands a request on with who is signed in. What is made for one user is kept by
+// no cache, unless the handler says otherwise.
+func serve(next http.Handler, w http.ResponseWriter, r *http.Request, i Identity) {
+	w.Header().Set("Cache-Control", "no-store")
+	next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), identityKey{}, i)))
+}
+
+// errCrossOrigin is met by requests that another origin's page has made.
+var errCrossOrigin = &Error{Op: "check", Status: http.StatusForbidden, Message: "the request comes from another origin"}
+
+// check asks the server about a request's session.
+func (m *Middleware) check(r *http.Request, require rollcall.Requirement) (Identity, error) {
+	token, fromCookie := m.token(r)
+	if token == "" {
+		return Identity{}, refused("check")
+	}
+	if fromCookie && m.o.CrossOrigin.Check(r) != nil {
+		return Identity{}, errCrossOrigin
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), m.o.Timeout)
+	defer cancel()
+	return m.client.Check(ctx, token, rollcall.Use{
+		IP: m.UserIP(r), UserAgent: r.UserAgent(), ClientID: m.o.Application, Require: require,
+	})
+}
+
+// token finds a request's token, "" when there is none to tell.
+func (m *Middleware) token(r *http.Request) (token string, fromCookie bool) {
+	found := 0
+	for _, value := range r.Header["Authorization"] {
+		scheme, credentials, _ := strings.Cut(value, " ")
+		if strings.EqualFold(scheme, "Bearer") && strings.HasPrefix(credentials, rollcall.TokenPrefix) {
+			token = credentials
+			found++
+		}
+	}
+	if found == 0 {
+		for _, c := range r.CookiesNamed(m.cookie) {
+			token, fromCookie = c.Value, true
+			found++
+		}
+	}
+	if found != 1 {
+		return "", false
+	}
+	return token, fromCookie
+}
+
+// Me returns the calls of a request's own session.
+func (m *Middleware) Me(r *http.Request) Me {
+	token, _ := m.token(r)
+	return m.client.Me(token)
+}
