@@ -151,6 +151,7 @@ func Serve(ctx context.Context, l Listeners, d *Doors, drain time.Duration) erro
 	var manager sync.WaitGroup
 	var managerErr error
 	manager.Go(func() { managerErr = d.Manager.Run(loops) })
+	manager.Go(func() { d.Issuer.Run(loops) })
 
 	<-failed.Done()
 	d.draining.Store(true)
