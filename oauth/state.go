@@ -26,26 +26,42 @@ type Callers struct {
 	Issuers []TrustedIssuer
 }
 
+// Check reports what is wrong with the declarations, if anything. It asks nobody.
+func (c Callers) Check() error {
+	seen := map[string]bool{}
+	for _, client := range c.Clients {
+		if err := client.Check(); err != nil {
+			return err
+		}
+		if seen[client.ID] {
+			return fmt.Errorf("client %s is declared twice", client.ID)
+		}
+		seen[client.ID] = true
+	}
+	clear(seen)
+	for _, t := range c.Issuers {
+		if err := t.Check(); err != nil {
+			return err
+		}
+		if seen[t.Issuer] {
+			return fmt.Errorf("issuer %s is declared twice", t.Issuer)
+		}
+		seen[t.Issuer] = true
+	}
+	return nil
+}
+
 // newState puts a state together. Remote keys that old has are kept, so that an
 // endpoint which is down at a reload takes no keys away.
 func (i *Issuer) newState(keys *keysNow, callers Callers, old *state) (*state, error) {
 	s := &state{keys: keys, clients: map[string]*Client{}, trusted: map[string]*trusted{}, verified: map[[32]byte]verified{}}
+	if err := callers.Check(); err != nil {
+		return nil, err
+	}
 	for _, c := range callers.Clients {
-		if err := c.Check(); err != nil {
-			return nil, err
-		}
-		if s.clients[c.ID] != nil {
-			return nil, fmt.Errorf("client %s is declared twice", c.ID)
-		}
 		s.clients[c.ID] = &c
 	}
 	for _, t := range callers.Issuers {
-		if err := t.Check(); err != nil {
-			return nil, err
-		}
-		if s.trusted[t.Issuer] != nil {
-			return nil, fmt.Errorf("issuer %s is declared twice", t.Issuer)
-		}
 		if slices.ContainsFunc(i.urls, func(u string) bool { return u+"/" == t.Issuer || u == t.Issuer }) {
 			return nil, fmt.Errorf("issuer %s is this server itself", t.Issuer)
 		}
