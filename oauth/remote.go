@@ -36,7 +36,7 @@ type remoteKeys struct {
 	mu       sync.Mutex
 	fetching chan struct{} // closed at the end of the fetch under way; nil when none is
 	tried    time.Time     // when the latest fetch began
-	problem  string        // of the latest fetch, so that it is logged once
+	failing  bool          // as of the latest fetch, so that it is logged once
 }
 
 func newRemoteKeys(t TrustedIssuer, clock func() time.Time, log *slog.Logger) *remoteKeys {
@@ -112,16 +112,16 @@ func (r *remoteKeys) fetch(ctx context.Context) (problem string) {
 	return ""
 }
 
-// note logs what has changed about the endpoint since the fetch before. The caller
-// holds mu.
+// note logs a problem when it begins, and its end. The caller holds mu.
 func (r *remoteKeys) note(problem string) {
 	known := len(*r.keys.Load())
-	switch {
-	case problem == r.problem:
-	case problem == "":
-		r.log.Info("the issuer's keys are good again", "keys", known)
-	default:
+	switch failing := problem != ""; {
+	case failing && r.failing:
+		r.log.Debug("the issuer's keys can still not all be fetched", "keys", known, "error", problem)
+	case failing:
 		r.log.Warn("the issuer's keys cannot all be fetched; those that are known go on being used", "keys", known, "error", problem)
+	case r.failing:
+		r.log.Info("the issuer's keys are good again", "keys", known)
 	}
-	r.problem = problem
+	r.failing = problem != ""
 }
