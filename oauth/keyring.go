@@ -29,7 +29,7 @@ const (
 )
 
 // maxSigningKeys bounds how many there may be.
-const maxSigningKeys = 100
+const maxSigningKeys = 32
 
 // A signingKey is one of our own.
 type signingKey struct {

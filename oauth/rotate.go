@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -37,6 +38,9 @@ func RotateKey(dir, alg string, now time.Time) (KeyInfo, error) {
 	ring, err := readKeyring(dir)
 	if err != nil {
 		return KeyInfo{}, err
+	}
+	if len(ring) >= maxSigningKeys {
+		return KeyInfo{}, fmt.Errorf("there are %d signing keys already: reload the server, so that the old ones come to their end", len(ring))
 	}
 	data, err := newSigningKey(alg)
 	if err != nil {
