@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,9 +29,24 @@ type keyDir struct {
 func newKeyDir(t *testing.T) *keyDir {
 	t.Helper()
 	d := &keyDir{t: t, path: filepath.Join(t.TempDir(), "keys"), now: time.Now().UTC().Truncate(time.Second)}
+	if err := os.Mkdir(d.path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(d.path, signingFile), firstKey(), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	d.open()
 	return d
 }
+
+// firstKey is made once: making an RSA key takes a while.
+var firstKey = sync.OnceValue(func() []byte {
+	data, err := newSigningKey("RS256")
+	if err != nil {
+		panic(err)
+	}
+	return data
+})
 
 func (d *keyDir) open() *Keys {
 	d.t.Helper()
