@@ -258,3 +258,38 @@ func TestKeySetsAtInternalAddressesAreRefusedWithoutConnecting(t *testing.T) {
 		t.Errorf("%d requests arrived", n)
 	}
 }
+
+func TestWhoComesDuringAFetchWaitsForItsKeys(t *testing.T) {
+	f := newRemoteFixture(t)
+	begun, release := make(chan struct{}), make(chan struct{})
+	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(begun)
+		<-release
+		_, _ = w.Write([]byte(keySetOf(t, f.signer.jwk())))
+	})
+	f.endpoint.answer.Store(&h)
+	keys := f.issuer.state.Load().trusted[otherIssuer].keys
+	found := make(chan bool, 20)
+	ask := func() { found <- keys.named(context.Background(), "one", "EdDSA") != nil }
+	go ask()
+	<-begun
+	for range cap(found) - 1 {
+		go ask()
+	}
+	given, cancel := context.WithCancel(context.Background())
+	cancel()
+	if keys.named(given, "one", "EdDSA") != nil {
+		t.Error("a key before it was fetched")
+	}
+	select {
+	case <-found:
+		t.Error("somebody did not wait")
+	case <-time.After(10 * time.Millisecond):
+	}
+	close(release)
+	for range cap(found) {
+		if !<-found {
+			t.Error("somebody got no key")
+		}
+	}
+}
