@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 )
 
+var protocols = []string{"h2", "http/1.1"}
+
 // A Certificate is what a TLS listener shows. It can be exchanged while
 // connections live: new ones see the new one.
 type Certificate struct {
@@ -27,7 +29,7 @@ func (c *Certificate) Set(cert tls.Certificate) { c.current.Store(&cert) }
 // Config returns what a listener needs. Set comes first.
 func (c *Certificate) Config() *tls.Config {
 	return &tls.Config{
-		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		MinVersion: tls.VersionTLS12, NextProtos: protocols,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil },
 	}
 }

@@ -27,28 +27,13 @@ const (
 // CAFile is where the local CA's certificate lies in a data directory.
 func CAFile(dataDir string) string { return filepath.Join(dataDir, "tls", "ca.pem") }
 
-// LoadTLS reads a certificate and its key.
-func LoadTLS(certFile, keyFile string) (*tls.Config, error) {
-	cert, err := ReadCertificate(certFile, keyFile)
-	if err != nil {
-		return nil, err
-	}
-	return tlsConfig(cert), nil
-}
-
-func tlsConfig(cert tls.Certificate) *tls.Config {
-	var c Certificate
-	c.Set(cert)
-	return c.Config()
-}
-
 // LocalTLS is what a listener needs to show LocalCertificate.
 func LocalTLS(dataDir string, now time.Time) (*tls.Config, error) {
 	cert, err := LocalCertificate(dataDir, now)
 	if err != nil {
 		return nil, err
 	}
-	return tlsConfig(cert), nil
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}, NextProtos: protocols}, nil
 }
 
 // LocalCertificate reads the local CA's leaf from the data directory, and makes CA

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -50,6 +51,10 @@ func (r *running) reload(log *slog.Logger) error {
 			waiting = append(waiting, k.name)
 			fresh.values[k.name] = r.cfg.values[k.name]
 		}
+	}
+	// What is safe to listen with was decided at the start.
+	if (fresh.text("tls_cert") == "") != (r.cfg.text("tls_cert") == "") {
+		return errors.New("tls_cert cannot be added or taken away while serving: start anew")
 	}
 	cert, err := certificate(fresh)
 	if err != nil {

@@ -149,6 +149,11 @@ func TestSIGHUPReloadsCallersKeysCertificateAndLogLevel(t *testing.T) {
 		t.Errorf("after an error: %d\n%s", p.list(token), p.logged())
 	}
 
+	if err := os.WriteFile(config, []byte(client(`"read:sessions"`)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.reload("cannot be added or taken away")
+
 	// Narrowed, with another certificate and another key.
 	cert, key, ca = localCertificate(t, filepath.Join(dir, "b"))
 	write(client(`"create:sessions"`))
