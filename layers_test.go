@@ -17,10 +17,11 @@ const module = "github.com/rollcall-id/rollcall"
 // says why. A package that is not listed here fails the test: adding one is a
 // decision.
 var layers = map[string][]string{
-	".":             {},
-	"internal/wire": {"."},
-	"store/memory":  {"."},
-	"store/pebble":  {"."},
+	".":                 {},
+	"internal/wire":     {"."},
+	"internal/outbound": {},
+	"store/memory":      {"."},
+	"store/pebble":      {"."},
 	"store/storetest": {
 		".", "store/memory",
 	},
@@ -28,7 +29,7 @@ var layers = map[string][]string{
 	"management": {".", "internal/wire"},
 	"api":        {".", "internal/wire"},
 	"gate":       {".", "internal/wire"},
-	"oauth":      {"."},
+	"oauth":      {".", "internal/outbound"},
 	"server": {
 		".", "internal/wire", "management", "api", "gate", "oauth",
 	},

@@ -22,7 +22,10 @@ type Client struct {
 	Name string
 	// SecretHashes are SHA-256 of its secrets; two while one is exchanged.
 	SecretHashes [][sha256.Size]byte
-	Scopes       []string
+	// Keys verify its assertions, for a client that signs instead of sending a
+	// secret.
+	Keys   PublicKeys
+	Scopes []string
 }
 
 var clientID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
@@ -32,8 +35,8 @@ func (c Client) Check() error {
 	if !clientID.MatchString(c.ID) {
 		return fmt.Errorf("client %q: an id has 1 to 64 characters of A-Z, a-z, 0-9, _ and -", rollcall.Echo(c.ID))
 	}
-	if len(c.SecretHashes) == 0 {
-		return fmt.Errorf("client %s: it has no client_secret_sha256; `rollcall client new` makes one", c.ID)
+	if len(c.SecretHashes) == 0 && len(c.Keys.set) == 0 {
+		return fmt.Errorf("client %s: it has no client_secret_sha256, which `rollcall client new` makes, and no public_key_file", c.ID)
 	}
 	for _, scope := range c.Scopes {
 		if !slices.Contains(rollcall.Scopes(), scope) {
@@ -64,16 +67,17 @@ func ParseSecretHash(text string) (hash [sha256.Size]byte, err error) {
 }
 
 // accepts reports whether secret is one of the client's. It takes as long for a
-// client that does not exist.
+// client that does not exist, or has none.
 func (c *Client) accepts(secret string) bool {
 	sum := sha256.Sum256([]byte(secret))
 	hashes := [][sha256.Size]byte{{}}
-	if c != nil {
+	known := c != nil && len(c.SecretHashes) > 0
+	if known {
 		hashes = c.SecretHashes
 	}
 	ok := 0
 	for _, h := range hashes {
 		ok |= subtle.ConstantTimeCompare(sum[:], h[:])
 	}
-	return ok == 1 && c != nil
+	return ok == 1 && known
 }

@@ -80,10 +80,10 @@ func (e *endpoint) answer(w http.ResponseWriter, r *http.Request) (any, *refusal
 	return e.grant(r, client, t)
 }
 
-// authenticate holds the client's secret, unless too many attempts have failed.
+// authenticate checks the client's secret or assertion, unless too many attempts have failed.
 func (e *endpoint) authenticate(w http.ResponseWriter, r *http.Request, t tokenRequest) (*Client, *refusal) {
 	key := attemptKey{client: t.clientID, ip: e.remoteIP(r)}
-	client := e.issuer.clients[t.clientID]
+	client := e.issuer.state.Load().clients[t.clientID]
 	if client == nil {
 		key.client = "" // unknown clients share a budget: guessing ids brings no more tries
 	}
@@ -98,7 +98,15 @@ func (e *endpoint) authenticate(w http.ResponseWriter, r *http.Request, t tokenR
 		h.Set("X-RateLimit-Reset", strconv.FormatInt(now.Unix()+int64(seconds), 10))
 		return nil, &refusal{status: http.StatusTooManyRequests, code: "too_many_requests", description: "Too many failed attempts"}
 	}
-	if !client.accepts(t.clientSecret) {
+	ok := false
+	if t.assertion == "" {
+		ok = client.accepts(t.clientSecret)
+	} else if err := e.issuer.checkAssertion(client, t.assertion, now); err != nil {
+		e.issuer.log.WarnContext(r.Context(), "a client's assertion is refused", "client_id", rollcall.Echo(t.clientID), "error", err)
+	} else {
+		ok = true
+	}
+	if !ok {
 		e.attempts.failed(key, now)
 		e.issuer.counts.FailedAttempts.Add(1)
 		return nil, &refusal{status: http.StatusUnauthorized, code: "access_denied", description: "Unauthorized"}

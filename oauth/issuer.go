@@ -8,7 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -28,14 +28,6 @@ const (
 	grantOffline = "offline"
 )
 
-// claims are those of a management token.
-type claims struct {
-	jwt.RegisteredClaims
-	AuthorizedParty string `json:"azp,omitempty"`
-	Grant           string `json:"gty"`
-	Scope           string `json:"scope,omitempty"`
-}
-
 // Options configure an Issuer.
 type Options struct {
 	Keys *Keys
@@ -43,6 +35,7 @@ type Options struct {
 	// slash at the end; the first is the one that counts where none is named.
 	PublicURLs []string
 	Clients    []Client
+	Issuers    []TrustedIssuer
 	// Clock is where instants come from; nil is time.Now.
 	Clock func() time.Time
 	// Logger notes the use of tokens that were minted offline; nil discards.
@@ -52,15 +45,13 @@ type Options struct {
 // An Issuer gives tokens out and verifies them. Its methods may be called at once
 // from many goroutines.
 type Issuer struct {
-	keys    *Keys
-	urls    []string
-	clock   func() time.Time
-	log     *slog.Logger
-	clients map[string]*Client
-	parser  *jwt.Parser
-
-	mu       sync.RWMutex
-	verified map[[32]byte]verified
+	keys     *Keys
+	urls     []string
+	clock    func() time.Time
+	log      *slog.Logger
+	used     *assertions
+	state    atomic.Pointer[state]
+	reloaded chan struct{}
 
 	counts Counts
 }
@@ -69,7 +60,7 @@ type Issuer struct {
 func NewIssuer(o Options) (*Issuer, error) {
 	i := &Issuer{
 		keys: o.Keys, urls: o.PublicURLs, clock: o.Clock, log: o.Logger,
-		clients: map[string]*Client{}, verified: map[[32]byte]verified{},
+		used: newAssertions(), reloaded: make(chan struct{}, 1),
 	}
 	if i.clock == nil {
 		i.clock = time.Now
@@ -85,17 +76,11 @@ func NewIssuer(o Options) (*Issuer, error) {
 			return nil, err
 		}
 	}
-	for _, c := range o.Clients {
-		if err := c.Check(); err != nil {
-			return nil, err
-		}
-		if i.clients[c.ID] != nil {
-			return nil, fmt.Errorf("client %s is declared twice", c.ID)
-		}
-		i.clients[c.ID] = &c
+	s, err := i.newState(i.keys.current.Load(), Callers{o.Clients, o.Issuers}, nil)
+	if err != nil {
+		return nil, err
 	}
-	i.parser = jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodRS256.Alg()}), jwt.WithTimeFunc(i.clock),
-		jwt.WithExpirationRequired(), jwt.WithStrictDecoding())
+	i.state.Store(s)
 	return i, nil
 }
 
@@ -125,16 +110,16 @@ func (i *Issuer) urlOf(audience string) (string, bool) {
 
 // issue signs a token for a client.
 func (i *Issuer) issue(publicURL string, c *Client, scope string) (string, error) {
-	return i.sign(publicURL, claims{
+	return i.sign(i.state.Load().keys.signing, publicURL, claims{
 		RegisteredClaims: jwt.RegisteredClaims{Subject: c.ID + "@clients"},
 		AuthorizedParty:  c.ID,
 		Grant:            grantClient,
-		Scope:            scope,
+		Scope:            words{scope},
 	}, TokenLifetime)
 }
 
-// MintOffline signs a token that no client asked for, for whoever holds the keys.
-// Its use is logged by its id. publicURL "" is the first one.
+// MintOffline signs a token that no client asked for, for whoever holds the keys,
+// with the key that the server signs with, so that it accepts the token. Its use is logged by its id. publicURL "" is the first one.
 func (i *Issuer) MintOffline(publicURL string, scopes []string, lifetime time.Duration) (string, error) {
 	if publicURL == "" {
 		publicURL = i.urls[0]
@@ -147,14 +132,14 @@ func (i *Issuer) MintOffline(publicURL string, scopes []string, lifetime time.Du
 			return "", fmt.Errorf("there is no scope %q; there are %v", rollcall.Echo(scope), rollcall.Scopes())
 		}
 	}
-	return i.sign(publicURL, claims{
+	return i.sign(i.keys.current.Load().inUse, publicURL, claims{
 		RegisteredClaims: jwt.RegisteredClaims{Subject: grantOffline},
 		Grant:            grantOffline,
-		Scope:            strings.Join(scopes, " "),
+		Scope:            words(scopes),
 	}, lifetime)
 }
 
-func (i *Issuer) sign(publicURL string, c claims, lifetime time.Duration) (string, error) {
+func (i *Issuer) sign(k *signingKey, publicURL string, c claims, lifetime time.Duration) (string, error) {
 	now := i.clock()
 	var id [16]byte
 	rand.Read(id[:])
@@ -162,7 +147,7 @@ func (i *Issuer) sign(publicURL string, c claims, lifetime time.Duration) (strin
 	c.Issuer = publicURL + "/"
 	c.Audience = jwt.ClaimStrings{Audience(publicURL)}
 	c.IssuedAt, c.ExpiresAt = jwt.NewNumericDate(now), jwt.NewNumericDate(now.Add(lifetime))
-	t := jwt.NewWithClaims(jwt.SigningMethodRS256, c)
-	t.Header["typ"], t.Header["kid"] = tokenType, i.keys.kid
-	return t.SignedString(i.keys.signing)
+	t := jwt.NewWithClaims(methods[k.Alg], c)
+	t.Header["typ"], t.Header["kid"] = tokenType, k.Kid
+	return t.SignedString(k.signer)
 }

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -171,7 +172,7 @@ func TestTokenSaysWhatThePublishedOneSays(t *testing.T) {
 	if diff := cmp.Diff(want, claims); diff != "" || len(id) < 16 {
 		t.Errorf("jti %q (-want +got):\n%s", id, diff)
 	}
-	if token.Header["alg"] != "RS256" || token.Header["typ"] != tokenType || token.Header["kid"] != testKeys().kid {
+	if token.Header["alg"] != "RS256" || token.Header["typ"] != tokenType || token.Header["kid"] != testKeys().current.Load().signing.Kid {
 		t.Errorf("header %v", token.Header)
 	}
 }
@@ -316,12 +317,12 @@ func TestEveryTokenThatIsNotOursIsRefused(t *testing.T) {
 				Issuer: publicURL + "/", Audience: jwt.ClaimStrings{audience}, Subject: "app@clients", ID: "1",
 				IssuedAt: jwt.NewNumericDate(f.now), ExpiresAt: jwt.NewNumericDate(f.now.Add(time.Hour)),
 			},
-			AuthorizedParty: "app", Grant: grantClient, Scope: "read:sessions",
+			AuthorizedParty: "app", Grant: grantClient, Scope: words{"read:sessions"},
 		}
 	}
 	sign := func(method jwt.SigningMethod, key any, c claims, header map[string]any) string {
 		token := jwt.NewWithClaims(method, c)
-		token.Header["typ"], token.Header["kid"] = tokenType, testKeys().kid
+		token.Header["typ"], token.Header["kid"] = tokenType, testKeys().current.Load().signing.Kid
 		for name, value := range header {
 			token.Header[name] = value
 		}
@@ -332,7 +333,7 @@ func TestEveryTokenThatIsNotOursIsRefused(t *testing.T) {
 		return text
 	}
 	rs256 := func(c claims, header map[string]any) string {
-		return sign(jwt.SigningMethodRS256, testKeys().signing, c, header)
+		return sign(jwt.SigningMethodRS256, testKeys().current.Load().signing.signer, c, header)
 	}
 	if _, refusal := f.verify(rs256(good(), nil)); refusal != nil {
 		t.Fatalf("the good one: %v", refusal)
@@ -346,31 +347,34 @@ func TestEveryTokenThatIsNotOursIsRefused(t *testing.T) {
 		token string
 		want  *Refusal
 	}{
-		"alg none":               {sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good(), nil), ErrToken},
-		"HS256 by the modulus":   {sign(jwt.SigningMethodHS256, testKeys().signing.N.Bytes(), good(), nil), ErrToken},
-		"RS512":                  {sign(jwt.SigningMethodRS512, testKeys().signing, good(), nil), ErrToken},
-		"PS256":                  {sign(jwt.SigningMethodPS256, testKeys().signing, good(), nil), ErrToken},
-		"another type":           {rs256(good(), map[string]any{"typ": "JWT"}), ErrToken},
-		"no type":                {rs256(good(), map[string]any{"typ": nil}), ErrToken},
-		"another key id":         {rs256(good(), map[string]any{"kid": "x"}), ErrToken},
-		"no key id":              {rs256(good(), map[string]any{"kid": nil}), ErrToken},
-		"a critical extension":   {rs256(good(), map[string]any{"kid": []string{"x"}}), ErrToken},
-		"expired":                {with(func(c *claims) { c.ExpiresAt = jwt.NewNumericDate(f.now) }), ErrExpired},
-		"no end":                 {with(func(c *claims) { c.ExpiresAt = nil }), ErrToken},
-		"not yet valid":          {with(func(c *claims) { c.NotBefore = jwt.NewNumericDate(f.now.Add(time.Second)) }), ErrToken},
-		"another issuer":         {with(func(c *claims) { c.Issuer = "https://example.com/" }), ErrToken},
-		"issuer of another URL":  {with(func(c *claims) { c.Issuer = "https://localhost:8443/" }), ErrToken},
-		"issuer without a slash": {with(func(c *claims) { c.Issuer = publicURL }), ErrToken},
-		"another audience":       {with(func(c *claims) { c.Audience = jwt.ClaimStrings{"https://example.com/api/v2/"} }), ErrToken},
-		"no audience":            {with(func(c *claims) { c.Audience = nil }), ErrToken},
-		"two audiences":          {with(func(c *claims) { c.Audience = jwt.ClaimStrings{audience, "x"} }), ErrToken},
-		"a client that is gone":  {with(func(c *claims) { c.AuthorizedParty = "gone" }), ErrToken},
-		"another grant":          {with(func(c *claims) { c.Grant = "password" }), ErrToken},
-		"tampered":               {tamper(rs256(good(), nil)), ErrSignature},
-		"truncated":              {shorten(rs256(good(), nil)), ErrSignature},
-		"one part":               {"x", ErrMalformed},
-		"five parts":             {"a.b.c.d.e", ErrMalformed},
-		"huge":                   {strings.Repeat("x", 10000) + ".x.x", ErrToken},
+		"alg none":                {sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good(), nil), ErrToken},
+		"HS256 by the modulus":    {sign(jwt.SigningMethodHS256, testKeys().current.Load().signing.signer.(*rsa.PrivateKey).N.Bytes(), good(), nil), ErrToken},
+		"RS512":                   {sign(jwt.SigningMethodRS512, testKeys().current.Load().signing.signer, good(), nil), ErrToken},
+		"PS256":                   {sign(jwt.SigningMethodPS256, testKeys().current.Load().signing.signer, good(), nil), ErrToken},
+		"another type":            {rs256(good(), map[string]any{"typ": "JWT"}), ErrToken},
+		"no type":                 {rs256(good(), map[string]any{"typ": nil}), ErrToken},
+		"another key id":          {rs256(good(), map[string]any{"kid": "x"}), ErrToken},
+		"no key id":               {rs256(good(), map[string]any{"kid": nil}), ErrToken},
+		"a key id that is a list": {rs256(good(), map[string]any{"kid": []string{"x"}}), ErrToken},
+		"a critical extension":    {rs256(good(), map[string]any{"crit": []string{"x"}, "x": 1}), ErrToken},
+		"a path as key id":        {rs256(good(), map[string]any{"kid": "../../../../etc/passwd"}), ErrToken},
+		"a key id without end":    {rs256(good(), map[string]any{"kid": strings.Repeat("x", 1000)}), ErrToken},
+		"expired":                 {with(func(c *claims) { c.ExpiresAt = jwt.NewNumericDate(f.now) }), ErrExpired},
+		"no end":                  {with(func(c *claims) { c.ExpiresAt = nil }), ErrToken},
+		"not yet valid":           {with(func(c *claims) { c.NotBefore = jwt.NewNumericDate(f.now.Add(time.Second)) }), ErrToken},
+		"another issuer":          {with(func(c *claims) { c.Issuer = "https://example.com/" }), ErrToken},
+		"issuer of another URL":   {with(func(c *claims) { c.Issuer = "https://localhost:8443/" }), ErrToken},
+		"issuer without a slash":  {with(func(c *claims) { c.Issuer = publicURL }), ErrToken},
+		"another audience":        {with(func(c *claims) { c.Audience = jwt.ClaimStrings{"https://example.com/api/v2/"} }), ErrToken},
+		"no audience":             {with(func(c *claims) { c.Audience = nil }), ErrToken},
+		"two audiences":           {with(func(c *claims) { c.Audience = jwt.ClaimStrings{audience, "x"} }), ErrToken},
+		"a client that is gone":   {with(func(c *claims) { c.AuthorizedParty = "gone" }), ErrToken},
+		"another grant":           {with(func(c *claims) { c.Grant = "password" }), ErrToken},
+		"tampered":                {tamper(rs256(good(), nil)), ErrSignature},
+		"truncated":               {shorten(rs256(good(), nil)), ErrSignature},
+		"one part":                {"x", ErrMalformed},
+		"five parts":              {"a.b.c.d.e", ErrMalformed},
+		"huge":                    {strings.Repeat("x", maxToken) + ".x.x", ErrToken},
 	} {
 		if caller, refusal := f.verify(tt.token); refusal != tt.want || caller.ID != "" {
 			t.Errorf("%s: %v, want %v", name, refusal, tt.want)
@@ -418,16 +422,16 @@ func TestAVerifiedTokenIsRememberedNoLongerThanItHolds(t *testing.T) {
 	if _, refusal := f.verify(long); refusal != nil {
 		t.Fatal(refusal)
 	}
-	for _, v := range f.issuer.verified {
+	for _, v := range f.issuer.state.Load().verified {
 		if v.until.After(f.now.Add(verifiedFor)) {
 			t.Errorf("remembered until %v", v.until)
 		}
 	}
 	for i := range maxVerified + 10 {
-		f.issuer.remember([32]byte{byte(i), byte(i >> 8), byte(i >> 16), 1}, verified{until: f.now.Add(time.Minute)}, f.now)
+		f.issuer.state.Load().remember([32]byte{byte(i), byte(i >> 8), byte(i >> 16), 1}, verified{until: f.now.Add(time.Minute)}, f.now)
 	}
-	if len(f.issuer.verified) > maxVerified {
-		t.Errorf("%d tokens are remembered", len(f.issuer.verified))
+	if len(f.issuer.state.Load().verified) > maxVerified {
+		t.Errorf("%d tokens are remembered", len(f.issuer.state.Load().verified))
 	}
 }
 
@@ -438,7 +442,7 @@ func TestKeysOfOthersAreRefusedAndOursAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := OpenKeys(dir)
-	if err != nil || again.kid != first.kid || again.Derivation != first.Derivation {
+	if err != nil || again.current.Load().signing.Kid != first.current.Load().signing.Kid || again.Derivation != first.Derivation {
 		t.Errorf("the keys change: %v", err)
 	}
 	for _, name := range []string{signingFile, derivationFile} {

@@ -18,6 +18,8 @@ const maxTokenRequest = 64 << 10
 // A tokenRequest is what clients send in any of the encodings of wire.md 1.4.
 type tokenRequest struct {
 	grantType, clientID, clientSecret, audience, scope string
+	// assertion is there instead of a secret, and vouches for the client's id.
+	assertion string
 }
 
 // badRequest refuses a request in the OAuth form (RFC 6749 5.2).
@@ -51,9 +53,33 @@ func readTokenRequest(w http.ResponseWriter, r *http.Request) (tokenRequest, *re
 	}
 	t := tokenRequest{
 		grantType: values["grant_type"], clientID: values["client_id"], clientSecret: values["client_secret"],
-		audience: values["audience"], scope: values["scope"],
+		audience: values["audience"], scope: values["scope"], assertion: values["client_assertion"],
 	}
-	return t.withBasic(r)
+	if t, refused := t.withBasic(r); refused != nil || t.assertion == "" && values["client_assertion_type"] == "" {
+		return t, refused
+	}
+	return t.withAssertion(r, values["client_assertion_type"])
+}
+
+// withAssertion names the client that an assertion is of (RFC 7523 2.2). Whether it
+// is true is found out later.
+func (t tokenRequest) withAssertion(r *http.Request, kind string) (tokenRequest, *refusal) {
+	switch _, basic := r.Header["Authorization"]; {
+	case kind != assertionType:
+		return t, badRequest(http.StatusBadRequest, "The client_assertion_type is %s", assertionType)
+	case t.assertion == "" || len(t.assertion) > maxToken:
+		return t, badRequest(http.StatusBadRequest, "The client_assertion is missing, or longer than %d bytes", maxToken)
+	case t.clientSecret != "" || basic:
+		return t, badRequest(http.StatusBadRequest, "Client credentials come in one way, not in two")
+	}
+	var c claims
+	if _, _, err := parser.ParseUnverified(t.assertion, &c); err != nil {
+		return t, badRequest(http.StatusBadRequest, "The client_assertion cannot be read")
+	}
+	if t.clientID == "" {
+		t.clientID = c.Subject
+	}
+	return t, nil
 }
 
 // withBasic adds client credentials that come as HTTP Basic, form-encoded (RFC

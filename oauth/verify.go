@@ -1,11 +1,15 @@
 package oauth
 
 import (
+	"context"
+	"crypto"
 	"crypto/sha256"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -65,63 +69,84 @@ func (i *Issuer) identify(r *http.Request) (rollcall.Caller, *Refusal) {
 		return rollcall.Caller{}, ErrMalformed
 	}
 	now := i.clock()
-	sum := sha256.Sum256([]byte(text))
-	i.mu.RLock()
-	known, ok := i.verified[sum]
-	i.mu.RUnlock()
+	st := i.state.Load()
+	sum := sha256.Sum256(unsafe.Slice(unsafe.StringData(text), len(text))) // a copy would cost as much again
+	st.mu.RLock()
+	known, ok := st.verified[sum]
+	st.mu.RUnlock()
 	if ok && now.Before(known.until) {
 		i.counts.Remembered.Add(1)
 		return known.caller, nil
 	}
-	v, refusal := i.verify(text, now)
+	if len(text) > maxToken {
+		return rollcall.Caller{}, ErrToken
+	}
+	v, refusal := i.verify(r.Context(), st, text, now)
 	if refusal != nil {
 		return rollcall.Caller{}, refusal
 	}
 	i.counts.Verified.Add(1)
-	i.remember(sum, v, now)
+	st.remember(sum, v, now)
 	return v.caller, nil
 }
 
-func (i *Issuer) remember(sum [32]byte, v verified, now time.Time) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if len(i.verified) >= maxVerified {
-		for other, old := range i.verified {
+func (s *state) remember(sum [32]byte, v verified, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.verified) >= maxVerified {
+		for other, old := range s.verified {
 			if !now.Before(old.until) {
-				delete(i.verified, other)
+				delete(s.verified, other)
 			}
 		}
 	}
-	if len(i.verified) >= maxVerified {
-		clear(i.verified) // all still good: beginning anew costs one check each
+	if len(s.verified) >= maxVerified {
+		clear(s.verified) // all still good: beginning anew costs one check each
 	}
-	i.verified[sum] = v
+	s.verified[sum] = v
 }
 
-func (i *Issuer) verify(text string, now time.Time) (verified, *Refusal) {
+func (i *Issuer) verify(ctx context.Context, s *state, text string, now time.Time) (verified, *Refusal) {
 	var c claims
-	t, err := i.parser.ParseWithClaims(text, &c, func(t *jwt.Token) (any, error) {
-		if t.Header["typ"] != tokenType || t.Header["kid"] != i.keys.kid {
+	var from *trusted // nil for ours
+	t, err := parser.ParseWithClaims(text, &c, func(t *jwt.Token) (any, error) {
+		kid, ok := keyID(t)
+		if !ok {
 			return nil, ErrToken
 		}
-		return &i.keys.signing.PublicKey, nil
+		var key crypto.PublicKey
+		if t.Header["typ"] == tokenType {
+			key = s.keys.accepted.named(kid, t.Method.Alg())
+		} else if from = s.trusted[c.Issuer]; from != nil && from.mayUse(t) {
+			key = from.keys.named(ctx, kid, t.Method.Alg())
+		}
+		if key == nil {
+			return nil, ErrToken
+		}
+		return key, nil
 	})
+	skew := time.Duration(0)
+	if from != nil {
+		skew = clockSkew
+	}
+	if err == nil {
+		err = c.hold(now, skew)
+	}
 	switch {
-	case errors.Is(err, jwt.ErrTokenSignatureInvalid) && t != nil && t.Method == jwt.SigningMethodRS256:
+	case errors.Is(err, jwt.ErrTokenSignatureInvalid) && slices.Contains(Algorithms(), t.Method.Alg()):
 		return verified{}, ErrSignature
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return verified{}, ErrExpired
 	case err != nil:
 		return verified{}, ErrToken
 	}
-	if len(c.Audience) != 1 {
-		return verified{}, ErrToken
+	var caller rollcall.Caller
+	var ok bool
+	if from != nil {
+		caller, ok = from.caller(&c)
+	} else {
+		caller, ok = i.caller(s, &c)
 	}
-	// Issuer and audience must be of the same public URL.
-	if u, ok := i.urlOf(c.Audience[0]); !ok || c.Issuer != u+"/" {
-		return verified{}, ErrToken
-	}
-	caller, ok := i.caller(&c)
 	if !ok {
 		return verified{}, ErrToken
 	}
@@ -133,18 +158,24 @@ func (i *Issuer) verify(text string, now time.Time) (verified, *Refusal) {
 }
 
 // caller is who a token of ours speaks for, if that is somebody still.
-func (i *Issuer) caller(c *claims) (rollcall.Caller, bool) {
-	scopes := strings.Fields(c.Scope)
+func (i *Issuer) caller(s *state, c *claims) (rollcall.Caller, bool) {
+	if len(c.Audience) != 1 {
+		return rollcall.Caller{}, false
+	}
+	// Issuer and audience must be of the same public URL.
+	if u, ok := i.urlOf(c.Audience[0]); !ok || c.Issuer != u+"/" {
+		return rollcall.Caller{}, false
+	}
 	switch c.Grant {
 	case grantOffline:
-		i.log.Info("a token that was minted offline is used", "jti", c.ID, "scope", c.Scope)
-		return rollcall.Caller{ID: grantOffline, TokenID: c.ID, Scopes: scopes}, true
+		i.log.Info("a token that was minted offline is used", "jti", c.ID, "scope", strings.Join(c.Scope, " "))
+		return rollcall.Caller{ID: grantOffline, TokenID: c.ID, Scopes: c.Scope}, true
 	case grantClient:
-		client := i.clients[c.AuthorizedParty]
+		client := s.clients[c.AuthorizedParty]
 		if client == nil {
 			return rollcall.Caller{}, false
 		}
-		return rollcall.Caller{ID: client.ID, TokenID: c.ID, Scopes: intersect(client.Scopes, scopes)}, true
+		return rollcall.Caller{ID: client.ID, TokenID: c.ID, Scopes: intersect(client.Scopes, c.Scope)}, true
 	}
 	return rollcall.Caller{}, false
 }

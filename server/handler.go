@@ -33,6 +33,8 @@ type Doors struct {
 	LoginURL *url.URL
 	// ReturnOrigins are the origins that a browser may be sent back to.
 	ReturnOrigins []string
+	// Limit bounds how often a caller with a management token may ask.
+	Limit CallerLimit
 	// TrustedProxies may say where a request came from.
 	TrustedProxies []netip.Prefix
 	// Backup copies the store into a new directory, which is removed when it has
@@ -55,7 +57,7 @@ const maxCorrelationID = 64
 // Handler returns everything that is served, in one handler.
 func (d *Doors) Handler() http.Handler {
 	from := remote{d.TrustedProxies}
-	authenticate := d.authenticator(from)
+	authenticate := d.limited(d.authenticator(from))
 	published := management.New(d.Manager, authenticate, d.Logger)
 	own := api.New(api.Options{Manager: d.Manager, Authenticate: authenticate, Cookie: d.Cookie, Logger: d.Logger, EndingAge: d.EndingAge})
 	checks := gate.New(gate.Options{

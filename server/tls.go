@@ -27,37 +27,33 @@ const (
 // CAFile is where the local CA's certificate lies in a data directory.
 func CAFile(dataDir string) string { return filepath.Join(dataDir, "tls", "ca.pem") }
 
-// LoadTLS reads a certificate and its key.
-func LoadTLS(certFile, keyFile string) (*tls.Config, error) {
-	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
-	if err != nil {
-		return nil, fmt.Errorf("reading the TLS certificate: %w", err)
-	}
-	return tlsConfig(cert), nil
-}
-
-func tlsConfig(cert tls.Certificate) *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2", "http/1.1"}}
-}
-
-// LocalTLS reads the local CA's leaf from the data directory, and makes CA and
-// leaf anew when they are missing or near their end. The leaf is for localhost,
-// 127.0.0.1 and ::1.
+// LocalTLS is what a listener needs to show LocalCertificate.
 func LocalTLS(dataDir string, now time.Time) (*tls.Config, error) {
+	cert, err := LocalCertificate(dataDir, now)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}, NextProtos: protocols}, nil
+}
+
+// LocalCertificate reads the local CA's leaf from the data directory, and makes CA
+// and leaf anew when they are missing or near their end. The leaf is for localhost,
+// 127.0.0.1 and ::1.
+func LocalCertificate(dataDir string, now time.Time) (tls.Certificate, error) {
 	dir := filepath.Join(dataDir, "tls")
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	if cert, err := tls.LoadX509KeyPair(certFile, keyFile); err == nil && now.Add(localCARenewal).Before(cert.Leaf.NotAfter) {
 		if _, err := os.Stat(CAFile(dataDir)); err == nil {
-			return tlsConfig(cert), nil
+			return cert, nil
 		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+		return tls.Certificate{}, err
 	}
 	if err := makeLocalCA(dir, now); err != nil {
-		return nil, fmt.Errorf("making the local CA: %w", err)
+		return tls.Certificate{}, fmt.Errorf("making the local CA: %w", err)
 	}
-	return LoadTLS(certFile, keyFile)
+	return ReadCertificate(certFile, keyFile)
 }
 
 func makeLocalCA(dir string, now time.Time) error {

@@ -43,6 +43,8 @@ func parseClient(item any) (c oauth.Client, err error) {
 			return c, fmt.Errorf("a secret does not belong into a file: set client_secret_sha256, as `rollcall client new` prints it")
 		case "client_secret_sha256":
 			c.SecretHashes, err = parseHashes(value)
+		case "public_key_file":
+			c.Keys, err = oauth.ReadPublicKeys(fmt.Sprint(value))
 		case "scopes":
 			c.Scopes, err = words(value)
 		default:

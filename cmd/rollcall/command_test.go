@@ -72,6 +72,7 @@ func TestMistakesExitWith2AndSayWhatToDo(t *testing.T) {
 		}
 		return path
 	}
+	twice := "{client_id: a, client_secret_sha256: " + strings.Repeat("ab", 32) + ", scopes: [\"read:sessions\"]}"
 	for _, tt := range []struct {
 		name string
 		file string
@@ -110,6 +111,17 @@ func TestMistakesExitWith2AndSayWhatToDo(t *testing.T) {
 		{"profiles that nobody could ask for", "", []string{"serve", "--data", dir, "--listen", "127.0.0.1:0", "--tls-listen", "off", "--telemetry-listen", "off", "--pprof"}, "pprof without a telemetry_listen"},
 		{"no keys to mint with", "", []string{"token", "--data", filepath.Join(dir, "none"), "--scope", "read:sessions"}, "there are no keys"},
 		{"a client of a bad name", "", []string{"client", "new", "--id", "a b", "--scope", "read:sessions"}, "an id has 1 to 64 characters"},
+		{"a client that is declared twice", "clients: [" + twice + ", " + twice + "]\n", []string{"config", "check"}, "client a is declared twice"},
+		{"a public key that is missing", "clients: [{client_id: a, public_key_file: /none, scopes: [\"read:sessions\"]}]\n", []string{"config", "check"}, "clients[0]: open /none"},
+		{"an issuer without scopes", "issuers: [{issuer: \"https://a/\", audience: b, jwks_url: \"https://a/jwks\"}]\n", []string{"config", "check"}, "issuers[0]: issuer https://a/: it has no scopes"},
+		{"an issuer without keys", "issuers: [{issuer: \"https://a/\", audience: b, scopes: [\"read:sessions\"]}]\n", []string{"config", "check"}, "it needs a jwks_url or a jwks_file"},
+		{"an issuer of an unknown kind", "issuers: [{issuer: \"https://a/\", audiance: b}]\n", []string{"config", "check"}, `there is no key "audiance"`},
+		{"an issuer with HMAC", "issuers: [{issuer: \"https://a/\", audience: b, jwks_url: \"https://a/jwks\", scopes: [\"read:sessions\"], algorithms: [HS256]}]\n", []string{"config", "check"}, `there is no algorithm "HS256"`},
+		{"an issuer over plain http", "issuers: [{issuer: \"https://a/\", audience: b, jwks_url: \"http://a/jwks\", scopes: [\"read:sessions\"]}]\n", []string{"config", "check"}, "jwks_url: it is https"},
+		{"half a limit", "rate_burst: 5\n", []string{"config", "check"}, "set rate_limit"},
+		{"a key of an unknown kind", "", []string{"keys", "rotate", "--data", dir, "--alg", "HS256"}, "--alg must be one of RS256, ES256, EdDSA"},
+		{"no keys to rotate", "", []string{"keys", "rotate", "--data", filepath.Join(dir, "none")}, "there are no keys"},
+		{"no keys to list", "", []string{"keys", "list", "--data", filepath.Join(dir, "none")}, "there are no keys"},
 		{"nobody to revoke", "", []string{"sessions", "revoke"}, "name a session's id"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

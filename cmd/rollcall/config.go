@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"reflect"
 	"slices"
@@ -16,11 +17,15 @@ import (
 )
 
 // A config is every setting with where it comes from: flag over environment over
-// file over default.
+// file over default. again reads the same sources once more; nil when they are not
+// all there is.
 type config struct {
 	values  map[string]any    // by the key's name
 	sources map[string]string // by the key's name, for people
 	clients []oauth.Client
+	issuers []oauth.TrustedIssuer
+	level   slog.LevelVar // what the logger goes by
+	again   func() (*config, error)
 }
 
 // addFlags gives a command a flag for each key of the table, or for those that
@@ -50,6 +55,7 @@ func addFlags(flags *pflag.FlagSet, names ...string) {
 // its key and its source.
 func loadConfig(flags *pflag.FlagSet, environ []string) (*config, error) {
 	c := &config{values: map[string]any{}, sources: map[string]string{}}
+	c.again = func() (*config, error) { return loadConfig(flags, environ) }
 	for _, k := range keys() {
 		c.values[k.name], c.sources[k.name] = k.value, "default"
 	}
@@ -82,9 +88,12 @@ func (c *config) readFile(path string) error {
 	}
 	for name, value := range settings {
 		var err error
-		if name == clientsKey {
+		switch name {
+		case clientsKey:
 			c.clients, err = parseClients(value)
-		} else {
+		case issuersKey:
+			c.issuers, err = parseIssuers(value)
+		default:
 			err = c.set(name, value, path)
 		}
 		if err != nil {

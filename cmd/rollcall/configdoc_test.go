@@ -39,7 +39,47 @@ clients:
 ` + "```" + `
 
 ` + "`client_secret_sha256`" + ` may be a list of two while one secret is exchanged for another. A secret
-itself in the file is refused. Changes take effect at the next start.
+itself in the file is refused.
+
+In its place, or beside it, ` + "`public_key_file`" + ` names a file with the client's public keys, as PEM
+(PUBLIC KEY) or as a JSON Web Key Set: up to eight, RSA of 2048 bits or more, EC P-256 or
+Ed25519. The client then signs an assertion (see api.md) and nobody holds its secret. A client
+with neither is refused:
+
+` + "```yaml" + `
+clients:
+  - client_id: batch
+    public_key_file: /etc/rollcall/batch.pem
+    scopes: ["read:sessions"]
+` + "```" + `
+
+## Issuers
+
+Tokens of other issuers are accepted when the file names the issuer, what its tokens must be for,
+and what it may grant:
+
+` + "```yaml" + `
+issuers:
+  - issuer: https://login.example.com/
+    audience: https://sessions.example.com/api/v2/
+    jwks_url: https://login.example.com/.well-known/jwks.json
+    scopes: ["read:sessions"]
+` + "```" + `
+
+| key | |
+| --- | --- |
+| ` + "`issuer`" + ` | the exact ` + "`iss`" + ` |
+| ` + "`audience`" + ` | an exact ` + "`aud`" + `; choose one that the issuer gives to applications alone |
+| ` + "`jwks_url`, `jwks_file`" + ` | where its keys are, one of the two; a key needs a ` + "`kid`" + ` |
+| ` + "`scopes`" + ` | the most that its tokens can have; there is no default |
+| ` + "`algorithms`" + ` | of RS256, ES256 and EdDSA, those it may sign with; default: all three |
+| ` + "`jwks_allow_internal`" + ` | ` + "`true`" + ` lets ` + "`jwks_url`" + ` lead to internal addresses, and be plain http on loopback |
+
+Keys are fetched at the start and every 15 minutes, and when a token names one that is not known, once a
+minute at most. A fetch takes up to 5 seconds and 1 MiB, follows no redirect and uses no proxy. When it fails, the
+keys that are known go on being used.
+
+Changes to clients and issuers take effect at SIGHUP, and at the next start.
 `)
 	return b.String()
 }

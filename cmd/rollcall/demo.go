@@ -68,6 +68,7 @@ func demo(ctx context.Context, out io.Writer, cfg *config, once bool) (err error
 		cfg.values["telemetry_listen"] = "off"
 	}
 	cfg.values["log_level"] = "warn"
+	cfg.again = nil // the demo's client is in no file
 	secret, hash := oauth.NewClientSecret()
 	parsed, err := oauth.ParseSecretHash(hash)
 	if err != nil {

@@ -52,6 +52,8 @@ func keys() []key {
 		{name: "event_retention", value: 30 * 24 * time.Hour, help: "how long events are kept"},
 		{name: "min_free_disk", value: pebble.DefaultMinFree, help: "free disk space in bytes below which changes are refused and checks go on"},
 		{name: "max_connections", value: 10000, help: "open connections per listener; 0 sets no limit"},
+		{name: "rate_limit", value: 0, help: "requests a second that one caller may make of /api/v2 and /v1 in the long run; 0 sets no limit"},
+		{name: "rate_burst", value: 0, help: "requests that one caller may make at once; 0 is as many as rate_limit"},
 		{name: "drain_delay", value: time.Duration(0), help: "how long to serve on after a stop was asked for, not ready, so that load balancers notice"},
 		{name: "telemetry_listen", value: "127.0.0.1:9480", help: `address for health, metrics and pprof over plain http, "off" for none; whoever reaches it may ask`},
 		{name: "pprof", value: false, help: "profiles under /debug/pprof on the telemetry address"},
@@ -61,8 +63,11 @@ func keys() []key {
 	}
 }
 
-// clientsKey is the one key that only a file can set.
-const clientsKey = "clients"
+// The keys that only a file can set.
+const (
+	clientsKey = "clients"
+	issuersKey = "issuers"
+)
 
 func oneOf(allowed ...string) func(string) error {
 	return func(value string) error {

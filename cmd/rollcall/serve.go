@@ -31,7 +31,8 @@ func newServe() *cobra.Command {
 		Short: "Serve until a signal says stop",
 		Long: `Serve until SIGTERM or SIGINT. Then readiness goes first, requests under way are
 finished, what is in memory is written, and the exit status is 0; a second signal
-ends the process at once.
+ends the process at once. SIGHUP reads keys, certificate, clients, issuers and the
+log level anew.
 
 Each flag can also be set as ROLLCALL_NAME in the environment, or as name in the
 configuration file.`,
@@ -73,6 +74,7 @@ func serve(ctx context.Context, cfg *config, log *slog.Logger, ready func(contex
 		}()
 	}
 	defer r.runLoops(context.WithoutCancel(ctx))()
+	go r.reloadOnSignal(ctx, log)
 	served := server.Serve(ctx, r.listeners, r.doors, cfg.duration("drain_delay"))
 	cancel()
 	return errors.Join(served, <-done)
@@ -87,6 +89,7 @@ type running struct {
 	store     rollcall.Store
 	listeners server.Listeners
 	doors     *server.Doors
+	cert      server.Certificate
 	metrics   *server.Metrics // nil when nobody can ask for them
 	// loops run beside the server until it ends.
 	loops []func(context.Context)
@@ -119,10 +122,13 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	if err != nil {
 		return nil, usage(fmt.Errorf("trusted_proxies: %w", err))
 	}
+	if err = callerLimit(cfg).Check(); err != nil {
+		return nil, usage(err)
+	}
 	if r.keys, err = oauth.OpenKeys(keyDir(cfg)); err != nil {
 		return nil, err
 	}
-	listening, err := listenOptions(cfg)
+	listening, err := listenOptions(cfg, &r.cert)
 	if err != nil {
 		return nil, usage(err)
 	}
@@ -150,6 +156,9 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	if r.manager, err = rollcall.New(r.measured(r.store), options); err != nil {
 		return nil, usage(err)
 	}
+	if err = r.keys.Take(time.Now()); err != nil {
+		log.Warn("older signing keys go on being accepted", "error", err)
+	}
 	login, err := loginURL(cfg)
 	if err != nil {
 		return nil, usage(err)
@@ -157,7 +166,7 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	r.doors = &server.Doors{
 		Manager: r.manager, Issuer: r.issuer, Keys: r.keys, Cookie: wire.NewCookie(cfg.text("cookie_domain")),
 		TrustedProxies: trusted, Backup: backups(r.store, cfg), Logger: log,
-		LoginURL: login, ReturnOrigins: cfg.list("return_origins"), EndingAge: cfg.duration("ending_max_age"),
+		Limit: callerLimit(cfg), LoginURL: login, ReturnOrigins: cfg.list("return_origins"), EndingAge: cfg.duration("ending_max_age"),
 		AccessLog: r.accessLog(log), Metrics: r.metrics, Profiling: cfg.flag("pprof"),
 	}
 	return r, nil
@@ -188,33 +197,40 @@ func loginURL(cfg *config) (*url.URL, error) {
 
 func keyDir(cfg *config) string { return filepath.Join(cfg.text("data"), "keys") }
 
-func listenOptions(cfg *config) (server.ListenOptions, error) {
+func listenOptions(cfg *config, shown *server.Certificate) (server.ListenOptions, error) {
 	o := server.ListenOptions{
 		HTTP: cfg.address("listen"), TLS: cfg.address("tls_listen"),
 		BehindProxy: cfg.flag("behind_proxy"), MaxConnections: cfg.number("max_connections"),
 	}
-	cert, key := cfg.text("tls_cert"), cfg.text("tls_key")
-	if (cert == "") != (key == "") {
-		return o, errors.New("tls_cert and tls_key go together: one of them is missing")
+	cert, err := certificate(cfg)
+	if err != nil || o.TLS == "" {
+		return o, err
 	}
-	if o.TLS == "" {
-		return o, nil
-	}
-	var err error
-	if cert != "" {
-		o.Config, err = server.LoadTLS(cert, key)
-	} else {
-		o.Local = true
-		o.Config, err = localTLS(cfg)
-	}
-	return o, err
+	shown.Set(cert)
+	o.Config, o.Local = shown.Config(), cfg.text("tls_cert") == ""
+	return o, nil
 }
 
-func localTLS(cfg *config) (*tls.Config, error) {
-	if err := os.MkdirAll(cfg.text("data"), 0o700); err != nil {
-		return nil, err
+// certificate reads what the TLS listener shows: the configured certificate, or
+// without one the local CA's.
+func certificate(cfg *config) (cert tls.Certificate, err error) {
+	certFile, keyFile := cfg.text("tls_cert"), cfg.text("tls_key")
+	switch {
+	case (certFile == "") != (keyFile == ""):
+		return cert, errors.New("tls_cert and tls_key go together: one of them is missing")
+	case cfg.address("tls_listen") == "":
+		return cert, nil
+	case certFile != "":
+		return server.ReadCertificate(certFile, keyFile)
 	}
-	return server.LocalTLS(cfg.text("data"), time.Now())
+	if err := os.MkdirAll(cfg.text("data"), 0o700); err != nil {
+		return cert, err
+	}
+	return server.LocalCertificate(cfg.text("data"), time.Now())
+}
+
+func callerLimit(cfg *config) server.CallerLimit {
+	return server.CallerLimit{PerSecond: cfg.number("rate_limit"), Burst: cfg.number("rate_burst")}
 }
 
 func newIssuer(cfg *config, keys *oauth.Keys, ownURLs []string, log *slog.Logger) (*oauth.Issuer, error) {
@@ -225,7 +241,7 @@ func newIssuer(cfg *config, keys *oauth.Keys, ownURLs []string, log *slog.Logger
 	for i := range urls {
 		urls[i] = strings.TrimSuffix(urls[i], "/")
 	}
-	return oauth.NewIssuer(oauth.Options{Keys: keys, PublicURLs: urls, Clients: cfg.clients, Logger: log})
+	return oauth.NewIssuer(oauth.Options{Keys: keys, PublicURLs: urls, Clients: cfg.clients, Issuers: cfg.issuers, Logger: log})
 }
 
 func openStore(cfg *config, log *slog.Logger) (rollcall.Store, error) {
@@ -253,21 +269,27 @@ func managerOptions(cfg *config, keys *oauth.Keys, log *slog.Logger) rollcall.Op
 	}
 }
 
-// newLogger writes to stderr: lines of JSON, or text for people.
+// newLogger writes to stderr: lines of JSON, or text for people. Its level follows
+// the configuration's.
 func newLogger(cfg *config) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(cfg.text("log_level"))) // the table has checked it
-	return loggerOn(os.Stderr, cfg, level)
+	cfg.level.Set(logLevel(cfg))
+	return loggerOn(os.Stderr, cfg)
 }
 
 // loggerOn writes to w, in the form that is configured.
-func loggerOn(w io.Writer, cfg *config, level slog.Level) *slog.Logger {
-	o := &slog.HandlerOptions{Level: level}
+func loggerOn(w io.Writer, cfg *config) *slog.Logger {
+	o := &slog.HandlerOptions{Level: &cfg.level}
 	format := cfg.text("log_format")
 	if format == "text" || format == "auto" && isTerminal(os.Stderr) {
 		return slog.New(slog.NewTextHandler(w, o))
 	}
 	return slog.New(slog.NewJSONHandler(w, o))
+}
+
+func logLevel(cfg *config) slog.Level {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.text("log_level"))) // the table has checked it
+	return level
 }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rollcall-id/rollcall/oauth"
 	"github.com/rollcall-id/rollcall/server"
 )
 
@@ -48,6 +50,10 @@ func newConfig() *cobra.Command {
 			if err := policy(cfg).Check(); err != nil {
 				return usage(err)
 			}
+			callers := oauth.Callers{Clients: cfg.clients, Issuers: cfg.issuers}
+			if err := errors.Join(callerLimit(cfg).Check(), callers.Check()); err != nil {
+				return usage(err)
+			}
 			if _, err := server.ParseProxies(cfg.list("trusted_proxies")); err != nil {
 				return usage(err)
 			}
@@ -82,6 +88,9 @@ func printConfig(c *cobra.Command, cfg *config, asJSON bool) error {
 	}
 	for _, client := range cfg.clients {
 		settings = append(settings, setting{clientsKey, client.ID + ": " + strings.Join(client.Scopes, " "), "file"})
+	}
+	for _, issuer := range cfg.issuers {
+		settings = append(settings, setting{issuersKey, issuer.Issuer + ": " + strings.Join(issuer.Scopes, " "), "file"})
 	}
 	if asJSON {
 		enc := json.NewEncoder(c.OutOrStdout())

@@ -47,7 +47,7 @@ func (r *running) measured(store rollcall.Store) rollcall.Store {
 
 // accessLog returns what takes the lines about requests.
 func (r *running) accessLog(log *slog.Logger) *slog.Logger {
-	if !r.cfg.flag("access_log") || !log.Enabled(context.Background(), slog.LevelInfo) {
+	if !r.cfg.flag("access_log") {
 		return slog.New(slog.DiscardHandler)
 	}
 	lines := newLineBuffer(os.Stderr)
@@ -55,5 +55,5 @@ func (r *running) accessLog(log *slog.Logger) *slog.Logger {
 	if r.metrics != nil {
 		r.metrics.Counter("rollcall_access_log_lines_lost_total", "Lines about requests that were lost because nobody read stderr.", nil, lines.lostLines)
 	}
-	return loggerOn(lines, r.cfg, slog.LevelInfo)
+	return loggerOn(lines, r.cfg)
 }

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/signal"
+	"reflect"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/rollcall-id/rollcall/oauth"
+)
+
+// reloadable are the settings that a reload takes over, beside clients and issuers.
+// The others wait for a start.
+var reloadable = []string{"tls_cert", "tls_key", "log_level"}
+
+// reloadOnSignal reloads at each SIGHUP until ctx is done. What was served goes on
+// being served, and after an error everything is as it was.
+func (r *running) reloadOnSignal(ctx context.Context, log *slog.Logger) {
+	if r.cfg.again == nil {
+		return
+	}
+	hups := make(chan os.Signal, 1)
+	signal.Notify(hups, syscall.SIGHUP)
+	defer signal.Stop(hups)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hups:
+		}
+		if err := r.reload(log); err != nil {
+			log.Error("nothing was reloaded", "error", err)
+		}
+	}
+}
+
+// reload reads everything first and takes it over then, or nothing.
+func (r *running) reload(log *slog.Logger) error {
+	fresh, err := r.cfg.again()
+	if err != nil {
+		return err
+	}
+	var waiting []string
+	for _, k := range keys() {
+		if !slices.Contains(reloadable, k.name) && !reflect.DeepEqual(fresh.values[k.name], r.cfg.values[k.name]) {
+			waiting = append(waiting, k.name)
+			fresh.values[k.name] = r.cfg.values[k.name]
+		}
+	}
+	// What is safe to listen with was decided at the start.
+	if (fresh.text("tls_cert") == "") != (r.cfg.text("tls_cert") == "") {
+		return errors.New("tls_cert cannot be added or taken away while serving: start anew")
+	}
+	cert, err := certificate(fresh)
+	if err != nil {
+		return err
+	}
+	if err := r.issuer.Reload(oauth.Callers{Clients: fresh.clients, Issuers: fresh.issuers}); err != nil {
+		return err
+	}
+	if err := r.keys.Take(time.Now()); err != nil {
+		log.Warn("older signing keys go on being accepted", "error", err)
+	}
+	r.cert.Set(cert)
+	r.cfg.level.Set(logLevel(fresh))
+	log.Info("reloaded", "clients", len(fresh.clients), "issuers", len(fresh.issuers))
+	if len(waiting) > 0 {
+		log.Warn("some settings that have changed wait for the next start", "settings", waiting)
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package server
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/wire"
+)
+
+// maxLimited bounds how many callers' buckets are remembered.
+const maxLimited = 10_000
+
+// A CallerLimit is how often one caller may ask: a token bucket. The zero
+// CallerLimit sets no limit.
+type CallerLimit struct {
+	PerSecond int // requests a second, in the long run; 0 sets no limit
+	Burst     int // requests at once; 0 stands for PerSecond
+}
+
+// Check reports what is wrong with the limit, if anything.
+func (l CallerLimit) Check() error {
+	switch {
+	case l.PerSecond < 0 || l.Burst < 0:
+		return errors.New("rate_limit and rate_burst are not negative")
+	case l.PerSecond == 0 && l.Burst > 0:
+		return errors.New("rate_burst without rate_limit limits nothing: set rate_limit")
+	}
+	return nil
+}
+
+// limited lets each caller pass so often. Every answer says how often that is, as
+// published (wire.md 1.5). The limit comes after authentication and before the
+// scope.
+func (d *Doors) limited(next wire.Authenticate) wire.Authenticate {
+	if d.Limit.PerSecond == 0 {
+		return next
+	}
+	l := newLimiter(d.Limit)
+	return func(w http.ResponseWriter, r *http.Request) (rollcall.Caller, bool) {
+		now := time.Now()
+		l.say(w.Header(), verdict{allowed: true, remaining: l.burst, reset: now.Unix()}) // as for who has not asked yet
+		by, ok := next(w, r)
+		if !ok {
+			return by, false
+		}
+		v := l.take(by.ID, now)
+		l.say(w.Header(), v)
+		if !v.allowed {
+			w.Header().Set("Retry-After", strconv.FormatInt(max(1, v.reset-now.Unix()), 10))
+			wire.WriteError(w, http.StatusTooManyRequests, "Global limit has been reached", "too_many_requests")
+			return rollcall.Caller{}, false
+		}
+		return by, true
+	}
+}
+
+// limiter holds a bucket for each caller.
+type limiter struct {
+	perSecond rate.Limit
+	burst     int
+	limit     []string // the header's value
+
+	mu      sync.Mutex
+	buckets map[string]*rate.Limiter
+}
+
+func newLimiter(l CallerLimit) *limiter {
+	if l.Burst == 0 {
+		l.Burst = l.PerSecond
+	}
+	return &limiter{
+		perSecond: rate.Limit(l.PerSecond), burst: l.Burst, limit: []string{strconv.Itoa(l.Burst)},
+		buckets: map[string]*rate.Limiter{},
+	}
+}
+
+// A verdict is what a request is answered about its limit.
+type verdict struct {
+	allowed   bool
+	remaining int
+	reset     int64 // UNIX seconds: when another request has been added
+}
+
+// take counts a request of a caller.
+func (l *limiter) take(caller string, now time.Time) verdict {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.buckets[caller]
+	if b == nil {
+		l.makeRoom(now)
+		b = rate.NewLimiter(l.perSecond, l.burst)
+		l.buckets[caller] = b
+	}
+	v := verdict{allowed: b.AllowN(now, 1)}
+	left := b.TokensAt(now)
+	v.remaining = max(0, int(left))
+	missing := 1 - (left - math.Floor(left))
+	v.reset = now.Add(time.Duration(missing/float64(l.perSecond)*float64(time.Second))).Truncate(time.Second).Unix() + 1
+	return v
+}
+
+// makeRoom forgets the buckets that are full again, and when none is, any one.
+func (l *limiter) makeRoom(now time.Time) {
+	if len(l.buckets) < maxLimited {
+		return
+	}
+	for caller, b := range l.buckets {
+		if b.TokensAt(now) >= float64(l.burst) {
+			delete(l.buckets, caller)
+		}
+	}
+	for caller := range l.buckets {
+		if len(l.buckets) < maxLimited {
+			return
+		}
+		delete(l.buckets, caller)
+	}
+}
+
+func (l *limiter) say(h http.Header, v verdict) {
+	h["X-Ratelimit-Limit"] = l.limit
+	h["X-Ratelimit-Remaining"] = []string{strconv.Itoa(v.remaining)}
+	h["X-Ratelimit-Reset"] = []string{strconv.FormatInt(v.reset, 10)}
+}

@@ -1,0 +1,125 @@
+package server
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/wire"
+)
+
+// limitedDoor answers 200 to whoever names itself, and 403 to who lacks the scope.
+func limitedDoor(limit CallerLimit) http.Handler {
+	d := &Doors{Limit: limit}
+	auth := d.limited(func(w http.ResponseWriter, r *http.Request) (rollcall.Caller, bool) {
+		name := r.Header.Get("Caller")
+		if name == "" {
+			wire.WriteUnauthorized(w, "Missing authentication", false)
+			return rollcall.Caller{}, false
+		}
+		return rollcall.Caller{ID: name, Scopes: []string{r.Header.Get("Scope")}}, true
+	})
+	return wire.Scoped(auth, "x", func(w http.ResponseWriter, _ *http.Request, _ rollcall.Caller) error {
+		wire.WriteJSON(w, http.StatusOK, []byte("{}"))
+		return nil
+	}, nil)
+}
+
+func ask(h http.Handler, caller, scope string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest("GET", "/api/v2/sessions/x", nil)
+	r.Header.Set("Caller", caller)
+	r.Header.Set("Scope", scope)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func number(t *testing.T, w *httptest.ResponseRecorder, header string) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(w.Header().Get(header), 10, 64)
+	if err != nil {
+		t.Errorf("%s: %v in %v", header, err, w.Header())
+	}
+	return n
+}
+
+func TestCallersAreLimitedEachOnItsOwnInThePublishedForm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := limitedDoor(CallerLimit{PerSecond: 2, Burst: 3})
+		for left := int64(2); left >= 0; left-- {
+			w := ask(h, "a", "x")
+			if w.Code != 200 || number(t, w, "x-ratelimit-limit") != 3 || number(t, w, "x-ratelimit-remaining") != left || w.Header().Get("Retry-After") != "" {
+				t.Errorf("%d %v", w.Code, w.Header())
+			}
+			if reset := number(t, w, "x-ratelimit-reset"); reset != time.Now().Unix()+1 {
+				t.Errorf("reset at %d, now is %d", reset, time.Now().Unix())
+			}
+		}
+		// The limit comes before the scope.
+		w := ask(h, "a", "")
+		want := `{"statusCode":429,"error":"Too Many Requests","message":"Global limit has been reached","errorCode":"too_many_requests"}`
+		if w.Code != 429 || w.Body.String() != want || number(t, w, "x-ratelimit-remaining") != 0 || number(t, w, "Retry-After") != 1 {
+			t.Errorf("%d %s %v", w.Code, w.Body, w.Header())
+		}
+		if w := ask(h, "b", "x"); w.Code != 200 || number(t, w, "x-ratelimit-remaining") != 2 {
+			t.Errorf("another caller: %d %v", w.Code, w.Header())
+		}
+		time.Sleep(time.Duration(number(t, w, "Retry-After")) * time.Second)
+		for range 2 {
+			if w := ask(h, "a", "x"); w.Code != 200 {
+				t.Errorf("after the wait: %d", w.Code)
+			}
+		}
+		if w := ask(h, "a", "x"); w.Code != 429 {
+			t.Errorf("two a second, and a third: %d", w.Code)
+		}
+	})
+}
+
+func TestEveryAnswerOfALimitedEndpointSaysTheLimit(t *testing.T) {
+	h := limitedDoor(CallerLimit{PerSecond: 5})
+	for status, w := range map[int]*httptest.ResponseRecorder{401: ask(h, "", "x"), 403: ask(h, "a", ""), 200: ask(h, "b", "x")} {
+		if w.Code != status || number(t, w, "x-ratelimit-limit") != 5 || number(t, w, "x-ratelimit-remaining") < 4 || number(t, w, "x-ratelimit-reset") < time.Now().Unix()-60 {
+			t.Errorf("%d: %d %v", status, w.Code, w.Header())
+		}
+	}
+	// Without a limit nothing is said.
+	for name, values := range ask(limitedDoor(CallerLimit{}), "a", "x").Header() {
+		if strings.HasPrefix(name, "X-Ratelimit") {
+			t.Errorf("without a limit: %s %v", name, values)
+		}
+	}
+}
+
+func TestTheMemoryOfLimitsIsBounded(t *testing.T) {
+	l := newLimiter(CallerLimit{PerSecond: 1})
+	now := time.Now()
+	for i := range maxLimited + 500 {
+		l.take(strconv.Itoa(i), now)
+	}
+	if len(l.buckets) > maxLimited {
+		t.Errorf("%d buckets", len(l.buckets))
+	}
+	l.take("one more", now.Add(time.Minute))
+	if len(l.buckets) != 1 {
+		t.Errorf("%d buckets when all are full again", len(l.buckets))
+	}
+}
+
+func TestHalfALimitIsRefused(t *testing.T) {
+	for _, l := range []CallerLimit{{PerSecond: -1}, {Burst: 1}, {PerSecond: 1, Burst: -1}} {
+		if l.Check() == nil {
+			t.Errorf("%+v is accepted", l)
+		}
+	}
+	for _, l := range []CallerLimit{{}, {PerSecond: 1}, {PerSecond: 1, Burst: 50}} {
+		if err := l.Check(); err != nil {
+			t.Errorf("%+v: %v", l, err)
+		}
+	}
+}
