@@ -27,9 +27,10 @@ var layers = map[string][]string{
 	"management": {".", "internal/wire"},
 	"api":        {".", "internal/wire"},
 	"gate":       {".", "internal/wire"},
-	"oauth":      {"."},
+	"reference":  {".", "internal/wire"},
+	"oauth": {"."},
 	"server": {
-		".", "internal/wire", "management", "api", "gate", "oauth",
+		".", "internal/wire", "management", "api", "gate", "oauth", "reference",
 	},
 	"cmd/rollcall": {
 		".", "internal/wire", "oauth", "server", "store/memory", "store/pebble",

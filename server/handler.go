@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -17,6 +18,7 @@ import (
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/management"
 	"github.com/rollcall-id/rollcall/oauth"
+	"github.com/rollcall-id/rollcall/reference"
 )
 
 // Doors are what is served.
@@ -65,6 +67,7 @@ func (d *Doors) Handler() http.Handler {
 		"/healthz":               http.HandlerFunc(healthz),
 		"/readyz":                http.HandlerFunc(d.readyz),
 	}
+	maps.Copy(exact, reference.Handlers(reference.Options{PublicURLs: d.Issuer.PublicURLs(), Cookie: d.Cookie}))
 	route := func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.EscapedPath()
 		switch h, ok := exact[path]; {
