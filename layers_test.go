@@ -28,6 +28,9 @@ var layers = map[string][]string{
 	"api":        {".", "internal/wire"},
 	"gate":       {".", "internal/wire"},
 	"reference":  {".", "internal/wire"},
+	"reference/referencetest": {
+		".", "internal/wire", "reference",
+	},
 	"oauth": {"."},
 	"server": {
 		".", "internal/wire", "management", "api", "gate", "oauth", "reference",
