@@ -463,7 +463,7 @@ func TestUsersSeeAndEndTheirOwnSessions(t *testing.T) {
 		}
 	}
 	for _, query := range []string{"take=0", "take=101", "take=x", "from=x"} {
-		if w := f.do("GET", "/v1/me/sessions?"+query, "", "Authorization", "Bearer "+stranger.Token); w.Code != 400 {
+		if w := f.do("GET", "/v1/me/sessions?"+query, "", "Authorization", "Bearer "+stranger.Token); w.Code != 400 || !strings.Contains(w.Body.String(), `"errorCode":"invalid_query_string"`) {
 			t.Errorf("%s: %d %s", query, w.Code, w.Body)
 		}
 	}
