@@ -58,7 +58,7 @@ func (d *Doors) Handler() http.Handler {
 		Manager: d.Manager, Cookie: d.Cookie, RemoteIP: from.ip, Trusted: from.viaTrusted,
 		LoginURL: d.LoginURL, ReturnOrigins: d.ReturnOrigins, Logger: d.Logger,
 	})
-	backup := wire.Scoped(authenticate, rollcall.ScopeBackup, d.sendBackup, d.failBackup)
+	backup := d.backupRoute(authenticate)
 	exact := map[string]http.Handler{
 		"/check":                 http.HandlerFunc(checks.Check),
 		"/check/login":           http.HandlerFunc(checks.Login),
