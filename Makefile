@@ -37,7 +37,13 @@ test-go: ## Run the tests of all packages with the race detector
 
 .PHONY: test-e2e
 test-e2e: build ## Run the official SDK against the real binary
-	cd e2e && npm ci --loglevel=error && npm test
+	scripts/browser
+	cd e2e && npm ci --loglevel=error && npm test && npm run test:browser
+
+.PHONY: screenshots
+screenshots: build ## Take the screenshots of docs/images anew
+	scripts/browser
+	cd e2e && npm ci --loglevel=error && SCREENSHOTS=../docs/images npm run test:browser
 
 .PHONY: test-long
 test-long: ## Run what takes longer: more power losses, more kills, the fuzz targets
