@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rollcall-id/rollcall"
@@ -19,9 +20,12 @@ import (
 
 var options = reference.Options{PublicURLs: []string{"https://sessions.example.com", "https://127.0.0.1:8443"}, Cookie: wire.NewCookie("example.com")}
 
+// handlers are made once: the page takes a moment.
+var handlers = sync.OnceValue(func() map[string]http.Handler { return reference.Handlers(options) })
+
 func get(t *testing.T, method, path string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
-	h, ok := reference.Handlers(options)[path]
+	h, ok := handlers()[path]
 	if !ok {
 		t.Fatalf("%s is not served", path)
 	}
@@ -152,7 +156,7 @@ func TestThePageShowsWhatTheDocumentSays(t *testing.T) {
 }
 
 func TestThePageLoadsAndAsksNothingButThisServer(t *testing.T) {
-	for path := range reference.Handlers(options) {
+	for path := range handlers() {
 		w := get(t, "GET", path)
 		policy := w.Header().Get("Content-Security-Policy")
 		for _, want := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"} {
@@ -175,7 +179,7 @@ func TestThePageLoadsAndAsksNothingButThisServer(t *testing.T) {
 }
 
 func TestTheReferenceIsAskedAfterAndKept(t *testing.T) {
-	for path := range reference.Handlers(options) {
+	for path := range handlers() {
 		w := get(t, "GET", path)
 		etag := w.Header().Get("ETag")
 		if w.Code != http.StatusOK || w.Body.Len() == 0 || w.Header().Get("Cache-Control") != "no-cache" {
