@@ -36,9 +36,10 @@ test-go: ## Run the tests of all packages with the race detector
 	$(GO) test -race ./...
 
 .PHONY: test-e2e
-test-e2e: build ## Run the published clients against the real binary, and proxies in front of it
+test-e2e: build ## Run published clients, proxies and a browser against the real binary
+	scripts/browser
 	scripts/proxies
-	cd e2e && npm ci --loglevel=error && npm test && npm run test:proxies
+	cd e2e && npm ci --loglevel=error && npm test && npm run test:browser && npm run test:proxies
 	GO=$(GO) e2e/asn/run
 
 .PHONY: test-proxies
@@ -47,8 +48,13 @@ test-proxies: build ## Run the snippets of docs/proxies in nginx, Caddy and HAPr
 	cd e2e && npm ci --loglevel=error && npm run test:proxies
 
 .PHONY: compatibility
-compatibility: build ## Run them and write docs/compatibility.md anew
+compatibility: build ## Run the published clients and write docs/compatibility.md anew
 	cd e2e && npm ci --loglevel=error && npm run compatibility
+
+.PHONY: screenshots
+screenshots: build ## Take the screenshots of docs/images anew
+	scripts/browser
+	cd e2e && npm ci --loglevel=error && SCREENSHOTS=../docs/images npm run test:browser
 
 .PHONY: test-long
 test-long: ## Run what takes longer: more power losses, more kills, the fuzz targets

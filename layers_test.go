@@ -30,8 +30,12 @@ var layers = map[string][]string{
 	"api":        {".", "internal/wire"},
 	"gate":       {".", "internal/wire"},
 	"oauth":      {".", "internal/outbound"},
+	"reference":  {".", "internal/wire"},
+	"reference/referencetest": {
+		".", "internal/wire", "reference",
+	},
 	"server": {
-		".", "internal/wire", "management", "api", "gate", "oauth",
+		".", "internal/wire", "management", "api", "gate", "oauth", "reference",
 	},
 	"client":            {"."},
 	"rollcalltest":      {".", "client", "internal/wire", "oauth", "server", "store/memory"},

@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/api"
 	"github.com/rollcall-id/rollcall/internal/wire"
+	"github.com/rollcall-id/rollcall/reference/referencetest"
 	"github.com/rollcall-id/rollcall/store/memory"
 )
 
@@ -40,9 +41,9 @@ func newFixture(t *testing.T) fixture {
 		}
 		return rollcall.Caller{ID: "backend", Scopes: strings.Fields(scope)}, true
 	}
-	return fixture{t, m, api.New(api.Options{
+	return fixture{t, m, referencetest.Handler(t, api.New(api.Options{
 		Manager: m, Authenticate: auth, Cookie: wire.NewCookie(""), Logger: slog.New(slog.DiscardHandler),
-	})}
+	}))}
 }
 
 const everyScope = "Bearer create:sessions delete:sessions end:everybody"
@@ -462,7 +463,7 @@ func TestUsersSeeAndEndTheirOwnSessions(t *testing.T) {
 		}
 	}
 	for _, query := range []string{"take=0", "take=101", "take=x", "from=x"} {
-		if w := f.do("GET", "/v1/me/sessions?"+query, "", "Authorization", "Bearer "+stranger.Token); w.Code != 400 {
+		if w := f.do("GET", "/v1/me/sessions?"+query, "", "Authorization", "Bearer "+stranger.Token); w.Code != 400 || !strings.Contains(w.Body.String(), `"errorCode":"invalid_query_string"`) {
 			t.Errorf("%s: %d %s", query, w.Code, w.Body)
 		}
 	}
@@ -479,7 +480,7 @@ func TestEndingsCanRequireAFreshAuthentication(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.handler = api.New(api.Options{Manager: m, Cookie: wire.NewCookie(""), Logger: slog.New(slog.DiscardHandler), EndingAge: 10 * time.Minute})
+	f.handler = referencetest.Handler(t, api.New(api.Options{Manager: m, Cookie: wire.NewCookie(""), Logger: slog.New(slog.DiscardHandler), EndingAge: 10 * time.Minute}))
 	now = t0.Add(10*time.Minute + time.Millisecond)
 	me := []string{"Authorization", "Bearer " + token.Reveal()}
 	if w := f.do("GET", "/v1/me/sessions", "", me...); w.Code != 200 {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -52,6 +53,10 @@ func (d *door) listOwn(w http.ResponseWriter, r *http.Request, current rollcall.
 		q.Take = take
 	}
 	page, err := d.manager.List(r.Context(), q)
+	if errors.Is(err, rollcall.ErrBadCursor) {
+		wire.WriteError(w, http.StatusBadRequest, rollcall.ErrBadCursor.Message, "invalid_query_string")
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/gate"
 	"github.com/rollcall-id/rollcall/internal/wire"
+	"github.com/rollcall-id/rollcall/reference/referencetest"
 	"github.com/rollcall-id/rollcall/store/memory"
 	"github.com/rollcall-id/rollcall/store/storetest"
 )
@@ -66,7 +67,7 @@ func (f fixture) check(target string, headers ...string) *httptest.ResponseRecor
 		r.Header.Add(headers[i], headers[i+1])
 	}
 	w := httptest.NewRecorder()
-	f.gate.Check(w, r)
+	referencetest.Handler(f.t, http.HandlerFunc(f.gate.Check)).ServeHTTP(w, r)
 	return w
 }
 
@@ -280,7 +281,7 @@ func TestLoginSendsBrowsersToTheLoginPageAndBackToOriginsThatAreConfigured(t *te
 			r.Header.Add(tt.headers[i], tt.headers[i+1])
 		}
 		w := httptest.NewRecorder()
-		f.gate.Login(w, r)
+		referencetest.Handler(t, http.HandlerFunc(f.gate.Login)).ServeHTTP(w, r)
 		if w.Code != tt.status || w.Header().Get("Location") != tt.location {
 			t.Errorf("%s: %d %s", name, w.Code, w.Header().Get("Location"))
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/management"
+	"github.com/rollcall-id/rollcall/reference/referencetest"
 	"github.com/rollcall-id/rollcall/store/memory"
 )
 
@@ -78,7 +79,7 @@ func newScript(t *testing.T) *script {
 		t.Fatal(err)
 	}
 	s.manager = m
-	s.door = management.New(m, authenticate, slog.New(slog.DiscardHandler))
+	s.door = referencetest.Handler(t, management.New(m, authenticate, slog.New(slog.DiscardHandler)))
 	return s
 }
 

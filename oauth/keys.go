@@ -115,7 +115,7 @@ func (k *Keys) Take(now time.Time) error {
 func (k *Keys) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		w.WriteHeader(http.StatusMethodNotAllowed)
+		write(w, http.StatusMethodNotAllowed, map[string]any{"error": "invalid_request", "error_description": "Only GET is answered here"})
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

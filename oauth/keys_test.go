@@ -1,6 +1,13 @@
 package oauth
 
-import "testing"
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/rollcall-id/rollcall/reference/referencetest"
+)
 
 func FuzzParseSigningKey(f *testing.F) {
 	for _, alg := range Algorithms() {
@@ -20,4 +27,15 @@ func FuzzParseSigningKey(f *testing.F) {
 			t.Errorf("a key is read that cannot be published: %v", err)
 		}
 	})
+}
+
+func TestTheKeysAreReadAndNothingElse(t *testing.T) {
+	h := referencetest.Handler(t, testKeys())
+	for _, method := range []string{"POST", "DELETE", "OPTIONS"} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(method, "/.well-known/jwks.json", nil))
+		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD" || !strings.HasPrefix(w.Body.String(), `{"error":"invalid_request"`) {
+			t.Errorf("%s: %d %v %s", method, w.Code, w.Header(), w.Body)
+		}
+	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/reference/referencetest"
 )
 
 const (
@@ -64,7 +65,7 @@ func newFixture(t *testing.T, scopes ...string) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.door = f.issuer.Endpoint(func(r *http.Request) string { return r.Header.Get("Test-IP") })
+	f.door = referencetest.Handler(t, f.issuer.Endpoint(func(r *http.Request) string { return r.Header.Get("Test-IP") }))
 	return f
 }
 

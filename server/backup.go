@@ -12,19 +12,27 @@ import (
 	"github.com/rollcall-id/rollcall/internal/wire"
 )
 
+// backupRoute lets callers with the scope reach the backup. As with every route, that
+// there is none, or no such method, is said before anybody is asked who they are.
+func (d *Doors) backupRoute(auth wire.Authenticate) http.HandlerFunc {
+	scoped := wire.Scoped(auth, rollcall.ScopeBackup, d.sendBackup, d.failBackup)
+	return func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case d.Backup == nil:
+			wire.NotFound(w, r)
+		case r.Method != http.MethodPost:
+			w.Header().Set("Allow", http.MethodPost)
+			wire.WriteError(w, http.StatusMethodNotAllowed, "Method Not Allowed", "")
+		default:
+			scoped(w, r)
+		}
+	}
+}
+
 // sendBackup answers POST /v1/backup with a copy of the store as a tar archive. The
 // copy is of one moment; what is acknowledged after the call began may be missing.
 // Keys are not in it.
 func (d *Doors) sendBackup(w http.ResponseWriter, r *http.Request, by rollcall.Caller) error {
-	if d.Backup == nil {
-		wire.NotFound(w, r)
-		return nil
-	}
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		wire.WriteError(w, http.StatusMethodNotAllowed, "Method Not Allowed", "")
-		return nil
-	}
 	dir, err := d.Backup(r.Context())
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -17,6 +18,7 @@ import (
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/management"
 	"github.com/rollcall-id/rollcall/oauth"
+	"github.com/rollcall-id/rollcall/reference"
 )
 
 // Doors are what is served.
@@ -64,7 +66,7 @@ func (d *Doors) Handler() http.Handler {
 		Manager: d.Manager, Cookie: d.Cookie, RemoteIP: from.ip, Trusted: from.viaTrusted,
 		LoginURL: d.LoginURL, ReturnOrigins: d.ReturnOrigins, Logger: d.Logger,
 	})
-	backup := wire.Scoped(authenticate, rollcall.ScopeBackup, d.sendBackup, d.failBackup)
+	backup := d.backupRoute(authenticate)
 	exact := map[string]http.Handler{
 		"/check":                 http.HandlerFunc(checks.Check),
 		"/check/login":           http.HandlerFunc(checks.Login),
@@ -73,6 +75,7 @@ func (d *Doors) Handler() http.Handler {
 		"/healthz":               http.HandlerFunc(healthz),
 		"/readyz":                http.HandlerFunc(d.readyz),
 	}
+	maps.Copy(exact, reference.Handlers(reference.Options{PublicURLs: d.Issuer.PublicURLs(), Cookie: d.Cookie}))
 	route := func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.EscapedPath()
 		switch h, ok := exact[path]; {

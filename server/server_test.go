@@ -27,6 +27,7 @@ import (
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/oauth"
+	"github.com/rollcall-id/rollcall/reference/referencetest"
 	"github.com/rollcall-id/rollcall/server"
 	"github.com/rollcall-id/rollcall/store/memory"
 )
@@ -113,7 +114,7 @@ func start(t *testing.T, trusted ...string) *running {
 	r.must(err)
 	pool.AppendCertsFromPEM(ca)
 	r.client = &http.Client{
-		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true},
+		Transport:     referencetest.Transport(t, &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return r
