@@ -4,7 +4,8 @@
 // The command finds in its environment where the server is (ROLLCALL_DOMAIN,
 // ROLLCALL_HTTP), a client with every scope and one with a single scope, the local
 // CA where node looks for it at start-up, the directory of the certificate, and a
-// directory to leave things in.
+// directory to leave things in. SERVER_SETTINGS, in JSON, are added to the server's
+// configuration.
 import { spawn } from "node:child_process";
 import { newClient, startServer } from "./rollcall.js";
 
@@ -12,7 +13,7 @@ const everyScope = "read:sessions update:sessions delete:sessions create:session
 
 const full = newClient("e2e", everyScope);
 const reader = newClient("reader", "read:sessions");
-const server = await startServer({ clients: [full.declaration, reader.declaration] });
+const server = await startServer({ ...JSON.parse(process.env.SERVER_SETTINGS ?? "{}"), clients: [full.declaration, reader.declaration] });
 
 const [command, ...args] = process.argv.slice(2);
 const child = spawn(command, args, {

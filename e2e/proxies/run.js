@@ -22,9 +22,7 @@ const child = spawn(process.execPath, ["with-server.js", process.execPath, "--te
   env: {
     ...process.env,
     PROXY_PORT: port,
-    ROLLCALL_LOGIN_URL: `${origin}/login`,
-    ROLLCALL_RETURN_ORIGINS: origin,
-    ROLLCALL_TRUSTED_PROXIES: "127.0.0.1",
+    SERVER_SETTINGS: JSON.stringify({ login_url: `${origin}/login`, return_origins: [origin], trusted_proxies: ["127.0.0.1"] }),
   },
 });
 for (const signal of ["SIGINT", "SIGTERM"]) {
