@@ -17,6 +17,7 @@ type cache struct {
 	everybody atomic.Pointer[rememberedEverybody]
 
 	hits, misses atomic.Uint64
+	warmed       atomic.Bool // a count has begun to fill it
 }
 
 // A cacheState is everything whose parts refer to each other by number. When the
@@ -100,7 +101,7 @@ func (c *cache) sessions(userID string) (u User, found []Session, known bool) {
 		return User{}, nil, false
 	}
 	u = i.user()
-	found = make([]Session, bytesOrder.Uint16(i[16:]))
+	found = make([]Session, bytesOrder.Uint16(i[atCount:]))
 	n := 0
 	for part := range i.sessions {
 		s.words.session(part, u.ID, &found[n])
@@ -133,9 +134,9 @@ func (c *cache) fill(u User, sessions []Session, word uint64, latest func(*Sessi
 		count, sessions = tooMany, nil
 	}
 	i, ok := newImage(u.ID, u, word, count), true
-	var begins []int
+	begins, owned := make([]int, len(sessions)), make([]uint64, len(sessions))
 	for n := range sessions {
-		begins = append(begins, len(i))
+		begins[n], owned[n] = len(i), c.clock.hash(sessions[n].ID)
 		if i, ok = s.words.appendSession(i, &sessions[n]); !ok {
 			if s.words.full.Load() && c.state.Load() == s {
 				c.reset()
@@ -143,33 +144,34 @@ func (c *cache) fill(u User, sessions []Session, word uint64, latest func(*Sessi
 			return
 		}
 	}
-	if !s.keep(hash, i, begins, sessions, func() bool { return c.clock.of(hash).Load() == word }, latest) {
-		return
-	}
-	for n := range sessions {
-		id := c.clock.hash(sessions[n].ID)
-		s.owners[id>>58].put(id, hash, int(c.budget/cacheShards/256))
-	}
+	c.keep(s, hash, i, owned, func() bool {
+		if c.clock.of(hash).Load() != word {
+			return false
+		}
+		for n := range sessions {
+			stored := sessions[n].Last
+			if !latest(&sessions[n]) || sessions[n].Last != stored && !s.words.putInteraction(i[begins[n]:], sessions[n].Last) {
+				return false
+			}
+		}
+		return true
+	})
 }
 
-// keep puts an image in its place if it is still good.
-func (s *cacheState) keep(hash uint64, i image, begins []int, sessions []Session, good func() bool, latest func(*Session) bool) bool {
+// keep puts an image in its place, and says whose the sessions are that it owns,
+// unless it is not good any more. good is asked under a lock that touches of the user
+// wait for.
+func (c *cache) keep(s *cacheState, hash uint64, i image, owned []uint64, good func() bool) {
 	shard := s.user(hash)
 	shard.mu.Lock()
-	defer shard.mu.Unlock()
-	if !good() {
-		return false
+	kept := good() && shard.put(hash, i)
+	shard.mu.Unlock()
+	if !kept {
+		return
 	}
-	for n := range sessions {
-		stored := sessions[n].Last
-		if !latest(&sessions[n]) {
-			return false
-		}
-		if sessions[n].Last != stored && !s.words.putInteraction(i[begins[n]:], sessions[n].Last) {
-			return false
-		}
+	for _, id := range owned {
+		s.owners[id>>58].put(id, hash, int(c.budget/cacheShards/256))
 	}
-	return shard.put(hash, i)
 }
 
 // touch shows a use in what is remembered of the session. What cannot be shown is

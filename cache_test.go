@@ -3,7 +3,9 @@ package rollcall_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -398,4 +400,120 @@ func TestNoCheckThatBeganAfterAnEndingIsAccepted(t *testing.T) {
 	all.Wait()
 	close(stop)
 	writing.Wait()
+}
+
+func TestACountAtTheStartRemembersWhatItReads(t *testing.T) {
+	c := newClock()
+	memoryStore := memory.New()
+	first := newNodeOn(t, memoryStore, c)
+	type known struct {
+		s     rollcall.Session
+		token rollcall.Token
+	}
+	var all []known
+	for u := range 5 {
+		for range 3 {
+			s, token := first.create(signIn(fmt.Sprintf("user-%d", u)))
+			all = append(all, known{s, token})
+		}
+	}
+	for range 70 {
+		first.create(signIn("many"))
+	}
+	if err := first.Flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+
+	store := &storetest.Faulty{Store: memoryStore}
+	n := newNodeOn(t, countingStore{store, memoryStore}, c, cached)
+	if got, err := n.CountLive(context.Background()); err != nil || got != 85 {
+		t.Fatalf("%d, %v", got, err)
+	}
+	if _, err := n.Session(context.Background(), all[0].s.ID); err != nil { // reads everybody's generation
+		t.Fatal(err)
+	}
+	before := store.Calls().Reads
+	for _, k := range all {
+		if !n.accepts(k.token) {
+			t.Error("refused")
+		}
+		n.list(k.s.UserID)
+	}
+	if reads := store.Calls().Reads - before; reads != 0 {
+		t.Errorf("the store was read %d times", reads)
+	}
+	for _, k := range all {
+		n.agreesWithItsStore(k.s.UserID, k.s.ID, k.token)
+	}
+	if got := len(n.list("many")); got != 70 {
+		t.Errorf("%d of a user with many", got)
+	}
+}
+
+// TestACountLeavesOutWhatHappenedMeanwhile lets acts and uses happen while the count
+// looks at the store.
+func TestACountLeavesOutWhatHappenedMeanwhile(t *testing.T) {
+	uses := map[string]func(node, rollcall.Session, rollcall.Token) error{
+		"use": func(n node, _ rollcall.Session, token rollcall.Token) error {
+			n.clock.Advance(time.Second)
+			_, err := n.Check(context.Background(), token.Reveal(), rollcall.Use{IP: "192.0.2.77"})
+			return err
+		},
+		"use and write": func(n node, _ rollcall.Session, token rollcall.Token) error {
+			n.clock.Advance(time.Second)
+			_, err := n.Check(context.Background(), token.Reveal(), rollcall.Use{IP: "192.0.2.77"})
+			return errors.Join(err, n.Flush(context.Background()))
+		},
+	}
+	maps.Copy(uses, acts)
+	for name, act := range uses {
+		t.Run(name, func(t *testing.T) {
+			inner := memory.New()
+			c := newClock()
+			s, token := newNodeOn(t, inner, c).create(signIn(aUser))
+			var n node
+			n = newNodeOn(t, meanwhile{inner, func() {
+				if err := act(n, s, token); err != nil {
+					t.Error(err)
+				}
+			}}, c, cached)
+			if _, err := n.CountLive(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			n.store = inner
+			n.agreesWithItsStore(aUser, s.ID, token)
+		})
+	}
+}
+
+// A countingStore counts by an engine that stands behind the store.
+type countingStore struct {
+	rollcall.Store
+	rollcall.Counter
+}
+
+// meanwhile does something after a count has read its sessions, and before anybody
+// is told of them.
+type meanwhile struct {
+	*memory.Store
+	do func()
+}
+
+func (m meanwhile) CountSessions(ctx context.Context, counts func(*rollcall.Session, *rollcall.User) bool) (int, error) {
+	var sessions []rollcall.Session
+	var users []rollcall.User
+	if _, err := m.Store.CountSessions(ctx, func(s *rollcall.Session, u *rollcall.User) bool {
+		sessions, users = append(sessions, *s), append(users, *u)
+		return true
+	}); err != nil {
+		return 0, err
+	}
+	m.do()
+	n := 0
+	for i := range sessions {
+		if counts(&sessions[i], &users[i]) {
+			n++
+		}
+	}
+	return n, nil
 }

@@ -9,15 +9,17 @@ import (
 type Counter interface {
 	// CountSessions asks about every session whose EndedAt is not set, with its
 	// user's row, and returns how many were to be counted, all as of one moment at
-	// or after the call. counts must not keep what it is given, nor change it. It
-	// takes time that grows with the store, keeps nobody waiting, and ends early
-	// with the context.
+	// or after the call. A user's sessions come one after the other, in the order of
+	// Position. counts must not keep what it is given, nor change it. It takes time
+	// that grows with the store, keeps nobody waiting, and ends early with the
+	// context.
 	CountSessions(ctx context.Context, counts func(*Session, *User) bool) (int, error)
 }
 
 // CountLive counts the sessions that are not over, by looking at every one: for
-// an hourly number, not for a request. Errors: one that is errors.ErrUnsupported
-// when the store cannot count; CodeUnavailable.
+// an hourly number, not for a request. What it sees it remembers while there is
+// room, so that a server that has just started need not read it again. Errors: one
+// that is errors.ErrUnsupported when the store cannot count; CodeUnavailable.
 func (m *Manager) CountLive(ctx context.Context) (int, error) {
 	c, ok := m.store.(Counter)
 	if !ok {
@@ -28,7 +30,12 @@ func (m *Manager) CountLive(ctx context.Context) (int, error) {
 		return 0, failed(err)
 	}
 	now := m.now()
-	n, err := c.CountSessions(ctx, func(s *Session, u *User) bool { return !s.Over(now, *u, everybody) })
+	warm := m.warming()
+	n, err := c.CountSessions(ctx, func(s *Session, u *User) bool {
+		warm.add(s, u)
+		return !s.Over(now, *u, everybody)
+	})
+	warm.keep()
 	return n, failed(err)
 }
 

@@ -22,6 +22,7 @@ type image []byte
 
 const (
 	imageHead = 8 + 8 + 2 + 2
+	atCount   = 8 + 8
 	// tooMany stands for a user with more sessions than an image holds.
 	tooMany = 1<<16 - 1
 	// maxImageSessions bounds an image, and with it what one miss reads.
@@ -57,7 +58,7 @@ func newImage(userID string, u User, word uint64, count int) image {
 
 func (i image) word() uint64 { return bytesOrder.Uint64(i) }
 
-func (i image) overflows() bool { return bytesOrder.Uint16(i[16:]) == tooMany }
+func (i image) overflows() bool { return bytesOrder.Uint16(i[atCount:]) == tooMany }
 
 func (i image) userID() []byte { return i[imageHead : imageHead+int(bytesOrder.Uint16(i[18:]))] }
 

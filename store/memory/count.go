@@ -16,10 +16,12 @@ func (s *Store) CountSessions(ctx context.Context, counts func(*rollcall.Session
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	n := 0
-	for _, r := range s.sessions {
-		u := s.user(r.session.UserID)
-		if r.session.EndedAt.IsZero() && counts(&r.session, &u) {
-			n++
+	for userID, rows := range s.byUser {
+		u := s.user(userID)
+		for _, r := range rows {
+			if r.session.EndedAt.IsZero() && counts(&r.session, &u) {
+				n++
+			}
 		}
 	}
 	return n, nil
