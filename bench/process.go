@@ -48,7 +48,7 @@ func startRollcall(ctx context.Context, binary, data string, extra ...string) (*
 	}
 	life := lifetime.String()
 	args := append([]string{
-		"serve", "--data", data, "--listen", "127.0.0.1:0", "--tls-listen", "off", "--public-url", benchURL,
+		"serve", "--data", data, "--listen", "127.0.0.1:0", "--tls-listen", "off", "--telemetry-listen", "127.0.0.1:0", "--public-url", benchURL,
 		"--session-lifetime", life, "--idle-session-lifetime", life, "--event-retention", life, "--log-format", "json",
 	}, extra...)
 	p, err := start("rollcall", exec.CommandContext(ctx, binary, args...))
@@ -76,6 +76,27 @@ func startRollcall(ctx context.Context, binary, data string, extra ...string) (*
 		return nil, err
 	}
 	return p, nil
+}
+
+// settle waits until the process has nothing more to do: a server that has started
+// counts its sessions and remembers what it reads.
+func (p *process) settle(ctx context.Context) error {
+	const look, idle = 500 * time.Millisecond, 5 * time.Millisecond
+	for began := time.Now(); time.Since(began) < startTimeout; {
+		before, err := cpuTime(p.cmd.Process.Pid)
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(look):
+		}
+		if after, err := cpuTime(p.cmd.Process.Pid); err != nil || after-before < idle {
+			return err
+		}
+	}
+	return fmt.Errorf("%s is still at work %s after its start", p.name, startTimeout)
 }
 
 func readyz(ctx context.Context, address string) bool {

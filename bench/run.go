@@ -116,6 +116,9 @@ func (b *bench) prepare(ctx context.Context) error {
 	if b.small, err = startRollcall(ctx, b.binary, filepath.Join(b.work, "small"), b.serverFlags()...); err != nil {
 		return err
 	}
+	if err := errors.Join(b.large.settle(ctx), b.small.settle(ctx)); err != nil {
+		return err
+	}
 	if b.population, err = b.populate(ctx, "large", m.Plan); err != nil {
 		return err
 	}
