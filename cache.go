@@ -1,6 +1,9 @@
 package rollcall
 
-import "sync/atomic"
+import (
+	"strings"
+	"sync/atomic"
+)
 
 // A cache remembers what was read of users, for a store that no other process
 // writes. It never answers with what an act has changed: what it holds is good only
@@ -85,12 +88,21 @@ func (c *cache) session(id string, out *Session, u *User) (known bool) {
 		return false
 	}
 	*u = i.user()
-	s.words.session(part, u.ID, out)
+	var texts strings.Builder
+	texts.Grow(len(part) / 2)
+	s.words.session(part, u.ID, out, &texts)
 	return true
 }
 
-// sessions returns all of a user's sessions in order, as the store's Sessions does.
-func (c *cache) sessions(userID string) (u User, found []Session, known bool) {
+// A recollection is a copy of what is remembered of a user.
+type recollection struct {
+	words *words
+	image image
+}
+
+// recall copies what is remembered of a user into a recollection that may have been
+// used before.
+func (c *cache) recall(userID string, r *recollection) (known bool) {
 	s := c.state.Load()
 	hash := c.clock.hash(userID)
 	shard := s.user(hash)
@@ -98,16 +110,23 @@ func (c *cache) sessions(userID string) (u User, found []Session, known bool) {
 	defer shard.mu.Unlock()
 	i, ok := shard.get(hash)
 	if !ok || i.overflows() || i.word() != c.clock.of(hash).Load() || string(i.userID()) != userID {
-		return User{}, nil, false
+		return false
 	}
-	u = i.user()
-	found = make([]Session, bytesOrder.Uint16(i[atCount:]))
-	n := 0
-	for part := range i.sessions {
-		s.words.session(part, u.ID, &found[n])
-		n++
+	r.words, r.image = s.words, append(r.image[:0], i...)
+	return true
+}
+
+// sessions yields the sessions in order. Each holds until the next.
+func (r *recollection) sessions(userID string, yield func(*Session) bool) {
+	var texts strings.Builder
+	texts.Grow(len(r.image) / 2)
+	var s Session
+	for part := range r.image.sessions {
+		r.words.session(part, userID, &s, &texts)
+		if !yield(&s) {
+			return
+		}
 	}
-	return u, found, true
 }
 
 // worthFilling reports whether reading the user's sessions may help: not when there

@@ -286,7 +286,7 @@ func (m *Manager) makeRoom(ctx context.Context, now time.Time, userID, replacedI
 		return m.makeRoomUnlimited(ctx, now, userID, replacedID, everybody)
 	}
 	var live []Session
-	u, err = eachLive(ctx, m.storedPages(userID), batch, now, Position{}, everybody, func(s *Session) bool {
+	u, err = m.eachStored(ctx, userID, batch, now, Position{}, everybody, func(s *Session) bool {
 		if s.ID == replacedID {
 			ended = append(ended, s.Ended(now, ReasonReplaced))
 		} else {

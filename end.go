@@ -143,7 +143,7 @@ func (m *Manager) endMany(ctx context.Context, by Caller, userID, keepID string,
 // countKnown returns the user's row and the number of the user's live sessions
 // when one read finds it out, else -1: an ending of many must stay cheap.
 func (m *Manager) countKnown(ctx context.Context, now time.Time, userID string, everybody Everybody) (User, int, error) {
-	user, sessions, err := m.storedPages(userID)(ctx, Position{}, batch)
+	user, sessions, err := m.storedPages(ctx, userID, Position{}, batch)
 	if err != nil {
 		return User{}, 0, err
 	}

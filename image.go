@@ -142,11 +142,12 @@ func (w *words) appendSession(b image, s *Session) (image, bool) {
 	return b, size < 1<<16
 }
 
-// session is the inverse of appendSession.
-func (w *words) session(part image, userID string, s *Session) {
+// session is the inverse of appendSession. The slices of s are used again, and texts
+// gathers what its strings are parts of.
+func (w *words) session(part image, userID string, s *Session, texts *strings.Builder) {
 	s.UserID = userID
-	s.Last = Interaction{At: readTime(part[atLast:]), IdleExpiresAt: readTime(part[atLast+8:]), Origin: w.origin(part[atLast+16:])}
-	s.Initial = w.origin(part[atInitial:])
+	s.Last = Interaction{At: readTime(part[atLast:]), IdleExpiresAt: readTime(part[atLast+8:]), Origin: w.origin(part[atLast+16:], texts)}
+	s.Initial = w.origin(part[atInitial:], texts)
 	copy(s.SecretHash[:], part[atHash:])
 	s.CreatedAt, s.UpdatedAt, s.AuthenticatedAt = readTime(part[atTimes:]), readTime(part[atTimes+8:]), readTime(part[atTimes+16:])
 	s.ExpiresAt, s.RenewedAt = readTime(part[atTimes+24:]), readTime(part[atTimes+32:])
@@ -158,38 +159,40 @@ func (w *words) session(part image, userID string, s *Session) {
 	if part[atCounts] == 1 {
 		s.CookieMode = NonPersistent
 	}
-	s.ID = string(part.sessionID())
+	s.ID = gather(texts, part.sessionID())
 	rest := part[atID+len(s.ID):]
-	if n := int(part[atCounts+2]); n > 0 {
-		s.Methods = make([]Method, n)
-		for i := range s.Methods {
-			s.Methods[i] = Method{Name: w.text(rest), Type: w.text(rest[4:]), At: readTime(rest[8:])}
-			rest = rest[16:]
-		}
+	s.Methods, s.Clients, s.Metadata = s.Methods[:0], s.Clients[:0], s.Metadata[:0]
+	for range part[atCounts+2] {
+		s.Methods = append(s.Methods, Method{Name: w.text(rest), Type: w.text(rest[4:]), At: readTime(rest[8:])})
+		rest = rest[16:]
 	}
-	if n := int(part[atCounts+3]); n > 0 {
-		s.Clients = make([]string, n)
-		for i := range s.Clients {
-			s.Clients[i] = w.text(rest)
-			rest = rest[4:]
-		}
+	for range part[atCounts+3] {
+		s.Clients = append(s.Clients, w.text(rest))
+		rest = rest[4:]
 	}
-	if n := int(part[atCounts+4]); n > 0 {
-		s.Metadata = make([]MetadataEntry, n)
-		for i := range s.Metadata {
-			s.Metadata[i].Key, rest = readText(rest)
-			s.Metadata[i].Value, rest = readText(rest)
-		}
+	for range part[atCounts+4] {
+		var e MetadataEntry
+		e.Key, rest = readText(texts, rest)
+		e.Value, rest = readText(texts, rest)
+		s.Metadata = append(s.Metadata, e)
 	}
+}
+
+// gather returns a text that is a part of what is gathered: one piece of memory for
+// many.
+func gather(texts *strings.Builder, b []byte) string {
+	start := texts.Len()
+	texts.Write(b)
+	return texts.String()[start:]
 }
 
 func putTime(b []byte, t time.Time) { bytesOrder.PutUint64(b, uint64(t.UnixMilli())) }
 
 func readTime(b []byte) time.Time { return time.UnixMilli(int64(bytesOrder.Uint64(b))).UTC() }
 
-func readText(b image) (string, image) {
+func readText(texts *strings.Builder, b image) (string, image) {
 	n := 2 + int(bytesOrder.Uint16(b))
-	return string(b[2:n]), b[n:]
+	return gather(texts, b[2:n]), b[n:]
 }
 
 // putInteraction writes what a touch changes.
@@ -225,14 +228,15 @@ func (w *words) putOrigin(b []byte, o Origin) bool {
 	return true
 }
 
-func (w *words) origin(b image) Origin {
+func (w *words) origin(b image, texts *strings.Builder) Origin {
 	o := Origin{UserAgent: w.text(b[17:]), ASN: w.text(b[21:])}
 	if b[0] != 0 {
 		addr := netip.AddrFrom16([16]byte(b[1:17]))
 		if b[0] == 4 {
 			addr = addr.Unmap()
 		}
-		o.IP = addr.String()
+		var spelled [46]byte
+		o.IP = gather(texts, addr.AppendTo(spelled[:0]))
 	}
 	return o
 }

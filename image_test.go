@@ -25,6 +25,16 @@ func imageSession(id string) Session {
 	}
 }
 
+// recalled is what is remembered of a user.
+func recalled(c *cache, userID string) (u User, found []Session, known bool) {
+	var r recollection
+	if !c.recall(userID, &r) {
+		return User{}, nil, false
+	}
+	r.sessions(userID, func(s *Session) bool { found = append(found, s.clone()); return true })
+	return r.image.user(), found, true
+}
+
 func TestAnImageGivesBackWhatItWasMadeOf(t *testing.T) {
 	c := newCache(8 << 20)
 	want := []Session{imageSession("first"), imageSession("second"), {UserID: "auth0|ünï", ID: "empty", CookieMode: Persistent}}
@@ -35,7 +45,7 @@ func TestAnImageGivesBackWhatItWasMadeOf(t *testing.T) {
 	}
 	u := User{ID: "auth0|ünï", Generation: 7}
 	c.fill(u, want, c.clock.word(u.ID).Load(), func(*Session) bool { return true })
-	gotUser, got, known := c.sessions(u.ID)
+	gotUser, got, known := recalled(c, u.ID)
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" || !known || gotUser != u {
 		t.Errorf("known %v, user %v (-want +got):\n%s", known, gotUser, diff)
 	}
@@ -60,7 +70,7 @@ func TestWhatAnImageCannotHoldIsNotRemembered(t *testing.T) {
 	for _, s := range []Session{long, odd} {
 		c := newCache(8 << 20)
 		c.fill(User{ID: s.UserID}, []Session{s}, c.clock.word(s.UserID).Load(), func(*Session) bool { return true })
-		if _, _, known := c.sessions(s.UserID); known {
+		if _, _, known := recalled(c, s.UserID); known {
 			t.Errorf("%s is remembered", s.ID)
 		}
 	}
@@ -80,7 +90,7 @@ func TestTheCacheKeepsItsBoundAndWhatIsUsed(t *testing.T) {
 	for i := 1; i < users; i++ {
 		fillUser(i)
 		if i%1000 == 0 {
-			if _, _, known := c.sessions(used); !known {
+			if _, _, known := recalled(c, used); !known {
 				t.Fatalf("what is used is gone after %d others", i)
 			}
 		}
@@ -112,7 +122,7 @@ func TestTheCacheBeginsAnewWhenItsWordsRunOut(t *testing.T) {
 		s.Initial.UserAgent = fmt.Sprintf("agent %d", i)
 		c.fill(User{ID: s.UserID}, []Session{s}, c.clock.word(s.UserID).Load(), func(*Session) bool { return true })
 	}
-	_, got, known := c.sessions("auth0|ünï")
+	_, got, known := recalled(c, "auth0|ünï")
 	if !known || got[0].Initial.UserAgent != fmt.Sprintf("agent %d", maxWords+9) {
 		t.Errorf("known %v: %v", known, got)
 	}

@@ -2,6 +2,8 @@ package rollcall
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -34,15 +36,37 @@ func (m *Manager) List(ctx context.Context, q ListQuery) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
-	page, _, err := m.list(ctx, m.now(), q, after)
-	return page, failed(err)
+	var sessions []Session
+	page, _, err := m.list(ctx, m.now(), q, after, func(s *Session) { sessions = append(sessions, s.clone()) })
+	if err != nil {
+		return Page{}, failed(err)
+	}
+	page.Sessions = sessions
+	return page, nil
 }
 
-// EncodedList returns what encode makes of the page that List returns. It may be
-// remembered while nothing has changed that the page shows: encode must depend on
-// its arguments alone, and all calls of one Manager give the same one. The bytes are
-// not to be changed. Errors: those of List.
-func (m *Manager) EncodedList(ctx context.Context, q ListQuery, encode func(ListQuery, Page) []byte) ([]byte, error) {
+// clone shares no slice with s.
+func (s *Session) clone() Session {
+	c := *s
+	c.Methods, c.Clients, c.Metadata = slices.Clone(s.Methods), slices.Clone(s.Clients), slices.Clone(s.Metadata)
+	return c
+}
+
+// A ListEncoder spells a page piece by piece. What it makes must depend on its
+// arguments alone, and all calls of one Manager must give the same one: the whole may
+// be remembered while nothing has changed that the page shows.
+type ListEncoder interface {
+	// AppendSession appends the i-th session of the page. The session holds during
+	// the call.
+	AppendSession(b []byte, i int, s *Session) []byte
+	// AppendPage appends what follows the sessions. The page has none of them; n is
+	// their number.
+	AppendPage(b []byte, n int, q ListQuery, page Page) []byte
+}
+
+// EncodedList is List, spelled. The bytes are not to be changed. Errors: those of
+// List.
+func (m *Manager) EncodedList(ctx context.Context, q ListQuery, encoder ListEncoder) ([]byte, error) {
 	after, err := q.position()
 	if err != nil {
 		return nil, err
@@ -56,15 +80,21 @@ func (m *Manager) EncodedList(ctx context.Context, q ListQuery, encode func(List
 			return body, nil
 		}
 	}
-	page, until, err := m.list(ctx, now, q, after)
+	b, n := make([]byte, 0, 1<<10), 0
+	page, until, err := m.list(ctx, now, q, after, func(s *Session) {
+		if n++; n == 2 { // most are like the first
+			b = slices.Grow(b, len(b)*(q.Take-1))
+		}
+		b = encoder.AppendSession(b, n-1, s)
+	})
 	if err != nil {
 		return nil, failed(err)
 	}
-	body := encode(q, page)
-	if m.cache != nil && q.From == "" && len(page.Sessions) > 0 {
-		m.cache.read(r, body, until)
+	b = encoder.AppendPage(b, n, q, page)
+	if m.cache != nil && q.From == "" && n > 0 {
+		m.cache.read(r, b, until)
 	}
-	return body, nil
+	return b, nil
 }
 
 // position holds the query against its bounds and reads its cursor.
@@ -81,25 +111,26 @@ func (q ListQuery) position() (after Position, err error) {
 	return DecodeCursor(q.UserID, q.From)
 }
 
-// list reads a page. If nobody acts, what it says holds until the instant it returns.
-func (m *Manager) list(ctx context.Context, now time.Time, q ListQuery, after Position) (page Page, until time.Time, err error) {
+// list shows the sessions of a page, and returns what else there is of it. If nobody
+// acts, that holds until the instant it returns.
+func (m *Manager) list(ctx context.Context, now time.Time, q ListQuery, after Position, show func(*Session)) (page Page, until time.Time, err error) {
 	everybody, err := m.everybody(ctx)
 	if err != nil {
 		return Page{}, time.Time{}, err
 	}
-	read, err := m.pages(ctx, q.UserID)
-	if err != nil {
-		return Page{}, time.Time{}, err
-	}
 	counting := q.Total && after == Position{}
-	more := false
-	_, err = eachLive(ctx, read, q.Take+1, now, after, everybody, func(s *Session) bool {
+	var last Position
+	shown, more := 0, false
+	err = m.eachLive(ctx, q.UserID, q.Take+1, now, after, everybody, func(s *Session) bool {
 		page.Total++
 		if over := s.OverAt(); until.IsZero() || over.Before(until) {
 			until = over
 		}
-		if len(page.Sessions) < q.Take {
-			page.Sessions = append(page.Sessions, *s)
+		if shown < q.Take {
+			if shown++; shown == q.Take {
+				last = Position{CreatedAt: s.CreatedAt, ID: strings.Clone(s.ID)}
+			}
+			show(s)
 			return true
 		}
 		more = true
@@ -109,36 +140,11 @@ func (m *Manager) list(ctx context.Context, now time.Time, q ListQuery, after Po
 		return Page{}, time.Time{}, err
 	}
 	if more {
-		page.Next = EncodeCursor(q.UserID, page.Sessions[len(page.Sessions)-1].Position())
+		page.Next = EncodeCursor(q.UserID, last)
 	}
 	if q.Total && !counting {
 		page.Total = 0
-		_, err = eachLive(ctx, read, batch, now, Position{}, everybody, func(*Session) bool { page.Total++; return true })
+		err = m.eachLive(ctx, q.UserID, batch, now, Position{}, everybody, func(*Session) bool { page.Total++; return true })
 	}
 	return page, until, err
-}
-
-// eachLive calls visit with a user's live sessions that follow after, in order,
-// until it returns false. Its first read asks for limit rows, and each is judged by
-// the user's row of its own moment. It returns the user's row as of the first.
-func eachLive(ctx context.Context, read pageReader, limit int, now time.Time, after Position, everybody Everybody, visit func(*Session) bool) (first User, err error) {
-	for reads := 0; ; reads++ {
-		user, sessions, err := read(ctx, after, limit)
-		if err != nil {
-			return User{}, err
-		}
-		if reads == 0 {
-			first = user
-		}
-		for i := range sessions {
-			if s := &sessions[i]; !s.Over(now, user, everybody) && !visit(s) {
-				return first, nil
-			}
-		}
-		if len(sessions) < limit {
-			return first, nil
-		}
-		after = sessions[len(sessions)-1].Position()
-		limit = batch
-	}
 }

@@ -3,7 +3,7 @@ package rollcall
 import (
 	"context"
 	"encoding/json"
-	"sort"
+	"sync"
 	"time"
 )
 
@@ -103,13 +103,13 @@ func (m *Manager) remembered(ctx context.Context, id string) (s Session, u User,
 		return s, u, err
 	}
 	if m.cache.worthFilling(s.UserID) {
-		_, _, err = m.remember(ctx, s.UserID)
+		err = m.remember(ctx, s.UserID)
 	}
 	return s, u, err
 }
 
 // remember reads what an image holds of a user, and remembers it.
-func (m *Manager) remember(ctx context.Context, userID string) (User, []Session, error) {
+func (m *Manager) remember(ctx context.Context, userID string) error {
 	word := m.cache.clock.word(userID).Load()
 	flushed := m.touches.flushed.Load()
 	u, sessions, err := m.store.Sessions(ctx, userID, Position{}, maxImageSessions+1)
@@ -119,53 +119,90 @@ func (m *Manager) remember(ctx context.Context, userID string) (User, []Session,
 			return m.touches.flushed.Load() == flushed
 		})
 	}
-	return u, sessions, err
+	return err
 }
 
-// A pageReader reads a user's sessions as the store's Sessions does.
-type pageReader func(ctx context.Context, after Position, limit int) (User, []Session, error)
+// storedPages reads a user's sessions as the store's Sessions does, with what is not
+// written yet.
+func (m *Manager) storedPages(ctx context.Context, userID string, after Position, limit int) (u User, sessions []Session, err error) {
+	for range maxRereads {
+		flushed := m.touches.flushed.Load()
+		if u, sessions, err = m.store.Sessions(ctx, userID, after, limit); err != nil {
+			return User{}, nil, err
+		}
+		for i := range sessions {
+			m.touches.overlay(&sessions[i])
+		}
+		if m.touches.flushed.Load() == flushed {
+			break
+		}
+	}
+	return u, sessions, nil
+}
 
-// storedPages reads a user's sessions from the store, with what is not written yet.
-func (m *Manager) storedPages(userID string) pageReader {
-	return func(ctx context.Context, after Position, limit int) (u User, sessions []Session, err error) {
-		for range maxRereads {
-			flushed := m.touches.flushed.Load()
-			if u, sessions, err = m.store.Sessions(ctx, userID, after, limit); err != nil {
-				return User{}, nil, err
-			}
-			for i := range sessions {
-				m.touches.overlay(&sessions[i])
-			}
-			if m.touches.flushed.Load() == flushed {
-				break
+// eachStored calls visit with a user's live sessions that follow after, in order,
+// until it returns false. Its first read asks for limit rows, and each is judged by
+// the user's row of its own moment. It returns the user's row as of the first.
+func (m *Manager) eachStored(ctx context.Context, userID string, limit int, now time.Time, after Position, everybody Everybody, visit func(*Session) bool) (first User, err error) {
+	for reads := 0; ; reads++ {
+		user, sessions, err := m.storedPages(ctx, userID, after, limit)
+		if err != nil {
+			return User{}, err
+		}
+		if reads == 0 {
+			first = user
+		}
+		for i := range sessions {
+			if s := &sessions[i]; !s.Over(now, user, everybody) && !visit(s) {
+				return first, nil
 			}
 		}
-		return u, sessions, nil
+		if len(sessions) < limit {
+			return first, nil
+		}
+		after = sessions[len(sessions)-1].Position()
+		limit = batch
 	}
 }
 
-// pages reads a user's sessions from memory when that is good.
-func (m *Manager) pages(ctx context.Context, userID string) (pageReader, error) {
+var recollections = sync.Pool{New: func() any { return new(recollection) }}
+
+// eachLive is eachStored for those who only look: from memory when that is good. What
+// visit is given holds during the call.
+func (m *Manager) eachLive(ctx context.Context, userID string, limit int, now time.Time, after Position, everybody Everybody, visit func(*Session) bool) error {
+	r := recollections.Get().(*recollection)
+	defer recollections.Put(r)
+	known, err := m.recollect(ctx, userID, r)
+	if err != nil {
+		return err
+	}
+	if !known {
+		_, err := m.eachStored(ctx, userID, limit, now, after, everybody, visit)
+		return err
+	}
+	user := r.image.user()
+	r.sessions(user.ID, func(s *Session) bool {
+		if after != (Position{}) && !after.Before(s.Position()) || s.Over(now, user, everybody) {
+			return true
+		}
+		return visit(s)
+	})
+	return nil
+}
+
+// recollect finds what is remembered of a user, after reading it if that is worth it.
+func (m *Manager) recollect(ctx context.Context, userID string, r *recollection) (known bool, err error) {
 	if m.cache == nil {
-		return m.storedPages(userID), nil
+		return false, nil
 	}
-	u, sessions, known := m.cache.sessions(userID)
-	if !m.cache.counted(known) {
-		if !m.cache.worthFilling(userID) {
-			return m.storedPages(userID), nil
-		}
-		if _, _, err := m.remember(ctx, userID); err != nil {
-			return nil, err
-		}
-		if u, sessions, known = m.cache.sessions(userID); !known {
-			return m.storedPages(userID), nil
-		}
+	if m.cache.counted(m.cache.recall(userID, r)) {
+		return true, nil
 	}
-	return func(_ context.Context, after Position, limit int) (User, []Session, error) {
-		from := 0
-		if after != (Position{}) {
-			from = sort.Search(len(sessions), func(i int) bool { return after.Before(sessions[i].Position()) })
-		}
-		return u, sessions[from:min(from+limit, len(sessions))], nil
-	}, nil
+	if !m.cache.worthFilling(userID) {
+		return false, nil
+	}
+	if err := m.remember(ctx, userID); err != nil {
+		return false, err
+	}
+	return m.cache.recall(userID, r), nil
 }

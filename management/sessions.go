@@ -24,7 +24,7 @@ func (d *door) listUserSessions(w http.ResponseWriter, r *http.Request, _ rollca
 		return err
 	}
 	q.UserID = userID
-	body, err := d.manager.EncodedList(r.Context(), q, encodeList)
+	body, err := d.manager.EncodedList(r.Context(), q, listing{})
 	if err != nil {
 		return err
 	}
@@ -32,14 +32,25 @@ func (d *door) listUserSessions(w http.ResponseWriter, r *http.Request, _ rollca
 	return nil
 }
 
-func encodeList(q rollcall.ListQuery, page rollcall.Page) []byte {
-	b := make([]byte, 0, 64+1024*len(page.Sessions))
-	b = append(b, `{"sessions":[`...)
-	for i := range page.Sessions {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = wire.AppendSession(b, &page.Sessions[i])
+// A listing spells a page (wire.md 3.1).
+type listing struct{}
+
+const listingBegin = `{"sessions":[`
+
+// AppendSession implements rollcall.ListEncoder.
+func (listing) AppendSession(b []byte, i int, s *rollcall.Session) []byte {
+	if i == 0 {
+		b = append(b, listingBegin...)
+	} else {
+		b = append(b, ',')
+	}
+	return wire.AppendSession(b, s)
+}
+
+// AppendPage implements rollcall.ListEncoder.
+func (listing) AppendPage(b []byte, n int, q rollcall.ListQuery, page rollcall.Page) []byte {
+	if n == 0 {
+		b = append(b, listingBegin...)
 	}
 	b = append(b, ']')
 	if page.Next != "" {
