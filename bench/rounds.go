@@ -14,6 +14,9 @@ type side struct {
 	process *process
 	// requests makes those of one round; nil takes the other side's.
 	requests func(n int) ([][]byte, error)
+	// hot is how many users or sessions the requests are drawn from again and again;
+	// they are asked for before the first round. 0 is no hot set.
+	hot int
 	// status is what every answer has.
 	status int
 	// look is called with every answer's body, perhaps from many goroutines.
@@ -43,10 +46,25 @@ type load struct {
 	latency  []time.Duration
 }
 
+// heat asks for a hot set until it is one.
+func (s side) heat(ctx context.Context, connections int) error {
+	if s.hot == 0 {
+		return nil
+	}
+	requests, err := s.requests(4 * s.hot)
+	if err != nil {
+		return err
+	}
+	return s.turn(ctx, connections, requests, new(load))
+}
+
 // fight runs the rounds, after one each that does not count. The rounds have fixed
 // numbers of requests, so processor time per request is exact. After an error there is
 // nothing to compare, and both loads are zero.
 func (d duel) fight(ctx context.Context) (ours, other load, err error) {
+	if err := d.ours.heat(ctx, d.connections); err != nil {
+		return load{}, load{}, err
+	}
 	for round := -1; round < d.rounds; round++ {
 		requests, err := d.ours.requests(d.perRound)
 		if err != nil {

@@ -63,8 +63,8 @@ type scenario struct {
 func scenarios() []scenario {
 	list := []scenario{
 		{"control", "control: floor against floor", "floor / floor", target{1, true}, control},
-		{"check-uniform", "check, drawn from all sessions", floorByOurs, atLeast(0.80), checks(func(p *population) int { return p.Sessions })},
-		{"check-hot", "check, drawn from a hot set", floorByOurs, atLeast(0.88), checks((*population).hotSessions)},
+		{"check-uniform", "check, drawn from all sessions", floorByOurs, atLeast(0.80), checks(false)},
+		{"check-hot", "check, drawn from a hot set", floorByOurs, atLeast(0.88), checks(true)},
 	}
 	for _, length := range []int{shortList, longList} {
 		for _, query := range []string{"", "?include_totals=true"} {
@@ -160,14 +160,19 @@ func control(ctx context.Context, b *bench, s scenario) (result, error) {
 		sides[i] = side{process: p, requests: request, status: 200}
 	}
 	sides[1].requests = nil
-	one, other, err := duel{ours: sides[0], other: sides[1], connections: readConnections, perRound: b.scaled(20_000), rounds: b.rounds}.fight(ctx)
+	one, other, err := duel{ours: sides[0], other: sides[1], connections: readConnections, perRound: b.scaled(40_000), rounds: b.rounds}.fight(ctx)
 	return s.ratio(other, one, one, other), err
 }
 
-func checks(among func(*population) int) func(context.Context, *bench, scenario) (result, error) {
+func checks(hot bool) func(context.Context, *bench, scenario) (result, error) {
 	return func(ctx context.Context, b *bench, s scenario) (result, error) {
-		ours := side{requests: b.population.checks(among(b.population)), status: 200, deferred: b.settled()}
-		mine, floor, err := b.againstFloor(ctx, ours, readConnections, 20_000, func(a answer) error {
+		among, set := b.population.Sessions, 0
+		if hot {
+			among = b.population.hotSessions()
+			set = among
+		}
+		ours := side{requests: b.population.checks(among), hot: set, status: 200, deferred: b.settled()}
+		mine, floor, err := b.againstFloor(ctx, ours, readConnections, 40_000, func(a answer) error {
 			if a.Header.Get("X-Rollcall-User") == "" || a.Header.Get("X-Rollcall-Session") == "" {
 				return fmt.Errorf("a check's answer names nobody: %v", a.Header)
 			}
@@ -180,17 +185,20 @@ func checks(among func(*population) int) func(context.Context, *bench, scenario)
 func lists(length int, query string, hot bool) func(context.Context, *bench, scenario) (result, error) {
 	return func(ctx context.Context, b *bench, s scenario) (result, error) {
 		p := b.population
-		kind, among, perRound := p.shortUser, p.short(), 12_000
+		kind, among, perRound := p.shortUser, p.short(), 24_000
 		if hot {
 			among = p.hotShort()
 		}
 		if length == longList {
-			kind, among, perRound = p.longUser, p.long(), 3000
+			kind, among, perRound = p.longUser, p.long(), 12_000
 			if hot {
 				among = p.hotLong()
 			}
 		}
 		ours := side{requests: p.lists(kind, among, query), status: 200, look: holds(length)}
+		if hot {
+			ours.hot = among
+		}
 		mine, floor, err := b.againstFloor(ctx, ours, readConnections, perRound, func(a answer) error {
 			return verifyList(a.Body, length, query != "")
 		})
