@@ -396,3 +396,45 @@ func TestNoCheckThatBeganAfterAnEndingIsAccepted(t *testing.T) {
 	close(stop)
 	writing.Wait()
 }
+
+// TestAUseThatWasWrittenAtOnceIsNotForgottenByAFill lets a use near the end of the
+// idle time, which is written before it is answered, come between what a fill reads
+// and what it remembers.
+func TestAUseThatWasWrittenAtOnceIsNotForgottenByAFill(t *testing.T) {
+	for _, look := range []string{"check", "list"} {
+		t.Run(look, func(t *testing.T) {
+			store := &storetest.Faulty{Store: memory.New()}
+			n := newNodeOn(t, store, newClock(), cached)
+			s, token := n.create(signIn(aUser))
+			n.clock.now.Store(s.Last.IdleExpiresAt.Add(-2 * time.Second).UnixMilli())
+			skip := atomic.Int32{} // reads before the one that fills
+			skip.Store(-1)
+			stopped, goOn := make(chan struct{}), make(chan struct{})
+			store.Loaded = func() {
+				if skip.Add(-1) == -1 {
+					close(stopped)
+					<-goOn
+				}
+			}
+			var reader sync.WaitGroup
+			if look == "check" {
+				skip.Store(1)
+				reader.Go(func() { _, _, _ = n.Inspect(context.Background(), token.Reveal(), rollcall.Requirement{}) })
+			} else {
+				skip.Store(0)
+				reader.Go(func() { _, _ = n.List(context.Background(), rollcall.ListQuery{UserID: aUser, Take: 50}) })
+			}
+			<-stopped
+			if !n.accepts(token) {
+				t.Fatal("refused before its end")
+			}
+			close(goOn)
+			reader.Wait()
+			n.agreesWithItsStore(aUser, s.ID, token)
+			n.clock.Advance(time.Hour)
+			if !n.accepts(token) {
+				t.Error("a session is refused that was used an hour ago")
+			}
+		})
+	}
+}
