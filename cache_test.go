@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -437,4 +438,38 @@ func TestAUseThatWasWrittenAtOnceIsNotForgottenByAFill(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAnIDThatIsFreeAgainIsTheNewSessions has an id of another system's come back for
+// somebody else, days after the sweep removed the first session.
+func TestAnIDThatIsFreeAgainIsTheNewSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		store := memory.New()
+		m, err := rollcall.New(store, rollcall.Options{CacheSize: 8 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := node{Manager: m, t: t, store: store}
+		var loops sync.WaitGroup
+		loops.Go(func() { _ = n.Run(ctx) })
+		in := signIn(aUser)
+		in.ID = "made-elsewhere-0001"
+		in.Asked.Absolute = time.Hour
+		_, old := n.create(in)
+		if !n.accepts(old) {
+			t.Fatal("refused")
+		}
+		time.Sleep(50 * time.Hour)
+		in.UserID = "auth0|2"
+		_, token := n.create(in)
+		if !n.accepts(token) {
+			t.Error("the new session is refused")
+		}
+		if n.accepts(old) {
+			t.Error("the old token is accepted")
+		}
+		stop()
+		loops.Wait()
+	})
 }
