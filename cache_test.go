@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -528,4 +529,80 @@ func (m meanwhile) CountSessions(ctx context.Context, counts func(*rollcall.Sess
 		}
 	}
 	return n, nil
+}
+
+// TestAUseThatWasWrittenAtOnceIsNotForgottenByAFill lets a use near the end of the
+// idle time, which is written before it is answered, come between what a fill reads
+// and what it remembers.
+func TestAUseThatWasWrittenAtOnceIsNotForgottenByAFill(t *testing.T) {
+	for _, look := range []string{"check", "list"} {
+		t.Run(look, func(t *testing.T) {
+			store := &storetest.Faulty{Store: memory.New()}
+			n := newNodeOn(t, store, newClock(), cached)
+			s, token := n.create(signIn(aUser))
+			n.clock.now.Store(s.Last.IdleExpiresAt.Add(-2 * time.Second).UnixMilli())
+			skip := atomic.Int32{} // reads before the one that fills
+			skip.Store(-1)
+			stopped, goOn := make(chan struct{}), make(chan struct{})
+			store.Loaded = func() {
+				if skip.Add(-1) == -1 {
+					close(stopped)
+					<-goOn
+				}
+			}
+			var reader sync.WaitGroup
+			if look == "check" {
+				skip.Store(1)
+				reader.Go(func() { _, _, _ = n.Inspect(context.Background(), token.Reveal(), rollcall.Requirement{}) })
+			} else {
+				skip.Store(0)
+				reader.Go(func() { _, _ = n.List(context.Background(), rollcall.ListQuery{UserID: aUser, Take: 50}) })
+			}
+			<-stopped
+			if !n.accepts(token) {
+				t.Fatal("refused before its end")
+			}
+			close(goOn)
+			reader.Wait()
+			n.agreesWithItsStore(aUser, s.ID, token)
+			n.clock.Advance(time.Hour)
+			if !n.accepts(token) {
+				t.Error("a session is refused that was used an hour ago")
+			}
+		})
+	}
+}
+
+// TestAnIDThatIsFreeAgainIsTheNewSessions has an id of another system's come back for
+// somebody else, days after the sweep removed the first session.
+func TestAnIDThatIsFreeAgainIsTheNewSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		store := memory.New()
+		m, err := rollcall.New(store, rollcall.Options{CacheSize: 8 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := node{Manager: m, t: t, store: store}
+		var loops sync.WaitGroup
+		loops.Go(func() { _ = n.Run(ctx) })
+		in := signIn(aUser)
+		in.ID = "made-elsewhere-0001"
+		in.Asked.Absolute = time.Hour
+		_, old := n.create(in)
+		if !n.accepts(old) {
+			t.Fatal("refused")
+		}
+		time.Sleep(50 * time.Hour)
+		in.UserID = "auth0|2"
+		_, token := n.create(in)
+		if !n.accepts(token) {
+			t.Error("the new session is refused")
+		}
+		if n.accepts(old) {
+			t.Error("the old token is accepted")
+		}
+		stop()
+		loops.Wait()
+	})
 }

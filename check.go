@@ -91,7 +91,7 @@ func (m *Manager) touch(ctx context.Context, s *Session, now time.Time, use Use)
 	touch := Touch{UserID: s.UserID, SessionID: s.ID, Interaction: s.Touched(m.policy, now, from)}
 	s.Last = s.Last.Later(touch.Interaction)
 	if left < 3*m.touchInterval {
-		if err := m.store.Touch(ctx, []Touch{touch}); err != nil {
+		if err := m.touches.write(ctx, m.store, touch); err != nil {
 			return err
 		}
 	} else {

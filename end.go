@@ -40,7 +40,7 @@ func (m *Manager) EndByToken(ctx context.Context, by Caller, token string) (Sess
 //
 // That a session is over already is as much of an answer as its ending: it is
 // given only when what ended it is durable, so it waits for whatever act on the
-// user, or on everybody, is under way.
+// user, or on everybody, is under way, and writes down that a session has lapsed.
 func (m *Manager) endIf(ctx context.Context, by Caller, id string, why Reason, accept func(Session) error) error {
 	if !IsSessionID(id) {
 		return failed(ErrNoSession)
@@ -49,9 +49,11 @@ func (m *Manager) endIf(ctx context.Context, by Caller, id string, why Reason, a
 	if err != nil {
 		return failed(err)
 	}
-	err = m.act(ctx, s.UserID, func(ctx context.Context, now time.Time) (Change, error) {
-		s, user, err := m.live(ctx, id, now)
-		if err != nil {
+	var lapsed bool
+	err = m.act(ctx, s.UserID, func(ctx context.Context, now time.Time) (_ Change, err error) {
+		var s Session
+		var user User
+		if s, user, lapsed, err = m.endable(ctx, id, now); err != nil {
 			return Change{}, err
 		}
 		if accept != nil {
@@ -59,16 +61,39 @@ func (m *Manager) endIf(ctx context.Context, by Caller, id string, why Reason, a
 				return Change{}, err
 			}
 		}
-		s = s.Ended(now, why)
-		e := event(SessionEnded, now, by, s)
+		kind, actor, reason := SessionEnded, by, why
+		if lapsed {
+			kind, actor, reason = SessionExpired, Caller{}, ReasonIdle
+		}
+		s = s.Ended(now, reason)
+		e := event(kind, now, actor, s)
 		return Change{UserID: s.UserID, User: moved(user), Sessions: []PutSession{put(s)}, Events: []Event{e}}, nil
 	})
+	if err == nil && lapsed {
+		err = failed(ErrNoSession)
+	}
 	if ErrorCode(err) == CodeNotFound {
 		if unsettled := m.settle(ctx); unsettled != nil {
 			return unsettled
 		}
 	}
 	return err
+}
+
+// endable returns a session that is live, or has lapsed. Otherwise it fails with
+// ErrNoSession.
+func (m *Manager) endable(ctx context.Context, id string, now time.Time) (s Session, u User, lapsed bool, err error) {
+	everybody, err := m.everybody(ctx)
+	if err != nil {
+		return Session{}, User{}, false, err
+	}
+	if s, u, err = m.stored(ctx, id); err != nil {
+		return Session{}, User{}, false, err
+	}
+	if lapsed = s.lapsed(now, u, everybody); !lapsed && s.Over(now, u, everybody) {
+		err = ErrNoSession
+	}
+	return s, u, lapsed, err
 }
 
 // settle waits until no ending of everybody is under way.
@@ -106,7 +131,7 @@ func (m *Manager) endMany(ctx context.Context, by Caller, userID, keepID string,
 		if err != nil {
 			return Change{}, err
 		}
-		user, count, err := m.countKnown(ctx, now, userID, everybody)
+		user, count, lapsed, err := m.countKnown(ctx, now, userID, everybody)
 		if err != nil {
 			return Change{}, err
 		}
@@ -124,7 +149,7 @@ func (m *Manager) endMany(ctx context.Context, by Caller, userID, keepID string,
 			change.Sessions = []PutSession{put(kept)}
 			count = max(count-1, -1)
 		}
-		if count == 0 {
+		if count == 0 && !lapsed {
 			return Change{}, nil // nothing to end, nothing to write
 		}
 		user.Generation, user.GenerationAt = user.Generation+1, now
@@ -141,22 +166,25 @@ func (m *Manager) endMany(ctx context.Context, by Caller, userID, keepID string,
 }
 
 // countKnown returns the user's row and the number of the user's live sessions
-// when one read finds it out, else -1: an ending of many must stay cheap.
-func (m *Manager) countKnown(ctx context.Context, now time.Time, userID string, everybody Everybody) (User, int, error) {
+// when one read finds it out, else -1: an ending of many must stay cheap. lapsed is
+// true when others have lapsed.
+func (m *Manager) countKnown(ctx context.Context, now time.Time, userID string, everybody Everybody) (user User, count int, lapsed bool, err error) {
 	user, sessions, err := m.storedPages(ctx, userID, Position{}, batch)
 	if err != nil {
-		return User{}, 0, err
+		return User{}, 0, false, err
 	}
-	count := 0
 	for i := range sessions {
-		if !sessions[i].Over(now, user, everybody) {
+		switch s := &sessions[i]; {
+		case !s.Over(now, user, everybody):
 			count++
+		case s.lapsed(now, user, everybody):
+			lapsed = true
 		}
 	}
 	if len(sessions) == batch {
 		count = -1
 	}
-	return user, count, nil
+	return user, count, lapsed, nil
 }
 
 // EndEverybody ends all sessions of all users in one small commit. Errors:

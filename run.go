@@ -66,21 +66,35 @@ func (m *Manager) sweep(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		now := m.now()
-		swept, err := m.store.Sweep(ctx, Sweep{
-			SessionsBefore: now.Add(-sweepMargin),
-			EventsBefore:   now.Add(-m.eventRetention),
-			Limit:          sweepBite,
-			Decide: func(s Session, u User) Verdict {
-				m.touches.overlay(&s)
-				return s.sweepVerdict(now, u, everybody)
-			},
-		})
-		if err != nil || !swept.More {
+		more, err := m.bite(ctx, m.now(), everybody)
+		if err != nil || !more {
 			return err
 		}
 	}
 	return ctx.Err()
+}
+
+// bite sweeps once. A removal is an act on the user to what is remembered: the id may
+// be another user's session next.
+func (m *Manager) bite(ctx context.Context, now time.Time, everybody Everybody) (more bool, err error) {
+	var removed []func()
+	swept, err := m.store.Sweep(ctx, Sweep{
+		SessionsBefore: now.Add(-sweepMargin),
+		EventsBefore:   now.Add(-m.eventRetention),
+		Limit:          sweepBite,
+		Decide: func(s Session, u User) Verdict {
+			m.touches.overlay(&s)
+			v := s.sweepVerdict(now, u, everybody)
+			if m.cache != nil && v.FileAt.IsZero() {
+				removed = append(removed, m.cache.clock.committing(s.UserID))
+			}
+			return v
+		},
+	})
+	for _, ended := range removed {
+		ended()
+	}
+	return swept.More, err
 }
 
 // sweepVerdict decides about a row that a sweep meets at now. Only a session

@@ -166,6 +166,18 @@ func (s *Session) Over(now time.Time, user User, everybody Everybody) bool {
 	return s.Outdated(user, everybody) || !now.Before(s.OverAt())
 }
 
+// maxUse is the longest that a use may take from the look at the session until it is
+// recorded.
+const maxUse = time.Minute
+
+// lapsed reports whether the session is over at now for want of use alone, and so
+// lately that a use may be under way which began in time. Recorded, it would make the
+// session live again: whoever says that the session is over must end it first.
+func (s *Session) lapsed(now time.Time, user User, everybody Everybody) bool {
+	return s.EndedAt.IsZero() && !s.Outdated(user, everybody) && now.Before(s.ExpiresAt) &&
+		!now.Before(s.Last.IdleExpiresAt) && now.Before(s.Last.IdleExpiresAt.Add(maxUse))
+}
+
 // Outdated reports whether an ending of many at once has ended this session.
 func (s *Session) Outdated(user User, everybody Everybody) bool {
 	return s.Generation.User < user.Generation || s.Generation.Everybody < everybody.Generation

@@ -15,8 +15,9 @@ type pendingTouches struct {
 	// writing is held by whoever writes a batch, so that a batch is not
 	// overtaken by a later one that is written sooner.
 	writing sync.Mutex
-	// flushed moves before what was written leaves memory: whoever reads the store and
-	// then looks here misses nothing while it stays.
+	// flushed moves before what was written leaves memory, and after what never was in
+	// memory has been written: whoever reads the store and then looks here misses
+	// nothing while it stays.
 	flushed atomic.Uint64
 }
 
@@ -62,6 +63,13 @@ func (p *pendingTouches) overlay(s *Session) {
 			s.Last = s.Last.Later(t.Interaction)
 		}
 	}
+}
+
+// write writes a touch at once.
+func (p *pendingTouches) write(ctx context.Context, store Store, t Touch) error {
+	err := store.Touch(ctx, []Touch{t})
+	p.flushed.Add(1)
+	return err
 }
 
 // flush writes what is pending; what could not be written stays pending.

@@ -89,7 +89,7 @@ func requirement(r rollcall.Requirement) url.Values {
 func (a *answer) identity(op string, t rollcall.Token) (Identity, error) {
 	h := a.header
 	user, err := url.PathUnescape(h.Get("X-Rollcall-User"))
-	methods, methodsErr := url.PathUnescape(h.Get("X-Rollcall-Methods"))
+	methods, methodsErr := methodNames(h.Get("X-Rollcall-Methods"))
 	at, atErr := time.Parse(time.RFC3339, h.Get("X-Rollcall-Authenticated-At"))
 	until, untilErr := time.Parse(time.RFC3339, h.Get("X-Rollcall-Expires-At"))
 	for _, e := range []error{err, methodsErr, atErr, untilErr} {
@@ -100,11 +100,21 @@ func (a *answer) identity(op string, t rollcall.Token) (Identity, error) {
 	if a.status != http.StatusOK || user == "" || h.Get("X-Rollcall-Session") != t.ID {
 		return Identity{}, unanswered(op, "the answer does not name the session", a.status, nil)
 	}
-	i := Identity{UserID: user, SessionID: t.ID, AuthenticatedAt: at.UTC(), ExpiresAt: until.UTC(), Token: t}
-	if methods != "" {
-		i.Methods = strings.Split(methods, ",")
+	return Identity{UserID: user, SessionID: t.ID, AuthenticatedAt: at.UTC(), ExpiresAt: until.UTC(), Methods: methods, Token: t}, nil
+}
+
+// methodNames reads names that are separated by commas, each percent-encoded.
+func methodNames(text string) (names []string, err error) {
+	if text == "" {
+		return nil, nil
 	}
-	return i, nil
+	names = strings.Split(text, ",")
+	for i := range names {
+		if names[i], err = url.PathUnescape(names[i]); err != nil {
+			return nil, err
+		}
+	}
+	return names, nil
 }
 
 // An Introspection is what a token stands for (RFC 7662). The rest is zero when it is

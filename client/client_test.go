@@ -595,3 +595,13 @@ func TestACertificateThatNobodyVouchesForIsNotTriedAgain(t *testing.T) {
 func copyBounded(w io.Writer, r io.Reader) (int64, error) {
 	return io.Copy(w, io.LimitReader(r, 1<<20))
 }
+
+func TestAMethodsNameComesAsItIs(t *testing.T) {
+	srv := rollcalltest.New(t)
+	const name = "https://idp.example.com/a,mfa%2C"
+	s := create(t, srv.Client, client.NewSession{UserID: "ada", Methods: []client.Method{{Name: name}, {Name: "pwd"}}})
+	i, err := srv.Client.Check(t.Context(), s.Token.Reveal(), rollcall.Use{})
+	if err != nil || len(i.Methods) != 2 || i.Methods[0] != name || i.Methods[1] != "pwd" {
+		t.Errorf("%v, %v", i.Methods, err)
+	}
+}

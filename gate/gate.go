@@ -162,12 +162,21 @@ func identify(h http.Header, s rollcall.Session) {
 	h[HeaderUser] = []string{encode(s.UserID)}
 	h[HeaderSession] = []string{s.ID}
 	h[HeaderAuthenticatedAt] = []string{s.AuthenticatedAt.Format(time.RFC3339)}
-	h[HeaderMethods] = []string{encode(strings.Join(wire.MethodNames(s.Methods), ","))}
+	h[HeaderMethods] = []string{encodeList(wire.MethodNames(s.Methods))}
 	h[HeaderExpiresAt] = []string{s.OverAt().Format(time.RFC3339)}
 	h["Cache-Control"] = noStore
 }
 
 var noStore = []string{"no-store"}
+
+// encodeList spells names for a header: a comma within one, which may be an address
+// that somebody else made up, must not pass for two.
+func encodeList(names []string) string {
+	for i := range names {
+		names[i] = strings.ReplaceAll(encode(names[i]), ",", "%2C")
+	}
+	return strings.Join(names, ",")
+}
 
 // encode percent-encodes what is not printable ASCII, and the percent sign, so
 // that every user id fits a header and can be read back.

@@ -290,3 +290,17 @@ func TestLoginSendsBrowsersToTheLoginPageAndBackToOriginsThatAreConfigured(t *te
 		}
 	}
 }
+
+func TestAMethodsNameCannotPassForTwoMethods(t *testing.T) {
+	f := newFixture(t)
+	_, token, err := f.manager.Create(context.Background(), rollcall.Caller{}, rollcall.NewSession{
+		UserID: "ada", Methods: []rollcall.Method{{Name: "pwd"}, {Name: "https://idp.example.com/a,mfa%2C"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := f.check("/check", "Authorization", "Bearer "+token.Reveal())
+	if got, want := w.Header().Get(gate.HeaderMethods), "pwd,https://idp.example.com/a%2Cmfa%252C"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}

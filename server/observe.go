@@ -36,10 +36,12 @@ func (d *Doors) observe(h http.Handler, from remote) http.Handler {
 			header["Strict-Transport-Security"] = hsts
 		}
 		defer func() {
-			if p := recover(); p != nil && p != http.ErrAbortHandler {
+			p := recover()
+			if p != nil && p != http.ErrAbortHandler {
 				d.Logger.Error("a request ended in a panic", "request_id", note.id[0], "panic", p, "stack", stack())
 				if note.status == 0 {
 					wire.WriteError(note, http.StatusInternalServerError, "An internal server error occurred", "")
+					p = nil
 				}
 			}
 			took := time.Since(start)
@@ -47,6 +49,9 @@ func (d *Doors) observe(h http.Handler, from remote) http.Handler {
 				d.Metrics.requests.observe(r.Pattern, r.Method, note.status, took)
 			}
 			logRequest(access, r, note, from, took)
+			if p != nil {
+				panic(http.ErrAbortHandler) // an answer that broke off must not look like a whole one
+			}
 		}()
 		h.ServeHTTP(note, r)
 	})

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 )
 
 // Handler returns h with every answer held against the reference, and every
@@ -26,7 +27,7 @@ func Handler(t testing.TB, h http.Handler) http.Handler {
 			io.Closer
 		}{io.TeeReader(r.Body, sent), r.Body}
 		recorder := httptest.NewRecorder()
-		h.ServeHTTP(recorder, r)
+		h.ServeHTTP(patient{recorder}, r)
 		o.check(t, exchange{request, target, sent.Bytes(), recorder.Code, recorder.Header(), recorder.Body.Bytes()})
 		for name, values := range recorder.Header() {
 			w.Header()[name] = values
@@ -35,6 +36,12 @@ func Handler(t testing.TB, h http.Handler) http.Handler {
 		_, _ = w.Write(recorder.Body.Bytes())
 	})
 }
+
+// patient is a recorder that takes deadlines, as a connection does.
+type patient struct{ *httptest.ResponseRecorder }
+
+// SetWriteDeadline is for http.ResponseController.
+func (patient) SetWriteDeadline(time.Time) error { return nil }
 
 // Transport returns rt with every answer held against the reference, and every
 // request that is accepted.
