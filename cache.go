@@ -183,7 +183,12 @@ func (c *cache) fill(u User, sessions []Session, word uint64, latest func(*Sessi
 func (c *cache) keep(s *cacheState, hash uint64, i image, owned []uint64, good func() bool) {
 	shard := s.user(hash)
 	shard.mu.Lock()
-	kept := good() && shard.put(hash, i)
+	kept := false
+	if good() {
+		if kept = shard.put(hash, i); !kept { // too large: not worth reading for again
+			shard.put(hash, newImage(i.user().ID, i.user(), i.word(), tooMany))
+		}
+	}
 	shard.mu.Unlock()
 	if !kept {
 		return

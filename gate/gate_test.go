@@ -274,6 +274,7 @@ func TestLoginSendsBrowsersToTheLoginPageAndBackToOriginsThatAreConfigured(t *te
 		"two hosts":                 {with(trusted, "X-Forwarded-Host", "evil.example.com"), "", 302, start + "x=1"},
 		"a call of a script":        {replaced("Accept", "application/json"), "", 401, ""},
 		"a form that is sent":       {with(trusted, "X-Forwarded-Method", "POST"), "", 401, ""},
+		"a method is missing":       {with(trusted, "Authorization", "Bearer "+token), "?amr=sms", 401, ""},
 		"an unreadable requirement": {with(trusted, "Authorization", "Bearer "+token), "?max_age=x", 401, ""},
 	} {
 		r := httptest.NewRequest("GET", "/check/login"+tt.query, nil)

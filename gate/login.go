@@ -15,7 +15,8 @@ const ReturnParameter = "return_to"
 
 // Login is Check for proxies that pass a redirect on (nginx does not): a browser
 // that asks for a page and is not signed in, or not well enough, is sent to the
-// login URL. Everything else is answered as Check answers it.
+// login URL. Everything else is answered as Check answers it, and so is a session
+// that lacks nothing but a method (amr): the login URL has no parameter for that.
 //
 // The address to return to is made of what a trusted proxy says of the request,
 // and only for an origin that is configured; otherwise there is none.
@@ -25,7 +26,7 @@ func (g *Gate) Login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	code := rollcall.ErrorCode(err)
-	if g.o.LoginURL == nil || errors.Is(err, errUnreadable) || code != rollcall.CodeRefused && code != rollcall.CodeInsufficient || !g.wantsPage(r) {
+	if g.o.LoginURL == nil || !canSay(err) || errors.Is(err, errUnreadable) || code != rollcall.CodeRefused && code != rollcall.CodeInsufficient || !g.wantsPage(r) {
 		g.refuse(w, r, err)
 		return
 	}
@@ -53,6 +54,13 @@ func addRequirement(login, check url.Values) {
 			login.Set(to, value)
 		}
 	}
+}
+
+// canSay reports whether the login page can be told what is missing. Sent there without
+// a word, a browser that is signed in would come straight back.
+func canSay(err error) bool {
+	i, ok := errors.AsType[*rollcall.Insufficient](err)
+	return !ok || len(i.Requirement.Levels) > 0 || i.Requirement.Aged
 }
 
 // wantsPage reports whether a browser is on its way to a page: only then does

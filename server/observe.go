@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rollcall-id/rollcall/gate"
 	"github.com/rollcall-id/rollcall/internal/wire"
 )
 
@@ -101,7 +102,7 @@ func logRequest(log *slog.Logger, r *http.Request, n *note, from remote, took ti
 	}
 	attributes := [9]slog.Attr{
 		slog.String("method", r.Method),
-		slog.String("path", r.URL.EscapedPath()),
+		slog.String("path", loggedPath(r)),
 		slog.Int("status", n.status),
 		slog.Int("bytes", n.bytes),
 		slog.Duration("took", took),
@@ -114,6 +115,15 @@ func logRequest(log *slog.Logger, r *http.Request, n *note, from remote, took ti
 		line = append(line, slog.String("trace_id", trace))
 	}
 	log.LogAttrs(r.Context(), slog.LevelInfo, "request", line...)
+}
+
+// loggedPath is the path, but for where that is of another server's request: there it
+// may hold a secret, as a link to reset a password does.
+func loggedPath(r *http.Request) string {
+	if strings.HasPrefix(r.URL.Path, gate.EnvoyPrefix+"/") {
+		return gate.EnvoyPrefix + "/"
+	}
+	return r.URL.EscapedPath()
 }
 
 // traceID is the trace that a request belongs to, by its traceparent (W3C Trace

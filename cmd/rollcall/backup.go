@@ -23,6 +23,7 @@ func backups(store rollcall.Store, cfg *config) func(context.Context) (string, e
 	if !ok {
 		return nil
 	}
+	removeLeftovers(cfg)
 	return func(ctx context.Context) (string, error) {
 		// On the store's own file system, where copies are links.
 		parent, err := os.MkdirTemp(cfg.text("data"), "backup-")
@@ -33,6 +34,16 @@ func backups(store rollcall.Store, cfg *config) func(context.Context) (string, e
 			return "", errors.Join(err, os.RemoveAll(parent))
 		}
 		return parent, nil
+	}
+}
+
+// removeLeftovers removes the copies that a server has left behind which died while it
+// sent them: their links keep old files on the disk. The store is open, so no other
+// server is using the directory.
+func removeLeftovers(cfg *config) {
+	left, _ := filepath.Glob(filepath.Join(cfg.text("data"), "backup-*", "store")) // the pattern is a good one
+	for _, dir := range left {
+		_ = os.RemoveAll(filepath.Dir(dir))
 	}
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -46,7 +48,14 @@ func TestABackupIsMadeWhileServingAndRestored(t *testing.T) {
 	if out, err := exec.Command("tar", "-xf", archive, "-C", data).CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
+	leftover := filepath.Join(data, "backup-123", "store")
+	if err := os.MkdirAll(leftover, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	p = serveOn(t, data)
+	if _, err := os.Stat(filepath.Dir(leftover)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what a dead server left behind: %v", err)
+	}
 	for _, m := range before {
 		if status, err := p.ask(context.Background(), "GET", "/check", m.Token, "", nil); status != http.StatusOK {
 			t.Errorf("a session of before the copy: %d %v", status, err)
