@@ -30,7 +30,7 @@ func (d *door) self(h selfHandler, ending bool) http.HandlerFunc {
 		}
 		s, _, err := d.manager.Inspect(r.Context(), token, require)
 		if err == nil {
-			by := rollcall.CallerFrom(r.Context())
+			by := d.anonymous(r)
 			by.ID = s.UserID
 			err = h(w, r, s, by)
 		}

@@ -95,6 +95,20 @@ func TypeName(value any) string {
 // valid UTF-8, no name twice, nothing behind it. When it reports false it has
 // answered the request.
 func ReadObject(w http.ResponseWriter, r *http.Request) (Object, bool) {
+	return readObject(w, r, nil)
+}
+
+// ReadOptionalObject is ReadObject for a body that may be left out: an empty one is
+// an empty object.
+func ReadOptionalObject(w http.ResponseWriter, r *http.Request) (Object, bool) {
+	if r.ContentLength == 0 {
+		return Object{}, true // of whatever type it says it is
+	}
+	return readObject(w, r, Object{})
+}
+
+// readObject reads a body; missing is what an empty one stands for.
+func readObject(w http.ResponseWriter, r *http.Request, missing any) (Object, bool) {
 	if t := r.Header.Get("Content-Type"); t != "" {
 		if media, _, err := mime.ParseMediaType(t); err != nil || media != "application/json" {
 			WriteError(w, http.StatusUnsupportedMediaType, "Unsupported Media Type", "")
@@ -106,7 +120,7 @@ func ReadObject(w http.ResponseWriter, r *http.Request) (Object, bool) {
 		WriteError(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("Payload content length greater than maximum allowed: %d", MaxBody), "")
 		return nil, false
 	}
-	var value any
+	value := missing
 	if err == nil && len(data) > 0 {
 		value, err = ParseJSON(data)
 	}
