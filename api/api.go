@@ -143,6 +143,10 @@ func (d *door) endEverybody(w http.ResponseWriter, r *http.Request, by rollcall.
 
 // endUserSessions ends a user's sessions, all or all but one.
 func (d *door) endUserSessions(w http.ResponseWriter, r *http.Request, by rollcall.Caller) error {
+	userID, err := wire.PathUserID(r)
+	if err != nil {
+		return err
+	}
 	body, ok := wire.ReadOptionalObject(w, r)
 	if !ok {
 		return nil
@@ -152,8 +156,7 @@ func (d *door) endUserSessions(w http.ResponseWriter, r *http.Request, by rollca
 	if err := f.done(); err != nil {
 		return err
 	}
-	var err error
-	if userID := r.PathValue("user_id"); f.has("except") {
+	if f.has("except") {
 		err = d.manager.EndOthers(r.Context(), by, userID, keep)
 	} else {
 		err = d.manager.EndAll(r.Context(), by, userID, rollcall.ReasonRevoked)

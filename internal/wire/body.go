@@ -51,15 +51,12 @@ func (i *Invalid) Error() string {
 	return text + "."
 }
 
-// WritePathError answers 400 for a part of the path.
-func WritePathError(w http.ResponseWriter, i *Invalid) {
-	WriteError(w, http.StatusBadRequest, "Path validation error: "+i.Error(), "invalid_uri")
-}
-
-// WriteQueryError answers 400 for a part of the query.
-func WriteQueryError(w http.ResponseWriter, i *Invalid) {
-	WriteError(w, http.StatusBadRequest, "Query validation error: "+i.Error(), "invalid_query_string")
-}
+// A PathError and a QueryError are the refusal of a part of the path and of the
+// query; an Invalid that is neither is one of the body.
+type (
+	PathError  struct{ *Invalid }
+	QueryError struct{ *Invalid }
+)
 
 // WritePayloadError answers 400 for a part of the body.
 func WritePayloadError(w http.ResponseWriter, i *Invalid) {
