@@ -75,8 +75,8 @@ func (d *Doors) Handler() http.Handler {
 		"/check/login":           http.HandlerFunc(checks.Login),
 		"/oauth/token":           d.Issuer.Endpoint(from.ip),
 		"/.well-known/jwks.json": d.Keys,
-		"/healthz":               http.HandlerFunc(healthz),
-		"/readyz":                http.HandlerFunc(d.readyz),
+		"/healthz":               reading(healthz),
+		"/readyz":                reading(d.readyz),
 	}
 	maps.Copy(exact, reference.Handlers(reference.Options{PublicURLs: d.Issuer.PublicURLs(), Cookie: d.Cookie}))
 	route := func(w http.ResponseWriter, r *http.Request) {
@@ -131,6 +131,18 @@ func (m remote) caller(r *http.Request) rollcall.Caller {
 func correlationID(r *http.Request) string {
 	id := []rune(strings.ToValidUTF8(r.Header.Get("X-Correlation-ID"), "\ufffd"))
 	return string(id[:min(len(id), maxCorrelationID)])
+}
+
+// reading lets only GET and HEAD reach h.
+func reading(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			wire.WriteError(w, http.StatusMethodNotAllowed, "Method Not Allowed", "")
+			return
+		}
+		h(w, r)
+	}
 }
 
 // healthz says that the process runs.
