@@ -263,6 +263,8 @@ func TestBadRequestsAreRefusedInThePublishedFormAndChangeNothing(t *testing.T) {
 		{`{`, `Invalid request payload JSON format`},
 		{body(`,"user_id":"v"`), `Invalid request payload JSON format`},
 		{"{\"user_id\":\"\xff\"}", `Invalid request payload JSON format`},
+		{`{"user_id":"\ud800","authentication":{"methods":[{"name":"pwd"}]}}`, `Invalid request payload JSON format`},
+		{body(`,"session_metadata":{"a":"\udc00\ud800"}`), `Invalid request payload JSON format`},
 		{`{"authentication":{"methods":[{"name":"pwd"}]}}`, `Payload validation error: 'Missing required property: user_id'.`},
 		{`{"user_id":"u"}`, `Payload validation error: 'Missing required property: authentication'.`},
 		{`{"user_id":"u","authentication":{}}`, `Payload validation error: 'Missing required property: methods' on property authentication.`},

@@ -65,6 +65,30 @@ func TestJSONIsReadStrictly(t *testing.T) {
 	}
 }
 
+func TestHalfACharacterIsNoTextAndIsNotReplacedInSilence(t *testing.T) {
+	for _, text := range []string{
+		`"\ud800"`, `"\uDFFF"`, `"\udc00\ud800"`, `"\ud83dx"`, `"\ud83d\n"`, `"\ud83d\ud83d\ude00"`, `"\ud83d\u0041"`, `"\ud83d\\ude00"`, `"a\\\ud800"`,
+		`{"\ud800":1}`, `{"a":["\ude00"]}`, `"\ud83d`,
+	} {
+		if v, err := wire.ParseJSON([]byte(text)); err == nil {
+			t.Errorf("%s is read as %q", text, v)
+		}
+	}
+	for text, want := range map[string]string{
+		`"\ud83d\ude00"`:        "😀",
+		`"\uD83D\uDE00 \u00fc"`: "😀 ü",
+		`"\\ud800"`:             `\ud800`,
+		`"\\\\\ud83d\ude00"`:    `\\😀`,
+		`"\ufffd"`:              "\ufffd",
+		`"\ud7ff\ue000"`:        "\ud7ff\ue000",
+		`"\""`:                  `"`,
+	} {
+		if v, err := wire.ParseJSON([]byte(text)); err != nil || v != want {
+			t.Errorf("%s is read as %q, %v, want %q", text, v, err, want)
+		}
+	}
+}
+
 func TestUnauthorizedNeverEchoesWhatCouldBreakAHeader(t *testing.T) {
 	w := httptest.NewRecorder()
 	wire.WriteUnauthorized(w, "Invalid token", true)
