@@ -167,7 +167,7 @@ func TestTokenSaysWhatThePublishedOneSays(t *testing.T) {
 	id, _ := claims["jti"].(string)
 	delete(claims, "jti")
 	want := jwt.MapClaims{
-		"iss": publicURL + "/", "sub": "app@clients", "aud": []any{audience}, "azp": "app", "gty": "client-credentials",
+		"iss": publicURL + "/", "sub": "app@clients", "aud": audience, "azp": "app", "gty": "client-credentials",
 		"iat": float64(f.now.Unix()), "exp": float64(f.now.Unix() + 86400), "scope": "read:sessions",
 	}
 	if diff := cmp.Diff(want, claims); diff != "" || len(id) < 16 {
@@ -489,6 +489,51 @@ func TestBadDeclarationsAreRefused(t *testing.T) {
 	} {
 		if _, err := NewIssuer(o); err == nil {
 			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+// The published service's tokens have the audience as a text, and some who read them
+// look for nothing else.
+func TestTheAudienceIsAPlainTextAndAListOfOneIsReadToo(t *testing.T) {
+	i, err := NewIssuer(Options{Keys: testKeys(), PublicURLs: []string{publicURL}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := i.MintOffline("", []string{"read:sessions"}, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Count(string(payload), `"aud"`) != 1 || !strings.Contains(string(payload), `"aud":"https://127.0.0.1:8443/api/v2/"`) {
+		t.Errorf("claims %s", payload)
+	}
+	accepted := func(token string) bool {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		_, refusal := i.Verify(r)
+		return refusal == nil
+	}
+	if !accepted(token) {
+		t.Error("a text is refused")
+	}
+	for audiences, want := range map[string]bool{`["` + audience + `"]`: true, `["` + audience + `","x"]`: false, `[]`: false, `5`: false, `"x"`: false} {
+		var c jwt.MapClaims
+		if err := json.Unmarshal([]byte(strings.Replace(string(payload), `"`+audience+`"`, audiences, 1)), &c); err != nil {
+			t.Fatal(err)
+		}
+		k := i.state.Load().keys.signing
+		listed := jwt.NewWithClaims(methods[k.Alg], c)
+		listed.Header["typ"], listed.Header["kid"] = tokenType, k.Kid
+		text, err := listed.SignedString(k.signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if accepted(text) != want {
+			t.Errorf("%s: accepted %v", audiences, !want)
 		}
 	}
 }
