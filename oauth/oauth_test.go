@@ -4,6 +4,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -552,11 +553,31 @@ func FuzzVerify(f *testing.F) {
 }
 
 func FuzzTokenRequest(f *testing.F) {
-	f.Add("application/json", `{"grant_type":"client_credentials","client_id":"a"}`)
-	f.Add(form, "grant_type=client_credentials&client_id=a&client_secret=b")
+	f.Add("application/json", "", `{"grant_type":"client_credentials","client_id":"a"}`)
+	f.Add("application/json", "", `{"grant_type":"client_credentials","client_id":5,"x":{}}`)
+	f.Add(form, "", "grant_type=client_credentials&client_id=a&client_secret=b")
+	f.Add(form, "Basic YXBwOiVGRiU=", "grant_type=client_credentials")
+	f.Add(form, "Basic YXBwOmI=", "grant_type=client_credentials&client_id=app&client_secret=b")
+	f.Add(form, "", "grant_type=client_credentials&client_assertion=e30.e30.&client_assertion_type="+url.QueryEscape(assertionType))
 	fix := newFixture(&testing.T{}, "read:sessions")
-	f.Fuzz(func(t *testing.T, contentType, body string) {
-		if w := fix.post(contentType, body); w.Code == 200 || !json.Valid(w.Body.Bytes()) {
+	f.Fuzz(func(t *testing.T, contentType, authorization, body string) {
+		r := httptest.NewRequest("POST", "/oauth/token", strings.NewReader(body))
+		r.Header["Content-Type"] = []string{contentType}
+		if authorization != "" {
+			r.Header["Authorization"] = []string{authorization}
+		}
+		read, refused := readTokenRequest(httptest.NewRecorder(), r)
+		if refused == nil && (len(body) > maxTokenRequest || len(read.assertion) > maxToken || read.assertion != "" && read.clientSecret != "") {
+			t.Errorf("%q %q is read as %+v", authorization, body, read)
+		}
+		r.Body = io.NopCloser(strings.NewReader(body))
+		w := httptest.NewRecorder()
+		fix.door.ServeHTTP(w, r)
+		var answer struct {
+			Error       string
+			Description string `json:"error_description"`
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &answer); w.Code < 400 || w.Code >= 500 || err != nil || answer.Error == "" || len(answer.Description) > 1000 {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
 	})

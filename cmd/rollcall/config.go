@@ -85,6 +85,11 @@ func (c *config) readFile(path string) error {
 	if err != nil {
 		return fmt.Errorf("reading the configuration file: %w", err)
 	}
+	return c.readYAML(path, data)
+}
+
+// readYAML reads what a file of this path holds.
+func (c *config) readYAML(path string, data []byte) error {
 	settings := map[string]any{}
 	if err := yaml.Unmarshal(data, &settings); err != nil {
 		return fmt.Errorf("reading the configuration file %s: %s", path, strings.ReplaceAll(err.Error(), "\n", " "))
