@@ -1,9 +1,6 @@
 package rollcall
 
-import (
-	"context"
-	"slices"
-)
+import "slices"
 
 // Scopes that a caller can hold. The first three are published (wire.md 1.3),
 // the others are ours.
@@ -22,9 +19,8 @@ func Scopes() []string {
 	return []string{ScopeReadSessions, ScopeUpdateSessions, ScopeDeleteSessions, ScopeCreateSessions, ScopeEndEverybody, ScopeIntrospect, ScopeBackup}
 }
 
-// A Caller is who asks, once a bearer token has been verified. The server puts
-// it into the request's context; doors ask it for scopes. The zero Caller may
-// do nothing.
+// A Caller is who asks, once a bearer token has been verified. Doors ask it for
+// scopes. The zero Caller may do nothing.
 type Caller struct {
 	ID      string // client id
 	TokenID string // the token's `jti`
@@ -38,16 +34,3 @@ type Caller struct {
 
 // Has reports whether the caller holds the scope.
 func (c Caller) Has(scope string) bool { return slices.Contains(c.Scopes, scope) }
-
-type callerKey struct{}
-
-// WithCaller returns a context that carries the caller.
-func WithCaller(ctx context.Context, c Caller) context.Context {
-	return context.WithValue(ctx, callerKey{}, c)
-}
-
-// CallerFrom returns the context's caller, or the zero Caller.
-func CallerFrom(ctx context.Context) Caller {
-	c, _ := ctx.Value(callerKey{}).(Caller)
-	return c
-}

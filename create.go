@@ -151,7 +151,7 @@ func (m *Manager) Create(ctx context.Context, by Caller, n NewSession) (Session,
 		return Session{}, Token{}, failed(err)
 	}
 	if replaced.ID != "" && replaced.UserID != n.UserID {
-		if err := m.endIf(ctx, by, replaced.ID, ReasonReplaced, nil); err != nil && ErrorCode(err) != CodeNotFound {
+		if err := m.End(ctx, by, replaced.ID, ReasonReplaced); err != nil && ErrorCode(err) != CodeNotFound {
 			return Session{}, Token{}, err
 		}
 		replaced = Session{}

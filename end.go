@@ -12,23 +12,28 @@ import (
 // End ends one session. Errors: CodeNotFound when there is no live session with
 // the id, CodeUnavailable.
 func (m *Manager) End(ctx context.Context, by Caller, id string, why Reason) error {
-	return m.endIf(ctx, by, id, why, nil)
+	return m.endIf(ctx, id, why, func(Session) (Caller, error) { return by, nil })
 }
 
-// EndByToken ends the session whose token this is: a log-out. Errors:
-// CodeRefused when the token is not good, CodeUnavailable.
+// EndByToken ends the session whose token this is: a log-out. A caller without an
+// id is the session's own user. Errors: CodeRefused when the token is not good,
+// CodeUnavailable.
 func (m *Manager) EndByToken(ctx context.Context, by Caller, token string) (Session, error) {
 	t, ok := ParseToken(token)
 	if !ok {
 		return Session{}, errRefused
 	}
 	var ended Session
-	err := m.endIf(ctx, by, t.ID, ReasonLogout, func(s Session) error {
+	err := m.endIf(ctx, t.ID, ReasonLogout, func(s Session) (Caller, error) {
 		if !s.SecretHash.Matches(t.Secret) {
-			return errRefused
+			return by, errRefused
 		}
 		ended = s
-		return nil
+		actor := by
+		if actor.ID == "" {
+			actor.ID = s.UserID
+		}
+		return actor, nil
 	})
 	if ErrorCode(err) == CodeNotFound {
 		err = errRefused
@@ -36,12 +41,12 @@ func (m *Manager) EndByToken(ctx context.Context, by Caller, token string) (Sess
 	return ended, err
 }
 
-// endIf ends a session that accept, unless nil, does not refuse.
+// endIf ends a session unless who refuses it; otherwise who says whose act it is.
 //
 // That a session is over already is as much of an answer as its ending: it is
 // given only when what ended it is durable, so it waits for whatever act on the
 // user, or on everybody, is under way, and writes down that a session has lapsed.
-func (m *Manager) endIf(ctx context.Context, by Caller, id string, why Reason, accept func(Session) error) error {
+func (m *Manager) endIf(ctx context.Context, id string, why Reason, who func(Session) (Caller, error)) error {
 	if !IsSessionID(id) {
 		return failed(ErrNoSession)
 	}
@@ -56,10 +61,9 @@ func (m *Manager) endIf(ctx context.Context, by Caller, id string, why Reason, a
 		if s, user, lapsed, err = m.endable(ctx, id, now); err != nil {
 			return Change{}, err
 		}
-		if accept != nil {
-			if err := accept(s); err != nil {
-				return Change{}, err
-			}
+		by, err := who(s)
+		if err != nil {
+			return Change{}, err
 		}
 		kind, actor, reason := SessionEnded, by, why
 		if lapsed {

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rollcall-id/rollcall"
 )
@@ -208,6 +210,31 @@ func FuzzDecodeCursor(f *testing.F) {
 	f.Fuzz(func(t *testing.T, user, cursor string) {
 		if p, err := rollcall.DecodeCursor(user, cursor); err == nil && rollcall.EncodeCursor(user, p) != cursor {
 			t.Errorf("%q reads as %v", cursor, p)
+		}
+	})
+}
+
+func FuzzCheckUserID(f *testing.F) {
+	for _, seed := range []string{"auth0|1", "", " a", "a\u0000", "\xff", "\u2028", "\u00a0a", strings.Repeat("ü", 300), strings.Repeat("x", 301)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, id string) {
+		if rollcall.CheckUserID(id) != nil {
+			return
+		}
+		n := utf8.RuneCountInString(id)
+		if n < 1 || n > rollcall.MaxUserIDLength || !utf8.ValidString(id) || strings.TrimSpace(id) != id || strings.ContainsAny(id, "\x00\r\n\t\x7f") {
+			t.Errorf("%q is accepted", id)
+		}
+		// It goes through a path and comes back.
+		u, err := url.Parse("/api/v2/users/" + url.PathEscape(id) + "/sessions")
+		if err != nil || u.Path != "/api/v2/users/"+id+"/sessions" {
+			t.Errorf("%q does not survive a path: %v", id, err)
+		}
+		// A cursor of its list is its own.
+		p := rollcall.Position{CreatedAt: t0, ID: "0123456789abcdef"}
+		if back, err := rollcall.DecodeCursor(id, rollcall.EncodeCursor(id, p)); err != nil || back != p {
+			t.Errorf("%q: the cursor reads back as %v, %v", id, back, err)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package rollcall
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,76 @@ func Presets() []Level {
 		},
 	}
 }
+
+// The bounds on levels.
+const (
+	MaxLevels          = 32
+	MaxLevelNameLength = 64
+	// maxCombinations bounds the combinations of one level.
+	maxCombinations = 32
+)
+
+// CheckLevels reports what is wrong with levels, if anything: CodeInvalid with the
+// level's place, from 0 on. Names are words that can stand in a header, each once;
+// every level can be reached; its times lie between 0 and [MaxLifetime].
+func CheckLevels(levels []Level) error {
+	if len(levels) > MaxLevels {
+		return Errorf(CodeInvalid, "Too many levels (%d), maximum %d", len(levels), MaxLevels)
+	}
+	names := map[string]bool{}
+	for i, l := range levels {
+		problem := l.problem()
+		if names[l.Name] {
+			problem = "another level has the same name: " + l.Name
+		}
+		if problem != "" {
+			return Errorf(CodeInvalid, "levels[%d]: %s", i, problem)
+		}
+		names[l.Name] = true
+	}
+	return nil
+}
+
+// problem is what is wrong with a level, "" when nothing is.
+func (l Level) problem() string {
+	switch {
+	case l.Name == "":
+		return "it has no name"
+	case len(l.Name) > MaxLevelNameLength || !isWord(l.Name):
+		return fmt.Sprintf("a name has at most %d printable ASCII characters, no space, quote or backslash: %s", MaxLevelNameLength, Echo(l.Name))
+	case len(l.AnyOf) == 0:
+		return "it can never be reached: any_of has no combination of methods"
+	case len(l.AnyOf) > maxCombinations:
+		return fmt.Sprintf("any_of has more than %d combinations", maxCombinations)
+	case !isBound(l.MaxAge) || !isBound(l.MaxIdle):
+		return fmt.Sprintf("max_age and max_idle lie between 0 and %s", MaxLifetime)
+	}
+	for _, methods := range l.AnyOf {
+		if len(methods) > MaxMethods {
+			return fmt.Sprintf("a combination has more than %d methods", MaxMethods)
+		}
+		for _, method := range methods {
+			if !isLevelMethod(method) {
+				return "there is no method " + Echo(method)
+			}
+		}
+	}
+	return ""
+}
+
+func isBound(d time.Duration) bool { return d >= 0 && d <= MaxLifetime }
+
+// isLevelMethod reports whether a session can have been authenticated so: one of
+// the published names, mfa also with a type behind a colon, or a URL.
+func isLevelMethod(method string) bool {
+	if kind, ok := strings.CutPrefix(method, "mfa:"); ok {
+		return kind != "" && CheckMethods([]Method{{Name: "mfa", Type: kind}}) == nil && isWord(method)
+	}
+	return CheckMethods([]Method{{Name: method}}) == nil && isWord(method)
+}
+
+// isWord reports whether a text can stand among others in a quoted part of a header.
+func isWord(s string) bool { return isPlain(s) && !strings.ContainsAny(s, ` "\\`) }
 
 // A Requirement is what an application wants to know of the authentication before
 // it goes on. The zero Requirement asks for nothing.

@@ -1,10 +1,14 @@
 package rollcall_test
 
 import (
+	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/store/memory"
 )
 
 func TestPresetLevelsAreTheAssuranceLevels(t *testing.T) {
@@ -44,6 +48,90 @@ func TestPresetLevelsAreTheAssuranceLevels(t *testing.T) {
 		s := rollcall.Session{Methods: tt.methods, AuthenticatedAt: now.Add(-tt.age), Last: rollcall.Interaction{At: now.Add(-tt.idle)}}
 		if got := s.Level(p, now); got != tt.want {
 			t.Errorf("%v, authenticated %v and used %v ago: %q, want %q", tt.methods, tt.age, tt.idle, got, tt.want)
+		}
+	}
+}
+
+func TestLevelsThatCannotHoldAreRefusedWithTheirPlace(t *testing.T) {
+	many := func(n int) (levels []rollcall.Level) {
+		for i := range n {
+			levels = append(levels, rollcall.Level{Name: fmt.Sprint("level-", i), AnyOf: [][]string{{}}})
+		}
+		return levels
+	}
+	good := rollcall.Level{Name: "good", AnyOf: [][]string{{"pwd", "mfa:otp"}, {"https://example.com/own"}, {}}, MaxAge: rollcall.MaxLifetime}
+	for _, levels := range [][]rollcall.Level{nil, {}, {good}, many(rollcall.MaxLevels), rollcall.Presets()} {
+		if err := rollcall.CheckLevels(levels); err != nil {
+			t.Errorf("%d good ones: %v", len(levels), err)
+		}
+	}
+	for name, change := range map[string]func(*rollcall.Level){
+		"no name":               func(l *rollcall.Level) { l.Name = "" },
+		"a space":               func(l *rollcall.Level) { l.Name = "a b" },
+		"a quote":               func(l *rollcall.Level) { l.Name = `a"b` },
+		"a backslash":           func(l *rollcall.Level) { l.Name = `a\b` },
+		"a line break":          func(l *rollcall.Level) { l.Name = "a\nb" },
+		"not ASCII":             func(l *rollcall.Level) { l.Name = "größe" },
+		"a long name":           func(l *rollcall.Level) { l.Name = strings.Repeat("x", rollcall.MaxLevelNameLength+1) },
+		"a name used twice":     func(l *rollcall.Level) { l.Name = "good" },
+		"no combination":        func(l *rollcall.Level) { l.AnyOf = nil },
+		"many combinations":     func(l *rollcall.Level) { l.AnyOf = make([][]string, 33) },
+		"an unknown method":     func(l *rollcall.Level) { l.AnyOf = [][]string{{"pwd", "telepathy"}} },
+		"an empty method":       func(l *rollcall.Level) { l.AnyOf = [][]string{{""}} },
+		"a type without a name": func(l *rollcall.Level) { l.AnyOf = [][]string{{":otp"}} },
+		"an empty type":         func(l *rollcall.Level) { l.AnyOf = [][]string{{"mfa:"}} },
+		"a type of another":     func(l *rollcall.Level) { l.AnyOf = [][]string{{"pwd:otp"}} },
+		"a type of two words":   func(l *rollcall.Level) { l.AnyOf = [][]string{{"mfa:a b"}} },
+		"many methods":          func(l *rollcall.Level) { l.AnyOf = [][]string{strings.Fields(strings.Repeat("pwd ", 33))} },
+		"a negative age":        func(l *rollcall.Level) { l.MaxAge = -1 },
+		"a negative idle time":  func(l *rollcall.Level) { l.MaxIdle = -time.Second },
+		"beyond the ceiling":    func(l *rollcall.Level) { l.MaxIdle = rollcall.MaxLifetime + 1 },
+	} {
+		second := rollcall.Level{Name: "second", AnyOf: [][]string{{"pwd"}}}
+		change(&second)
+		p := rollcall.DefaultPolicy()
+		p.Levels = []rollcall.Level{good, second}
+		if err := p.Check(); rollcall.ErrorCode(err) != rollcall.CodeInvalid || !strings.HasPrefix(err.Error(), "invalid: levels[1]: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if rollcall.CheckLevels(many(rollcall.MaxLevels+1)) == nil {
+		t.Error("too many are accepted")
+	}
+}
+
+func TestAPolicyWithoutLevelsHasThePresetsAndOneWithAnEmptyListHasNone(t *testing.T) {
+	p := rollcall.DefaultPolicy()
+	for name, tt := range map[string]struct {
+		levels []rollcall.Level
+		want   string
+	}{
+		"left out": {nil, "aal2"},
+		"empty":    {[]rollcall.Level{}, ""},
+		"its own":  {[]rollcall.Level{{Name: "gold", AnyOf: [][]string{{"passkey"}}}}, "gold"},
+	} {
+		for _, lifetimes := range []rollcall.Lifetimes{{}, p.Persistent} {
+			m, err := rollcall.New(memory.New(), rollcall.Options{Policy: rollcall.Policy{
+				Persistent: lifetimes, NonPersistent: lifetimes, MaxSessionsPerUser: 1, AtLimit: rollcall.Deny, Levels: tt.levels,
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sign := rollcall.NewSession{UserID: "u", Methods: []rollcall.Method{{Name: "passkey"}}}
+			_, token, err := m.Create(context.Background(), rollcall.Caller{}, sign)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, level, err := m.Inspect(context.Background(), token.Reveal(), rollcall.Requirement{}); err != nil || level != tt.want {
+				t.Errorf("%s: %q %v, want %q", name, level, err, tt.want)
+			}
+			_, _, err = m.Inspect(context.Background(), token.Reveal(), rollcall.Requirement{Levels: []string{"aal2"}})
+			if refused := rollcall.ErrorCode(err) == rollcall.CodeInsufficient; refused == (tt.want == "aal2") {
+				t.Errorf("%s: aal2 is asked for: %v", name, err)
+			}
+			if _, _, err = m.Create(context.Background(), rollcall.Caller{}, sign); rollcall.ErrorCode(err) != rollcall.CodeLimit {
+				t.Errorf("%s: the limit beside it is lost: %v", name, err)
+			}
 		}
 	}
 }

@@ -10,7 +10,8 @@ import (
 
 // Options configure a [Manager]. The zero value of each field has a meaning.
 type Options struct {
-	// Policy is the limits; one without lifetimes stands for DefaultPolicy.
+	// Policy is the limits. What it leaves out is DefaultPolicy's: both lifetimes,
+	// the answer at the limit of sessions, the levels.
 	Policy Policy
 	// DerivationKey makes answers to repeated creations. Nodes that share a
 	// store must share it. With the zero key, Idempotency-Key is refused.
@@ -57,9 +58,7 @@ type Manager struct {
 
 // New returns a Manager on a store. It starts nothing: Run does.
 func New(store Store, o Options) (*Manager, error) {
-	if o.Policy.Persistent == (Lifetimes{}) && o.Policy.NonPersistent == (Lifetimes{}) {
-		o.Policy = DefaultPolicy()
-	}
+	o.Policy = o.Policy.filled()
 	if err := o.Policy.Check(); err != nil {
 		return nil, err
 	}

@@ -28,7 +28,9 @@ type Policy struct {
 	// sets no limit.
 	MaxSessionsPerUser int
 	AtLimit            AtLimit
-	// Levels are what applications can ask for, from the weakest to the strongest.
+	// Levels are what applications can ask for, from the weakest to the strongest;
+	// see [CheckLevels]. Nil stands for [Presets]; with an empty list that is not nil
+	// there are none, and who asks for one is refused.
 	Levels []Level
 }
 
@@ -64,7 +66,22 @@ func (p Policy) Check() error {
 	if p.AtLimit != Deny && p.AtLimit != EndOldest {
 		return Errorf(CodeInvalid, "At the limit of sessions a creation must either %s or %s", Deny, EndOldest)
 	}
-	return nil
+	return CheckLevels(p.Levels)
+}
+
+// filled is the policy with the default's for what it leaves out.
+func (p Policy) filled() Policy {
+	d := DefaultPolicy()
+	if p.Persistent == (Lifetimes{}) && p.NonPersistent == (Lifetimes{}) {
+		p.Persistent, p.NonPersistent = d.Persistent, d.NonPersistent
+	}
+	if p.AtLimit == "" {
+		p.AtLimit = d.AtLimit
+	}
+	if p.Levels == nil {
+		p.Levels = d.Levels
+	}
+	return p
 }
 
 // For returns the lifetimes of a cookie mode.

@@ -17,8 +17,12 @@ import (
 type Options struct {
 	Manager      *rollcall.Manager
 	Authenticate wire.Authenticate
-	Cookie       wire.Cookie
-	Logger       *slog.Logger
+	// Anonymous returns who calls as far as the request itself says: address, agent
+	// and mark, without id or scopes, for the events of a session's own token's acts;
+	// nil knows nothing.
+	Anonymous func(*http.Request) rollcall.Caller
+	Cookie    wire.Cookie
+	Logger    *slog.Logger
 	// EndingAge is how lately users must have been authenticated to end sessions of
 	// their own; zero asks for nothing.
 	EndingAge time.Duration
@@ -28,7 +32,10 @@ type Options struct {
 // at once. No cookie is read here, so no browser can be made to act: a session's
 // own token comes in the Authorization header.
 func New(o Options) http.Handler {
-	d := &door{manager: o.Manager, authenticate: o.Authenticate, cookie: o.Cookie, log: o.Logger, endingAge: o.EndingAge}
+	d := &door{manager: o.Manager, authenticate: o.Authenticate, anonymous: o.Anonymous, cookie: o.Cookie, log: o.Logger, endingAge: o.EndingAge}
+	if d.anonymous == nil {
+		d.anonymous = func(*http.Request) rollcall.Caller { return rollcall.Caller{} }
+	}
 	mux := http.NewServeMux()
 	route := func(method, path string, h http.HandlerFunc) { mux.HandleFunc(method+" "+path, h) }
 	route("POST", "/v1/sessions", d.with(rollcall.ScopeCreateSessions, d.createSession))
@@ -66,6 +73,7 @@ func unrouted(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 type door struct {
 	manager      *rollcall.Manager
 	authenticate wire.Authenticate
+	anonymous    func(*http.Request) rollcall.Caller
 	cookie       wire.Cookie
 	log          *slog.Logger
 	endingAge    time.Duration
@@ -103,7 +111,7 @@ func (d *door) endByToken(w http.ResponseWriter, r *http.Request) {
 		wire.WriteUnauthorized(w, "Missing authentication", false)
 		return
 	}
-	s, err := d.manager.EndByToken(r.Context(), rollcall.CallerFrom(r.Context()), token)
+	s, err := d.manager.EndByToken(r.Context(), d.anonymous(r), token)
 	if err != nil {
 		d.fail(w, r, err)
 		return
@@ -135,20 +143,20 @@ func (d *door) endEverybody(w http.ResponseWriter, r *http.Request, by rollcall.
 
 // endUserSessions ends a user's sessions, all or all but one.
 func (d *door) endUserSessions(w http.ResponseWriter, r *http.Request, by rollcall.Caller) error {
-	body := wire.Object{}
-	if r.ContentLength != 0 {
-		var ok bool
-		if body, ok = wire.ReadObject(w, r); !ok {
-			return nil
-		}
+	userID, err := wire.PathUserID(r)
+	if err != nil {
+		return err
+	}
+	body, ok := wire.ReadOptionalObject(w, r)
+	if !ok {
+		return nil
 	}
 	f := fields{body: body}
 	keep := f.text("except")
 	if err := f.done(); err != nil {
 		return err
 	}
-	var err error
-	if userID := r.PathValue("user_id"); f.has("except") {
+	if f.has("except") {
 		err = d.manager.EndOthers(r.Context(), by, userID, keep)
 	} else {
 		err = d.manager.EndAll(r.Context(), by, userID, rollcall.ReasonRevoked)

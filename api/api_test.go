@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -232,6 +233,25 @@ func TestEndingsOfMany(t *testing.T) {
 	}
 }
 
+func TestABadUserIDInThePathIsAPathErrorAsPublished(t *testing.T) {
+	f := newFixture(t)
+	const description = " on property user_id (ID of the user to get sessions for)."
+	for id, text := range map[string]string{
+		"%20a":                    `'Object didn't pass validation for format user-id:  a'`,
+		"a%00":                    `'Object didn't pass validation for format user-id: a` + "\x00'",
+		"%FF":                     `'Object didn't pass validation for format user-id: ` + "\ufffd'",
+		strings.Repeat("x", 301):  `'String is too long (301 chars), maximum 300'`,
+		strings.Repeat("%20", 99): `'Object didn't pass validation for format user-id: ` + strings.Repeat(" ", 64) + `'`,
+	} {
+		want := string(wire.AppendString([]byte(`{"statusCode":400,"error":"Bad Request","message":`), "Path validation error: "+text+description)) + `,"errorCode":"invalid_uri"}`
+		for _, body := range []string{"", "{}", "nonsense", `{"except":"x"}`} {
+			if w := f.do("POST", "/v1/users/"+id+"/sessions/end", body); w.Code != 400 || w.Body.String() != want {
+				t.Errorf("%s: %d %s\nwant %s", id, w.Code, w.Body, want)
+			}
+		}
+	}
+}
+
 func TestBadRequestsAreRefusedInThePublishedFormAndChangeNothing(t *testing.T) {
 	f := newFixture(t)
 	body := func(rest string) string {
@@ -243,6 +263,8 @@ func TestBadRequestsAreRefusedInThePublishedFormAndChangeNothing(t *testing.T) {
 		{`{`, `Invalid request payload JSON format`},
 		{body(`,"user_id":"v"`), `Invalid request payload JSON format`},
 		{"{\"user_id\":\"\xff\"}", `Invalid request payload JSON format`},
+		{`{"user_id":"\ud800","authentication":{"methods":[{"name":"pwd"}]}}`, `Invalid request payload JSON format`},
+		{body(`,"session_metadata":{"a":"\udc00\ud800"}`), `Invalid request payload JSON format`},
 		{`{"authentication":{"methods":[{"name":"pwd"}]}}`, `Payload validation error: 'Missing required property: user_id'.`},
 		{`{"user_id":"u"}`, `Payload validation error: 'Missing required property: authentication'.`},
 		{`{"user_id":"u","authentication":{}}`, `Payload validation error: 'Missing required property: methods' on property authentication.`},
@@ -462,8 +484,28 @@ func TestUsersSeeAndEndTheirOwnSessions(t *testing.T) {
 			t.Errorf("%s: %d", name, w.Code)
 		}
 	}
-	for _, query := range []string{"take=0", "take=101", "take=x", "from=x"} {
-		if w := f.do("GET", "/v1/me/sessions?"+query, "", "Authorization", "Bearer "+stranger.Token); w.Code != 400 || !strings.Contains(w.Body.String(), `"errorCode":"invalid_query_string"`) {
+	const take, description = "Query validation error: '%s' on property take (Number of results per page. Defaults to 50.).", "An optional cursor from which to start the selection (exclusive)."
+	for query, message := range map[string]string{
+		"take=0":          fmt.Sprintf(take, "Value 0 is less than minimum 1"),
+		"take=101":        fmt.Sprintf(take, "Value 101 is greater than maximum 100"),
+		"take=1.5":        fmt.Sprintf(take, "Expected type integer but found type number"),
+		"take=x":          fmt.Sprintf(take, "Expected type integer but found type string"),
+		"take=":           fmt.Sprintf(take, "Expected type integer but found type string"),
+		"take=1&take=2":   fmt.Sprintf(take, "Expected type integer but found type array"),
+		"from=a&from=b":   "Query validation error: 'Expected type string but found type array' on property from (" + description + ").",
+		"from=x":          rollcall.ErrBadCursor.Message,
+		"take=%":          "Query validation error: 'Malformed query string'.",
+		"a;b=1":           "Query validation error: 'Malformed query string'.",
+		"take=1&from=%zz": "Query validation error: 'Malformed query string'.",
+	} {
+		w := f.do("GET", "/v1/me/sessions?"+query, "", "Authorization", "Bearer "+stranger.Token)
+		want := string(wire.AppendString([]byte(`{"statusCode":400,"error":"Bad Request","message":`), message)) + `,"errorCode":"invalid_query_string"}`
+		if w.Code != 400 || w.Body.String() != want {
+			t.Errorf("%s: %d %s\nwant %s", query, w.Code, w.Body, want)
+		}
+	}
+	for _, query := range []string{"take=1e2", "include_totals=x", "per_page=5&page=0"} {
+		if w := f.do("GET", "/v1/me/sessions?"+query, "", "Authorization", "Bearer "+stranger.Token); w.Code != 200 || !strings.Contains(w.Body.String(), `"total":1}`) {
 			t.Errorf("%s: %d %s", query, w.Code, w.Body)
 		}
 	}

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"errors"
 	"net/http"
 	"strconv"
 
@@ -30,7 +29,7 @@ func (d *door) self(h selfHandler, ending bool) http.HandlerFunc {
 		}
 		s, _, err := d.manager.Inspect(r.Context(), token, require)
 		if err == nil {
-			by := rollcall.CallerFrom(r.Context())
+			by := d.anonymous(r)
 			by.ID = s.UserID
 			err = h(w, r, s, by)
 		}
@@ -43,20 +42,16 @@ func (d *door) self(h selfHandler, ending bool) http.HandlerFunc {
 // listOwn lists the user's sessions as the published API does, with the one that
 // asks marked as current.
 func (d *door) listOwn(w http.ResponseWriter, r *http.Request, current rollcall.Session, _ rollcall.Caller) error {
-	q := rollcall.ListQuery{UserID: current.UserID, Take: rollcall.DefaultTake, From: r.URL.Query().Get("from"), Total: true}
-	if text := r.URL.Query().Get("take"); text != "" {
-		take, err := strconv.Atoi(text)
-		if err != nil || take < 1 || take > rollcall.MaxTake {
-			wire.WriteQueryError(w, &wire.Invalid{Text: "Expected an integer from 1 to " + strconv.Itoa(rollcall.MaxTake), Property: "take"})
-			return nil
-		}
-		q.Take = take
+	values, err := wire.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return err
 	}
+	q, err := wire.ListQuery(values)
+	if err != nil {
+		return err
+	}
+	q.UserID, q.Total = current.UserID, true
 	page, err := d.manager.List(r.Context(), q)
-	if errors.Is(err, rollcall.ErrBadCursor) {
-		wire.WriteError(w, http.StatusBadRequest, rollcall.ErrBadCursor.Message, "invalid_query_string")
-		return nil
-	}
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@
 package management
 
 import (
-	"errors"
 	"log/slog"
 	"net/http"
 
@@ -46,23 +45,5 @@ var answers = map[rollcall.Code]wire.Answer{
 }
 
 func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if path, ok := errors.AsType[pathError](err); ok {
-		wire.WritePathError(w, path.Invalid)
-		return
-	}
-	if query, ok := errors.AsType[queryError](err); ok {
-		wire.WriteQueryError(w, query.Invalid)
-		return
-	}
-	if errors.Is(err, rollcall.ErrBadCursor) {
-		wire.WriteError(w, http.StatusBadRequest, rollcall.ErrBadCursor.Message, "invalid_query_string")
-		return
-	}
 	wire.WriteFailure(w, r, d.log, answers, err)
 }
-
-// A pathError and a queryError say which part of the request is refused.
-type (
-	pathError  struct{ *wire.Invalid }
-	queryError struct{ *wire.Invalid }
-)

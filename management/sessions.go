@@ -15,7 +15,7 @@ import (
 const maxRevokeID = 50
 
 func (d *door) listUserSessions(w http.ResponseWriter, r *http.Request, _ rollcall.Caller) error {
-	userID, err := pathUserID(r)
+	userID, err := wire.PathUserID(r)
 	if err != nil {
 		return err
 	}
@@ -30,6 +30,22 @@ func (d *door) listUserSessions(w http.ResponseWriter, r *http.Request, _ rollca
 	}
 	wire.WriteJSON(w, http.StatusOK, body)
 	return nil
+}
+
+func listQuery(raw string) (rollcall.ListQuery, error) {
+	if raw == "" {
+		return rollcall.ListQuery{Take: rollcall.DefaultTake}, nil
+	}
+	values, err := wire.ParseQuery(raw)
+	if err != nil {
+		return rollcall.ListQuery{}, err
+	}
+	q, err := wire.ListQuery(values)
+	if err != nil {
+		return q, err
+	}
+	q.Total, err = wire.IncludeTotals(values)
+	return q, err
 }
 
 // A listing spells a page (wire.md 3.1).
@@ -65,7 +81,7 @@ func (listing) AppendPage(b []byte, n int, q rollcall.ListQuery, page rollcall.P
 }
 
 func (d *door) deleteUserSessions(w http.ResponseWriter, r *http.Request, by rollcall.Caller) error {
-	userID, err := pathUserID(r)
+	userID, err := wire.PathUserID(r)
 	if err != nil {
 		return err
 	}
@@ -135,7 +151,7 @@ func (d *door) deleteSession(w http.ResponseWriter, r *http.Request, by rollcall
 func (d *door) revokeSession(w http.ResponseWriter, r *http.Request, by rollcall.Caller) error {
 	id := r.PathValue("id")
 	if n := utf8.RuneCountInString(id); n > maxRevokeID {
-		return pathError{tooLong(n, maxRevokeID, "id", "ID of the session to revoke.")}
+		return wire.PathError{Invalid: wire.TooLong(n, maxRevokeID, "id", "ID of the session to revoke.")}
 	}
 	if err := d.manager.End(r.Context(), by, id, rollcall.ReasonRevoked); err != nil {
 		return err
@@ -145,22 +161,3 @@ func (d *door) revokeSession(w http.ResponseWriter, r *http.Request, by rollcall
 }
 
 func accepted(w http.ResponseWriter) { wire.WriteJSON(w, http.StatusAccepted, []byte("{}")) }
-
-// pathUserID is the path's user id, once decoded.
-func pathUserID(r *http.Request) (string, error) {
-	const property, description = "user_id", "ID of the user to get sessions for"
-	id := r.PathValue(property)
-	if n := utf8.RuneCountInString(id); n > rollcall.MaxUserIDLength {
-		return "", pathError{tooLong(n, rollcall.MaxUserIDLength, property, description)}
-	}
-	if err := rollcall.CheckUserID(id); err != nil {
-		text := "Object didn't pass validation for format user-id: " + rollcall.Echo(id)
-		return "", pathError{&wire.Invalid{Text: text, Property: property, Description: description}}
-	}
-	return id, nil
-}
-
-func tooLong(length, maximum int, property, description string) *wire.Invalid {
-	text := "String is too long (" + strconv.Itoa(length) + " chars), maximum " + strconv.Itoa(maximum)
-	return &wire.Invalid{Text: text, Property: property, Description: description}
-}

@@ -32,6 +32,13 @@ type claims struct {
 	person
 }
 
+// issued are the claims of a token that we sign. Its audience is a plain text, as in
+// published tokens, where the library would write a list of one; both are read.
+type issued struct {
+	claims
+	Audience string `json:"aud"`
+}
+
 // person is what a token says when somebody has signed in for it.
 type person struct {
 	Nonce    json.RawMessage `json:"nonce,omitempty"`

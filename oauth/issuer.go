@@ -145,9 +145,8 @@ func (i *Issuer) sign(k *signingKey, publicURL string, c claims, lifetime time.D
 	rand.Read(id[:])
 	c.ID = base64.RawURLEncoding.EncodeToString(id[:])
 	c.Issuer = publicURL + "/"
-	c.Audience = jwt.ClaimStrings{Audience(publicURL)}
 	c.IssuedAt, c.ExpiresAt = jwt.NewNumericDate(now), jwt.NewNumericDate(now.Add(lifetime))
-	t := jwt.NewWithClaims(methods[k.Alg], c)
+	t := jwt.NewWithClaims(methods[k.Alg], issued{c, Audience(publicURL)})
 	t.Header["typ"], t.Header["kid"] = tokenType, k.Kid
 	return t.SignedString(k.signer)
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -167,7 +168,7 @@ func TestTokenSaysWhatThePublishedOneSays(t *testing.T) {
 	id, _ := claims["jti"].(string)
 	delete(claims, "jti")
 	want := jwt.MapClaims{
-		"iss": publicURL + "/", "sub": "app@clients", "aud": []any{audience}, "azp": "app", "gty": "client-credentials",
+		"iss": publicURL + "/", "sub": "app@clients", "aud": audience, "azp": "app", "gty": "client-credentials",
 		"iat": float64(f.now.Unix()), "exp": float64(f.now.Unix() + 86400), "scope": "read:sessions",
 	}
 	if diff := cmp.Diff(want, claims); diff != "" || len(id) < 16 {
@@ -493,6 +494,51 @@ func TestBadDeclarationsAreRefused(t *testing.T) {
 	}
 }
 
+// The published service's tokens have the audience as a text, and some who read them
+// look for nothing else.
+func TestTheAudienceIsAPlainTextAndAListOfOneIsReadToo(t *testing.T) {
+	i, err := NewIssuer(Options{Keys: testKeys(), PublicURLs: []string{publicURL}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := i.MintOffline("", []string{"read:sessions"}, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Count(string(payload), `"aud"`) != 1 || !strings.Contains(string(payload), `"aud":"https://127.0.0.1:8443/api/v2/"`) {
+		t.Errorf("claims %s", payload)
+	}
+	accepted := func(token string) bool {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		_, refusal := i.Verify(r)
+		return refusal == nil
+	}
+	if !accepted(token) {
+		t.Error("a text is refused")
+	}
+	for audiences, want := range map[string]bool{`["` + audience + `"]`: true, `["` + audience + `","x"]`: false, `[]`: false, `5`: false, `"x"`: false} {
+		var c jwt.MapClaims
+		if err := json.Unmarshal([]byte(strings.Replace(string(payload), `"`+audience+`"`, audiences, 1)), &c); err != nil {
+			t.Fatal(err)
+		}
+		k := i.state.Load().keys.signing
+		listed := jwt.NewWithClaims(methods[k.Alg], c)
+		listed.Header["typ"], listed.Header["kid"] = tokenType, k.Kid
+		text, err := listed.SignedString(k.signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if accepted(text) != want {
+			t.Errorf("%s: accepted %v", audiences, !want)
+		}
+	}
+}
+
 func FuzzVerify(f *testing.F) {
 	fix := newFixture(&testing.T{}, "read:sessions")
 	f.Add("Bearer a.b.c")
@@ -507,11 +553,31 @@ func FuzzVerify(f *testing.F) {
 }
 
 func FuzzTokenRequest(f *testing.F) {
-	f.Add("application/json", `{"grant_type":"client_credentials","client_id":"a"}`)
-	f.Add(form, "grant_type=client_credentials&client_id=a&client_secret=b")
+	f.Add("application/json", "", `{"grant_type":"client_credentials","client_id":"a"}`)
+	f.Add("application/json", "", `{"grant_type":"client_credentials","client_id":5,"x":{}}`)
+	f.Add(form, "", "grant_type=client_credentials&client_id=a&client_secret=b")
+	f.Add(form, "Basic YXBwOiVGRiU=", "grant_type=client_credentials")
+	f.Add(form, "Basic YXBwOmI=", "grant_type=client_credentials&client_id=app&client_secret=b")
+	f.Add(form, "", "grant_type=client_credentials&client_assertion=e30.e30.&client_assertion_type="+url.QueryEscape(assertionType))
 	fix := newFixture(&testing.T{}, "read:sessions")
-	f.Fuzz(func(t *testing.T, contentType, body string) {
-		if w := fix.post(contentType, body); w.Code == 200 || !json.Valid(w.Body.Bytes()) {
+	f.Fuzz(func(t *testing.T, contentType, authorization, body string) {
+		r := httptest.NewRequest("POST", "/oauth/token", strings.NewReader(body))
+		r.Header["Content-Type"] = []string{contentType}
+		if authorization != "" {
+			r.Header["Authorization"] = []string{authorization}
+		}
+		read, refused := readTokenRequest(httptest.NewRecorder(), r)
+		if refused == nil && (len(body) > maxTokenRequest || len(read.assertion) > maxToken || read.assertion != "" && read.clientSecret != "") {
+			t.Errorf("%q %q is read as %+v", authorization, body, read)
+		}
+		r.Body = io.NopCloser(strings.NewReader(body))
+		w := httptest.NewRecorder()
+		fix.door.ServeHTTP(w, r)
+		var answer struct {
+			Error       string
+			Description string `json:"error_description"`
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &answer); w.Code < 400 || w.Code >= 500 || err != nil || answer.Error == "" || len(answer.Description) > 1000 {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
 	})

@@ -61,7 +61,10 @@ func (d *Doors) Handler() http.Handler {
 	from := remote{d.TrustedProxies}
 	authenticate := d.limited(d.authenticator(from))
 	published := management.New(d.Manager, authenticate, d.Logger)
-	own := api.New(api.Options{Manager: d.Manager, Authenticate: authenticate, Cookie: d.Cookie, Logger: d.Logger, EndingAge: d.EndingAge})
+	own := api.New(api.Options{
+		Manager: d.Manager, Authenticate: authenticate, Anonymous: from.caller,
+		Cookie: d.Cookie, Logger: d.Logger, EndingAge: d.EndingAge,
+	})
 	checks := gate.New(gate.Options{
 		Manager: d.Manager, Cookie: d.Cookie, RemoteIP: from.ip, Trusted: from.viaTrusted,
 		LoginURL: d.LoginURL, ReturnOrigins: d.ReturnOrigins, Logger: d.Logger,
@@ -72,8 +75,8 @@ func (d *Doors) Handler() http.Handler {
 		"/check/login":           http.HandlerFunc(checks.Login),
 		"/oauth/token":           d.Issuer.Endpoint(from.ip),
 		"/.well-known/jwks.json": d.Keys,
-		"/healthz":               http.HandlerFunc(healthz),
-		"/readyz":                http.HandlerFunc(d.readyz),
+		"/healthz":               reading(healthz),
+		"/readyz":                reading(d.readyz),
 	}
 	maps.Copy(exact, reference.Handlers(reference.Options{PublicURLs: d.Issuer.PublicURLs(), Cookie: d.Cookie}))
 	route := func(w http.ResponseWriter, r *http.Request) {
@@ -106,11 +109,10 @@ func (d *Doors) authenticator(from remote) wire.Authenticate {
 		caller, refusal := d.Issuer.Verify(r)
 		switch refusal {
 		case nil:
-			origin := rollcall.NewOrigin(from.ip(r), r.UserAgent())
-			caller.IP, caller.UserAgent = origin.IP, origin.UserAgent
-			caller.CorrelationID = correlationID(r)
 			noteCaller(w, caller.ID)
-			return caller, true
+			by := from.caller(r)
+			by.ID, by.TokenID, by.Scopes = caller.ID, caller.TokenID, caller.Scopes
+			return by, true
 		case oauth.ErrMalformed:
 			wire.WriteError(w, http.StatusBadRequest, refusal.Message, "Bearer")
 		default:
@@ -120,9 +122,27 @@ func (d *Doors) authenticator(from remote) wire.Authenticate {
 	}
 }
 
+// caller is who calls, as far as the request itself says.
+func (m remote) caller(r *http.Request) rollcall.Caller {
+	origin := rollcall.NewOrigin(m.ip(r), r.UserAgent())
+	return rollcall.Caller{IP: origin.IP, UserAgent: origin.UserAgent, CorrelationID: correlationID(r)}
+}
+
 func correlationID(r *http.Request) string {
 	id := []rune(strings.ToValidUTF8(r.Header.Get("X-Correlation-ID"), "\ufffd"))
 	return string(id[:min(len(id), maxCorrelationID)])
+}
+
+// reading lets only GET and HEAD reach h.
+func reading(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			wire.WriteError(w, http.StatusMethodNotAllowed, "Method Not Allowed", "")
+			return
+		}
+		h(w, r)
+	}
 }
 
 // healthz says that the process runs.

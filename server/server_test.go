@@ -237,6 +237,21 @@ func TestEveryPathAnswersJSONAndNeverRedirects(t *testing.T) {
 	}
 }
 
+func TestHealthIsReadAndNothingElse(t *testing.T) {
+	r := start(t)
+	for _, path := range []string{"/healthz", "/readyz"} {
+		for method, want := range map[string]int{"GET": 200, "HEAD": 200, "POST": 405, "PUT": 405, "PATCH": 405, "DELETE": 405, "OPTIONS": 405} {
+			status, header, body := r.do(method, r.plain+path, "")
+			if status != want {
+				t.Errorf("%s %s: %d", method, path, status)
+			}
+			if status == 405 && (header.Get("Allow") != "GET, HEAD" || body != `{"statusCode":405,"error":"Method Not Allowed","message":"Method Not Allowed"}`) {
+				t.Errorf("%s %s: Allow %q, %s", method, path, header.Get("Allow"), body)
+			}
+		}
+	}
+}
+
 func TestAnswersCarryTheHeadersOfASafeServer(t *testing.T) {
 	r := start(t)
 	_, header, _ := r.do("GET", r.secure+"/healthz", "", "X-Request-Id", "abc-1")

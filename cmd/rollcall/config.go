@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/oauth"
 )
 
@@ -24,7 +25,8 @@ type config struct {
 	sources map[string]string // by the key's name, for people
 	clients []oauth.Client
 	issuers []oauth.TrustedIssuer
-	level   slog.LevelVar // what the logger goes by
+	levels  []rollcall.Level // nil when the file has none: the presets
+	level   slog.LevelVar    // what the logger goes by
 	again   func() (*config, error)
 }
 
@@ -59,6 +61,7 @@ func loadConfig(flags *pflag.FlagSet, environ []string) (*config, error) {
 	for _, k := range keys() {
 		c.values[k.name], c.sources[k.name] = k.value, "default"
 	}
+	c.sources[levelsKey] = "default"
 	path, err := flags.GetString("config")
 	if err != nil {
 		return nil, err
@@ -82,6 +85,11 @@ func (c *config) readFile(path string) error {
 	if err != nil {
 		return fmt.Errorf("reading the configuration file: %w", err)
 	}
+	return c.readYAML(path, data)
+}
+
+// readYAML reads what a file of this path holds.
+func (c *config) readYAML(path string, data []byte) error {
 	settings := map[string]any{}
 	if err := yaml.Unmarshal(data, &settings); err != nil {
 		return fmt.Errorf("reading the configuration file %s: %s", path, strings.ReplaceAll(err.Error(), "\n", " "))
@@ -93,6 +101,9 @@ func (c *config) readFile(path string) error {
 			c.clients, err = parseClients(value)
 		case issuersKey:
 			c.issuers, err = parseIssuers(value)
+		case levelsKey:
+			c.levels, err = parseLevels(value)
+			c.sources[levelsKey] = path
 		default:
 			err = c.set(name, value, path)
 		}

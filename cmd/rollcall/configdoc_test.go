@@ -80,6 +80,31 @@ minute at most. A fetch takes up to 5 seconds and 1 MiB, follows no redirect and
 keys that are known go on being used.
 
 Changes to clients and issuers take effect at SIGHUP, and at the next start.
+
+## Levels
+
+What applications can ask for by name (` + "`acr`" + `, see api.md): how a user must have been
+authenticated, and how lately. Without ` + "`levels`" + ` there are ` + "`aal1`, `aal2` and `aal3`" + `; a list in
+the file takes their place, from the weakest level to the strongest, up to 32:
+
+` + "```yaml" + `
+levels:
+  - name: basic
+    any_of: [[]]
+  - name: strong
+    any_of: [[pwd, "mfa:otp"], [passkey]]
+    max_age: 12h
+    max_idle: 30m
+` + "```" + `
+
+| key | |
+| --- | --- |
+| ` + "`name`" + ` | up to 64 printable ASCII characters without space, quote or backslash; each once |
+| ` + "`any_of`" + ` | combinations of methods, of which one is enough; all methods of it are needed, and the empty one needs none. A method is one of ` + "`federated`, `passkey`, `pwd`, `sms`, `email`, `mfa`, `mock`" + `, ` + "`mfa:`" + ` with a type, or a URL |
+| ` + "`max_age`" + ` | how long ago the latest authentication may be; without it, any time |
+| ` + "`max_idle`" + ` | how long ago the latest use may be; without it, any time |
+
+An empty list is refused. Changes take effect at the next start.
 `)
 	return b.String()
 }

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -59,15 +58,7 @@ func demo(ctx context.Context, out io.Writer, cfg *config, once bool) (err error
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		cfg.values["data"] = dir
 	}
-	for _, name := range []string{"listen", "tls_listen"} {
-		if cfg.sources[name] == "default" {
-			cfg.values[name] = freeOr(out, cfg.text(name))
-		}
-	}
-	if cfg.sources["telemetry_listen"] == "default" {
-		cfg.values["telemetry_listen"] = "off"
-	}
-	cfg.values["log_level"] = "warn"
+	demoDefaults(out, cfg)
 	cfg.again = nil // the demo's client is in no file
 	secret, hash := oauth.NewClientSecret()
 	parsed, err := oauth.ParseSecretHash(hash)
@@ -77,6 +68,9 @@ func demo(ctx context.Context, out io.Writer, cfg *config, once bool) (err error
 	cfg.clients = []oauth.Client{{ID: demoClient, SecretHashes: [][32]byte{parsed}, Scopes: rollcall.Scopes()}}
 	log := newLogger(cfg)
 	seeded, err := seed(ctx, cfg, log)
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
 	if err != nil {
 		return err
 	}
@@ -92,6 +86,22 @@ func demo(ctx context.Context, out io.Writer, cfg *config, once bool) (err error
 		return nil
 	}
 	return err
+}
+
+// demoDefaults sets what suits a demo, where nothing else is set: whatever listens
+// on this machine alone may as well be a proxy.
+func demoDefaults(out io.Writer, cfg *config) {
+	for _, name := range []string{"listen", "tls_listen"} {
+		if cfg.sources[name] == "default" {
+			cfg.values[name] = freeOr(out, cfg.text(name))
+		}
+	}
+	for name, value := range map[string]any{"telemetry_listen": "off", "trusted_proxies": []string{"127.0.0.1", "::1"}} {
+		if cfg.sources[name] == "default" {
+			cfg.values[name] = value
+		}
+	}
+	cfg.values["log_level"] = "warn"
 }
 
 // errDone ends a demo that was asked for once.
@@ -223,7 +233,10 @@ func seed(ctx context.Context, cfg *config, log *slog.Logger) (out seeded, err e
 	if err != nil {
 		return out, err
 	}
-	for visits := range slices.Chunk(demoVisits(began), 32) {
+	for visits := range together(demoVisits(began), began.Add(-time.Hour)) {
+		if ctx.Err() != nil {
+			return out, ctx.Err()
+		}
 		if err := play(ctx, m, past, visits, &out); err != nil {
 			return out, err
 		}

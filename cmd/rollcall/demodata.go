@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
 	"math/rand/v2"
+	"slices"
 	"sort"
 	"sync/atomic"
 	"time"
@@ -119,6 +121,24 @@ func demoIP(r *rand.Rand) string {
 		return fmt.Sprintf("198.51.100.%d", 1+r.IntN(254))
 	}
 	return fmt.Sprintf("203.0.113.%d", 1+r.IntN(254))
+}
+
+// together groups visits that are played at once, at one instant. Those since lately
+// are what people look at, so each of them has its own.
+func together(visits []visit, lately time.Time) iter.Seq[[]visit] {
+	at := sort.Search(len(visits), func(i int) bool { return !visits[i].at.Before(lately) })
+	return func(yield func([]visit) bool) {
+		for group := range slices.Chunk(visits[:at], 32) {
+			if !yield(group) {
+				return
+			}
+		}
+		for group := range slices.Chunk(visits[at:], 1) {
+			if !yield(group) {
+				return
+			}
+		}
+	}
 }
 
 // play makes visits that lie close together, at once, at the time of the first.

@@ -67,6 +67,7 @@ func keys() []key {
 const (
 	clientsKey = "clients"
 	issuersKey = "issuers"
+	levelsKey  = "levels"
 )
 
 func oneOf(allowed ...string) func(string) error {

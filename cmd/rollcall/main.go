@@ -20,6 +20,10 @@ const (
 	exitInterrupted = 130
 )
 
+// errInterrupted ends a command that a signal stopped before it was done. Whoever
+// sent the signal knows.
+var errInterrupted = fmt.Errorf("interrupted: %w", context.Canceled)
+
 // A usageError is a mistake in how a command was called or configured.
 type usageError struct{ error }
 
@@ -40,7 +44,9 @@ func main() {
 	if err == nil {
 		return
 	}
-	fmt.Fprintln(os.Stderr, "rollcall:", err)
+	if !errors.Is(err, errInterrupted) {
+		fmt.Fprintln(os.Stderr, "rollcall:", err)
+	}
 	switch _, isUsage := errors.AsType[usageError](err); {
 	case isUsage:
 		os.Exit(exitUsage)

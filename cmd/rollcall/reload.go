@@ -52,6 +52,9 @@ func (r *running) reload(log *slog.Logger) error {
 			fresh.values[k.name] = r.cfg.values[k.name]
 		}
 	}
+	if !reflect.DeepEqual(fresh.levels, r.cfg.levels) {
+		waiting = append(waiting, levelsKey)
+	}
 	// What is safe to listen with was decided at the start.
 	if (fresh.text("tls_cert") == "") != (r.cfg.text("tls_cert") == "") {
 		return errors.New("tls_cert cannot be added or taken away while serving: start anew")

@@ -258,6 +258,9 @@ func policy(cfg *config) rollcall.Policy {
 	p.NonPersistent = rollcall.Lifetimes{Absolute: cfg.duration("ephemeral_session_lifetime"), Idle: cfg.duration("idle_ephemeral_session_lifetime")}
 	p.MaxSessionsPerUser = cfg.number("max_sessions_per_user")
 	p.AtLimit = rollcall.AtLimit(cfg.text("at_session_limit"))
+	if cfg.levels != nil {
+		p.Levels = cfg.levels
+	}
 	return p
 }
 

@@ -92,6 +92,9 @@ func printConfig(c *cobra.Command, cfg *config, asJSON bool) error {
 	for _, issuer := range cfg.issuers {
 		settings = append(settings, setting{issuersKey, issuer.Issuer + ": " + strings.Join(issuer.Scopes, " "), "file"})
 	}
+	for _, level := range policy(cfg).Levels {
+		settings = append(settings, setting{levelsKey, spellLevel(level), cfg.sources[levelsKey]})
+	}
 	if asJSON {
 		enc := json.NewEncoder(c.OutOrStdout())
 		enc.SetIndent("", "  ")

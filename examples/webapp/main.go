@@ -3,7 +3,7 @@
 //
 // Against a demo server (it prints the secret and the path of its CA file):
 //
-//	ROLLCALL_TRUSTED_PROXIES=127.0.0.1 rollcall demo
+//	rollcall demo
 //	ROLLCALL_CLIENT_SECRET=rccs_... go run ./examples/webapp -ca /tmp/rollcall-demo-.../tls/ca.pem
 //
 // Then open http://localhost:8090 and sign in as ada with the password lovelace, from

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,17 +8,12 @@ import (
 	"mime"
 	"net/http"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/rollcall-id/rollcall"
 )
 
 // MaxBody is the largest request body, in bytes (wire.md 1.1).
 const MaxBody = 1 << 20
-
-// maxDepth bounds the nesting of a body. Nothing that is accepted needs more
-// than four levels.
-const maxDepth = 16
 
 // An Object is a JSON object in the order it was written, without duplicates.
 type Object []Member
@@ -51,15 +45,12 @@ func (i *Invalid) Error() string {
 	return text + "."
 }
 
-// WritePathError answers 400 for a part of the path.
-func WritePathError(w http.ResponseWriter, i *Invalid) {
-	WriteError(w, http.StatusBadRequest, "Path validation error: "+i.Error(), "invalid_uri")
-}
-
-// WriteQueryError answers 400 for a part of the query.
-func WriteQueryError(w http.ResponseWriter, i *Invalid) {
-	WriteError(w, http.StatusBadRequest, "Query validation error: "+i.Error(), "invalid_query_string")
-}
+// A PathError and a QueryError are the refusal of a part of the path and of the
+// query; an Invalid that is neither is one of the body.
+type (
+	PathError  struct{ *Invalid }
+	QueryError struct{ *Invalid }
+)
 
 // WritePayloadError answers 400 for a part of the body.
 func WritePayloadError(w http.ResponseWriter, i *Invalid) {
@@ -92,9 +83,23 @@ func TypeName(value any) string {
 }
 
 // ReadObject reads a request's JSON object, strictly: bounded in size and depth,
-// valid UTF-8, no name twice, nothing behind it. When it reports false it has
+// valid UTF-8, whole characters, no name twice, nothing behind it. When it reports false it has
 // answered the request.
 func ReadObject(w http.ResponseWriter, r *http.Request) (Object, bool) {
+	return readObject(w, r, nil)
+}
+
+// ReadOptionalObject is ReadObject for a body that may be left out: an empty one is
+// an empty object.
+func ReadOptionalObject(w http.ResponseWriter, r *http.Request) (Object, bool) {
+	if r.ContentLength == 0 {
+		return Object{}, true // of whatever type it says it is
+	}
+	return readObject(w, r, Object{})
+}
+
+// readObject reads a body; missing is what an empty one stands for.
+func readObject(w http.ResponseWriter, r *http.Request, missing any) (Object, bool) {
 	if t := r.Header.Get("Content-Type"); t != "" {
 		if media, _, err := mime.ParseMediaType(t); err != nil || media != "application/json" {
 			WriteError(w, http.StatusUnsupportedMediaType, "Unsupported Media Type", "")
@@ -106,7 +111,7 @@ func ReadObject(w http.ResponseWriter, r *http.Request) (Object, bool) {
 		WriteError(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("Payload content length greater than maximum allowed: %d", MaxBody), "")
 		return nil, false
 	}
-	var value any
+	value := missing
 	if err == nil && len(data) > 0 {
 		value, err = ParseJSON(data)
 	}
@@ -119,79 +124,6 @@ func ReadObject(w http.ResponseWriter, r *http.Request) (Object, bool) {
 		WritePayloadError(w, WrongType("object", value, "", ""))
 	}
 	return object, ok
-}
-
-var errJSON = errors.New("not acceptable JSON")
-
-// ParseJSON parses one JSON value, as strictly as ReadObject.
-func ParseJSON(data []byte) (any, error) {
-	if !utf8.Valid(data) {
-		return nil, errJSON
-	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	value, err := parseValue(d, 0)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errJSON
-	}
-	return value, nil
-}
-
-func parseValue(d *json.Decoder, depth int) (any, error) {
-	token, err := d.Token()
-	if err != nil {
-		return nil, err
-	}
-	delim, ok := token.(json.Delim)
-	if !ok {
-		return token, nil
-	}
-	if depth == maxDepth {
-		return nil, errJSON
-	}
-	if delim == '[' {
-		return parseArray(d, depth)
-	}
-	return parseObject(d, depth)
-}
-
-func parseArray(d *json.Decoder, depth int) (any, error) {
-	array := []any{}
-	for d.More() {
-		v, err := parseValue(d, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		array = append(array, v)
-	}
-	_, err := d.Token()
-	return array, err
-}
-
-func parseObject(d *json.Decoder, depth int) (any, error) {
-	object := Object{}
-	seen := map[string]bool{}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return nil, err
-		}
-		key, ok := name.(string)
-		if !ok || seen[key] {
-			return nil, errJSON
-		}
-		seen[key] = true
-		v, err := parseValue(d, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		object = append(object, Member{key, v})
-	}
-	_, err := d.Token()
-	return object, err
 }
 
 // MetadataProperty is the published name and description of a session's

@@ -16,12 +16,33 @@ type Answer struct {
 	Code   string // errorCode
 }
 
-// WriteFailure answers with an error by the door's table: a refused body in the
-// published wording, everything that the table does not know as 500. The
-// operator is told what the caller is not.
-func WriteFailure(w http.ResponseWriter, r *http.Request, log *slog.Logger, table map[rollcall.Code]Answer, err error) {
+// writeInvalid answers 400 for a refused part of the request in the published
+// wording (wire.md 1.2), or reports false.
+func writeInvalid(w http.ResponseWriter, err error) bool {
+	if path, ok := errors.AsType[PathError](err); ok {
+		WriteError(w, http.StatusBadRequest, "Path validation error: "+path.Error(), "invalid_uri")
+		return true
+	}
+	if query, ok := errors.AsType[QueryError](err); ok {
+		WriteError(w, http.StatusBadRequest, "Query validation error: "+query.Error(), "invalid_query_string")
+		return true
+	}
+	if errors.Is(err, rollcall.ErrBadCursor) {
+		WriteError(w, http.StatusBadRequest, rollcall.ErrBadCursor.Message, "invalid_query_string")
+		return true
+	}
 	if payload, ok := errors.AsType[*Invalid](err); ok {
 		WritePayloadError(w, payload)
+		return true
+	}
+	return false
+}
+
+// WriteFailure answers with an error by the door's table: a refused part of the
+// request in the published wording, everything that the table does not know as 500.
+// The operator is told what the caller is not.
+func WriteFailure(w http.ResponseWriter, r *http.Request, log *slog.Logger, table map[rollcall.Code]Answer, err error) {
+	if writeInvalid(w, err) {
 		return
 	}
 	answer, known := table[rollcall.ErrorCode(err)]

@@ -23,6 +23,12 @@ func FuzzReadRequirement(f *testing.F) {
 		if err != nil {
 			return
 		}
+		if len(r.Levels)+len(r.Methods) > 32 || r.MaxAge < 0 || !r.Aged && r.MaxAge != 0 {
+			t.Errorf("%q asks for %+v", query, r)
+		}
+		if (values.Has("acr") || values.Has("amr") || values.Has("max_age")) == r.IsZero() {
+			t.Errorf("%q asks for %+v", query, r)
+		}
 		w := httptest.NewRecorder()
 		if !wire.WriteInsufficient(w, &rollcall.Insufficient{Requirement: r}) {
 			t.Fatal("no challenge")

@@ -3,9 +3,12 @@ package wire_test
 import (
 	"encoding/json"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-id/rollcall/internal/wire"
 )
@@ -65,6 +68,30 @@ func TestJSONIsReadStrictly(t *testing.T) {
 	}
 }
 
+func TestHalfACharacterIsNoTextAndIsNotReplacedInSilence(t *testing.T) {
+	for _, text := range []string{
+		`"\ud800"`, `"\uDFFF"`, `"\udc00\ud800"`, `"\ud83dx"`, `"\ud83d\n"`, `"\ud83d\ud83d\ude00"`, `"\ud83d\u0041"`, `"\ud83d\\ude00"`, `"a\\\ud800"`,
+		`{"\ud800":1}`, `{"a":["\ude00"]}`, `"\ud83d`,
+	} {
+		if v, err := wire.ParseJSON([]byte(text)); err == nil {
+			t.Errorf("%s is read as %q", text, v)
+		}
+	}
+	for text, want := range map[string]string{
+		`"\ud83d\ude00"`:        "😀",
+		`"\uD83D\uDE00 \u00fc"`: "😀 ü",
+		`"\\ud800"`:             `\ud800`,
+		`"\\\\\ud83d\ude00"`:    `\\😀`,
+		`"\ufffd"`:              "\ufffd",
+		`"\ud7ff\ue000"`:        "\ud7ff\ue000",
+		`"\""`:                  `"`,
+	} {
+		if v, err := wire.ParseJSON([]byte(text)); err != nil || v != want {
+			t.Errorf("%s is read as %q, %v, want %q", text, v, err, want)
+		}
+	}
+}
+
 func TestUnauthorizedNeverEchoesWhatCouldBreakAHeader(t *testing.T) {
 	w := httptest.NewRecorder()
 	wire.WriteUnauthorized(w, "Invalid token", true)
@@ -90,22 +117,77 @@ func FuzzAppendString(f *testing.F) {
 }
 
 func FuzzParseJSON(f *testing.F) {
-	for _, seed := range []string{`{"session_metadata":{"a":"1"}}`, `[1,2.5e3,null,true,"x"]`, `{"a":1,"a":2}`, `[[[[`} {
+	for _, seed := range []string{`{"session_metadata":{"a":"1"}}`, `[1,2.5e3,null,true,"x"]`, `{"a":1,"a":2}`, `[[[[`, `"\ud83d\ude00"`, `"\\ud800"`, `{"\ud800":1}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := wire.ParseJSON(data); err == nil && !json.Valid(data) {
-			t.Errorf("%q is read and is not JSON", data)
+		value, err := wire.ParseJSON(data)
+		if err != nil {
+			return
+		}
+		if !json.Valid(data) {
+			t.Fatalf("%q is read and is not JSON", data)
+		}
+		text := appendJSON(nil, value)
+		again, err := wire.ParseJSON(text)
+		if diff := cmp.Diff(value, again); err != nil || diff != "" {
+			t.Errorf("%q is written as %q and reads back otherwise: %v\n%s", data, text, err, diff)
+		}
+		// Nothing was replaced that the text does not have itself.
+		if strings.Contains(string(text), "\ufffd") && !strings.Contains(string(data), "\ufffd") && !strings.Contains(strings.ToLower(string(data)), `\ufffd`) {
+			t.Errorf("%q has become %q", data, text)
 		}
 	})
 }
 
+func appendJSON(b []byte, value any) []byte {
+	switch v := value.(type) {
+	case nil:
+		return append(b, "null"...)
+	case bool:
+		return strconv.AppendBool(b, v)
+	case json.Number:
+		return append(b, v...)
+	case string:
+		return wire.AppendString(b, v)
+	case []any:
+		b = append(b, '[')
+		for i := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendJSON(b, v[i])
+		}
+		return append(b, ']')
+	}
+	b = append(b, '{')
+	for i, m := range value.(wire.Object) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendJSON(append(wire.AppendString(b, m.Name), ':'), m.Value)
+	}
+	return append(b, '}')
+}
+
 func FuzzCookieToken(f *testing.F) {
-	f.Add("a=b; __Host-rollcall=x")
+	const name = "__Host-rollcall="
+	for _, seed := range []string{"a=b; __Host-rollcall=x", "__Host-rollcall=x;__Host-rollcall=x", " __Host-rollcall =x", "__Host-rollcall", `__Host-rollcall="x=y"`} {
+		f.Add(seed)
+	}
 	f.Fuzz(func(t *testing.T, header string) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header["Cookie"] = []string{header}
-		wire.NewCookie("").Token(r)
+		token, ok := wire.NewCookie("").Token(r)
+		if strings.Contains(token, ";") || ok && token != "" && !strings.Contains(header, name+token) {
+			t.Errorf("%q gives %q", header, token)
+		}
+		// Whatever else stands there, one more is found, and is one too many beside another.
+		r.Header["Cookie"] = []string{header + "; " + name + "mine"}
+		again, only := wire.NewCookie("").Token(r)
+		if only && again != "mine" || ok && only {
+			t.Errorf("%q beside another one gives %q", header, again)
+		}
 	})
 }
 

@@ -1,4 +1,4 @@
-package management
+package wire
 
 import (
 	"math"
@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/rollcall-id/rollcall"
-	"github.com/rollcall-id/rollcall/internal/wire"
 )
 
 // The published descriptions of the listing's parameters.
@@ -17,29 +16,41 @@ const (
 	totalsDescription = "Return results inside an object that contains the total result count (true) or as a direct array of results (false, default)."
 )
 
-// listQuery reads the listing's parameters. Unknown ones are ignored, since old
-// clients send some (wire.md 1.8); a total next to per_page would make those
-// page on for ever, so there is none then.
-func listQuery(raw string) (rollcall.ListQuery, error) {
-	q := rollcall.ListQuery{Take: rollcall.DefaultTake}
-	if raw == "" {
-		return q, nil
-	}
+// ParseQuery reads a query string, or refuses it.
+func ParseQuery(raw string) (url.Values, error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
-		return q, queryError{&wire.Invalid{Text: "Malformed query string"}}
+		return nil, QueryError{&Invalid{Text: "Malformed query string"}}
 	}
+	return values, nil
+}
+
+// ListQuery reads what listings have in common: take and from. Other parameters are
+// passed over, since old clients send some (wire.md 1.8).
+func ListQuery(values url.Values) (rollcall.ListQuery, error) {
+	var q rollcall.ListQuery
+	var err error
 	if q.Take, err = take(values["take"]); err != nil {
 		return q, err
 	}
-	if q.Total, err = includeTotals(values["include_totals"]); err != nil {
-		return q, err
+	q.From, err = single(values["from"], "string", "from", fromDescription)
+	return q, err
+}
+
+// IncludeTotals reads include_totals. A total next to per_page would make old
+// clients page on for ever, so there is none then.
+func IncludeTotals(values url.Values) (bool, error) {
+	const property = "include_totals"
+	text, err := single(values[property], "boolean", property, totalsDescription)
+	switch {
+	case err != nil:
+		return false, err
+	case text == "true":
+		return !values.Has("per_page"), nil
+	case text == "false" || !values.Has(property):
+		return false, nil
 	}
-	if q.From, err = single(values["from"], "string", "from", fromDescription); err != nil {
-		return q, err
-	}
-	q.Total = q.Total && !values.Has("per_page")
-	return q, nil
+	return false, QueryError{WrongType("boolean", text, property, totalsDescription)}
 }
 
 // single returns a parameter's only value, "" when it is not given.
@@ -50,21 +61,7 @@ func single(values []string, kind, property, description string) (string, error)
 	case 1:
 		return values[0], nil
 	}
-	return "", queryError{wire.WrongType(kind, []any{}, property, description)}
-}
-
-func includeTotals(values []string) (bool, error) {
-	const property = "include_totals"
-	text, err := single(values, "boolean", property, totalsDescription)
-	switch {
-	case err != nil:
-		return false, err
-	case text == "true":
-		return true, nil
-	case text == "false" || len(values) == 0:
-		return false, nil
-	}
-	return false, queryError{wire.WrongType("boolean", text, property, totalsDescription)}
+	return "", QueryError{WrongType(kind, []any{}, property, description)}
 }
 
 func take(values []string) (int, error) {
@@ -74,12 +71,12 @@ func take(values []string) (int, error) {
 		return rollcall.DefaultTake, err
 	}
 	refuse := func(text string) error {
-		return queryError{&wire.Invalid{Text: text, Property: property, Description: takeDescription}}
+		return QueryError{&Invalid{Text: text, Property: property, Description: takeDescription}}
 	}
 	number, ok := parseNumber(text)
 	switch {
 	case !ok:
-		return 0, queryError{wire.WrongType("integer", text, property, takeDescription)}
+		return 0, QueryError{WrongType("integer", text, property, takeDescription)}
 	case number != math.Trunc(number):
 		return 0, refuse("Expected type integer but found type number")
 	case number < 1:
