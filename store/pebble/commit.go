@@ -88,7 +88,7 @@ func claimed(c rollcall.Change) (ids []string) {
 
 // fill holds a change against what is stored and writes it into the batch.
 func (s *Store) fill(batch *pebbledb.Batch, c rollcall.Change) error {
-	v, err := s.view()
+	v, mark, err := s.markedView()
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (s *Store) fill(batch *pebbledb.Batch, c rollcall.Change) error {
 		}
 	}
 	for i := range c.Sessions {
-		if err := putSession(batch, v, &c.Sessions[i]); err != nil {
+		if err := s.putSession(batch, v, &c.Sessions[i], mark); err != nil {
 			return err
 		}
 	}
@@ -127,13 +127,24 @@ func (s *Store) fill(batch *pebbledb.Batch, c rollcall.Change) error {
 	return nil
 }
 
-func putSession(batch *pebbledb.Batch, v view, p *rollcall.PutSession) error {
+// markedView returns a view and the mark for rows that are put by it. Uses up to the
+// mark are shown in what is stored by whoever looks from now on; a use that comes
+// later counts as one that follows the put.
+func (s *Store) markedView() (view, uint64, error) {
+	x := &s.useLog.uses
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	v, err := s.view()
+	return v, x.published, err
+}
+
+func (s *Store) putSession(batch *pebbledb.Batch, v view, p *rollcall.PutSession, mark uint64) error {
 	stored, at, err := v.row(p.Session.ID)
 	if errors.Is(err, rollcall.ErrNoSession) {
 		if p.Replaces != 0 {
 			return rollcall.ErrConflict
 		}
-		return writeSession(batch, row{session: p.Session}, 1)
+		return writeSession(batch, row{session: p.Session, mark: mark}, 1)
 	}
 	if err != nil {
 		return err
@@ -144,7 +155,8 @@ func putSession(batch *pebbledb.Batch, v view, p *rollcall.PutSession) error {
 	if !at.createdAt.Equal(p.Session.CreatedAt) {
 		return errors.New("a put moves a session to another created_at")
 	}
-	next := row{session: p.Session}
+	s.useLog.uses.showIn(&stored)
+	next := row{session: p.Session, mark: mark}
 	next.session.Last = p.Session.Last.Later(stored.session.Last)
 	if err := batch.Delete(filingKey(stored.filed, p.Session.ID), nil); err != nil {
 		return err

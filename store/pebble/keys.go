@@ -18,6 +18,7 @@ import (
 //	x <due> <id>                                 filing for the sweep
 //	e <sequence>                                 event
 //	d <name>                                     document
+//	t <sequence>                                 uses of sessions
 //	m <name>                                     what the store keeps of itself
 //
 // The user's length comes first, so no user's prefix is the beginning of
@@ -28,6 +29,7 @@ const (
 	spaceFiling   = 'x'
 	spaceEvent    = 'e'
 	spaceDocument = 'd'
+	spaceUse      = 't'
 	spaceMeta     = 'm'
 
 	kindUser  = 0
@@ -73,6 +75,10 @@ func readFiling(key []byte) (due time.Time, id string) {
 
 func eventKey(sequence uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{spaceEvent}, sequence)
+}
+
+func useKey(sequence uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{spaceUse}, sequence)
 }
 
 func documentKey(name string) []byte { return append([]byte{spaceDocument}, name...) }

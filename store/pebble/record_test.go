@@ -19,11 +19,11 @@ func TestAPointerOfANewerVersionIsRefusedByName(t *testing.T) {
 }
 
 func TestANumberOfMoreThan64BitsIsDamage(t *testing.T) {
-	d, err := newDecoder("a number", append([]byte{recordFormat}, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"...))
+	d, err := newDecoder("a number", append([]byte{recordFormat}, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"...), recordFormat)
 	if got := d.uvarint(); err != nil || got != math.MaxUint64 || d.end() != nil {
 		t.Errorf("the largest: %d, %v, %v", got, err, d.end())
 	}
-	d, err = newDecoder("a number", append([]byte{recordFormat}, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"...))
+	d, err = newDecoder("a number", append([]byte{recordFormat}, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"...), recordFormat)
 	if d.uvarint(); err != nil || d.err() == nil {
 		t.Errorf("a larger one is read")
 	}

@@ -59,6 +59,9 @@ type Options struct {
 	noSync bool
 	// memTableSize makes tests flush often; 0 is 16 MiB.
 	memTableSize uint64
+	// useBytes and useSessions make tests retire uses often; 0 is 128 MiB on the
+	// disk, and a million sessions in memory.
+	useBytes, useSessions int64
 	// hold is called between taking an event's position and its being visible.
 	hold func(rollcall.Change)
 }
@@ -77,6 +80,8 @@ type Store struct {
 	ids   stripes
 	docs  sync.Mutex
 	log   eventLog
+	// useLog is looked at together with a view: see moment.
+	useLog useLog
 	// sweeping lets one bite at a time through: two would look at the same rows.
 	sweeping sync.Mutex
 
@@ -105,12 +110,20 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.memTableSize == 0 {
 		o.memTableSize = 16 << 20
 	}
+	if o.useBytes == 0 {
+		o.useBytes = defaultUseBytes
+	}
+	if o.useSessions == 0 {
+		o.useSessions = defaultUseSessions
+	}
 	seed := maphash.MakeSeed()
 	s := &Store{
 		cache: pebbledb.NewCache(o.CacheSize), last: newLastWord(o.Logger, o.Fatal), sync: pebbledb.Sync, hold: o.hold,
 		users: stripes{seed: seed}, ids: stripes{seed: seed},
 		fs: o.FS, dir: dir, minFree: o.MinFree, started: time.Now(),
 	}
+	s.useLog.maxSize, s.useLog.maxCount = o.useBytes, o.useSessions
+	s.useLog.uses.init(o.useSessions)
 	if o.noSync {
 		s.sync = pebbledb.NoSync
 	}
@@ -154,12 +167,15 @@ func (s *Store) open() error {
 	switch {
 	case format > storeFormat:
 		return fmt.Errorf("the store in %s has format %d, and this version reads up to %d: it was written by a newer version", s.dir, format, storeFormat)
-	case format == 0:
+	case format < storeFormat:
 		if err := s.db.Set(metaKey("format"), []byte{storeFormat}, s.sync); err != nil {
 			return err
 		}
 	}
-	return s.openLog()
+	if err := s.openLog(); err != nil {
+		return err
+	}
+	return s.openUses()
 }
 
 // meta reads one small number that the store keeps of itself, 0 if there is none.
