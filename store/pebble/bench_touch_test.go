@@ -51,10 +51,8 @@ func BenchmarkTouch(b *testing.B) {
 				b.StopTimer()
 				second++
 				for i := range touches {
-					n := i
-					if c.among > c.used {
-						n = rand.IntN(c.among)
-					}
+					// Each session once, as the loop does: of every so many, one.
+					n := i*(c.among/c.used) + rand.IntN(c.among/c.used)
 					at := t0.Add(time.Hour + time.Duration(second)*time.Second + time.Duration(rand.IntN(1000))*time.Millisecond)
 					touches[i] = rollcall.Touch{
 						UserID: benchUser(n / each), SessionID: benchID(n),
