@@ -4,6 +4,7 @@ package pebble
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -73,5 +74,56 @@ func BenchmarkTouch(b *testing.B) {
 			spent += processorTime(b) - before
 			b.ReportMetric(float64(spent)/float64(second*len(touches)), "cpu-ns/use")
 		})
+	}
+}
+
+// BenchmarkOpenWithAFullLog opens a store whose log of uses is at its bounds: of
+// 1,000,000 sessions, and as many bytes as it may have. It tells the memory that the
+// uses take.
+func BenchmarkOpenWithAFullLog(b *testing.B) {
+	const sessions = 1_000_000
+	dir := b.TempDir()
+	s, err := Open(dir, Options{MinFree: -1, noSync: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	origin := typical("", "", t0).Initial
+	touches := make([]rollcall.Touch, 50_000)
+	for round := 0; s.useLog.size.Load() < s.useLog.maxSize-8<<20; round++ {
+		for i := range touches {
+			n := (round*len(touches) + i) % sessions
+			at := t0.Add(time.Duration(round) * time.Second)
+			touches[i] = rollcall.Touch{UserID: benchUser(n), SessionID: benchID(n), Interaction: rollcall.Interaction{At: at, IdleExpiresAt: at.Add(time.Hour), Origin: origin}}
+		}
+		if err := s.Touch(background, touches); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+	heap := func() float64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc) / (1 << 20)
+	}
+	s = nil
+	before := heap()
+	for b.Loop() {
+		if s, err = Open(dir, Options{MinFree: -1}); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		if n := s.useLog.uses.count; n != sessions {
+			b.Errorf("the uses of %d sessions", n)
+		}
+		b.ReportMetric(heap()-before, "MiB-heap")
+		b.ReportMetric(float64(s.useLog.size.Load())/(1<<20), "MiB-log")
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+		s = nil
+		b.StartTimer()
 	}
 }

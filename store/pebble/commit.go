@@ -11,6 +11,9 @@ import (
 	"github.com/rollcall-id/rollcall"
 )
 
+// batchRoom is what most commits write: a row of half a kilobyte, an event, and keys.
+const batchRoom = 2 << 10
+
 // Commit implements rollcall.Store.
 func (s *Store) Commit(ctx context.Context, c rollcall.Change) error {
 	if err := s.begin(ctx); err != nil {
@@ -32,7 +35,7 @@ func (s *Store) Commit(ctx context.Context, c rollcall.Change) error {
 		defer s.ids.lock(ids...)()
 	}
 
-	batch := s.db.NewBatch()
+	batch := s.db.NewBatchWithSize(batchRoom)
 	defer closeQuietly(batch)
 	if err := s.fill(batch, c); err != nil {
 		return err
@@ -144,7 +147,7 @@ func (s *Store) putSession(batch *pebbledb.Batch, v view, p *rollcall.PutSession
 		if p.Replaces != 0 {
 			return rollcall.ErrConflict
 		}
-		return writeSession(batch, row{session: p.Session, mark: mark}, 1)
+		return errors.Join(writeSession(batch, row{session: p.Session, mark: mark}, 1), writePointer(batch, &p.Session))
 	}
 	if err != nil {
 		return err
@@ -162,7 +165,7 @@ func (s *Store) putSession(batch *pebbledb.Batch, v view, p *rollcall.PutSession
 		return err
 	}
 	if at.kind != kindOf(&p.Session) {
-		if err := batch.Delete(at.row(p.Session.ID), nil); err != nil {
+		if err := errors.Join(batch.Delete(at.row(p.Session.ID), nil), writePointer(batch, &p.Session)); err != nil {
 			return err
 		}
 	}
@@ -176,15 +179,22 @@ func kindOf(s *rollcall.Session) byte {
 	return kindEnded
 }
 
-// writeSession writes a session's row as the version, its pointer and its filing.
+// writeSession writes a session's row as the version, and its filing.
 func writeSession(batch *pebbledb.Batch, r row, version uint64) error {
 	r.session.Version = version
 	r.filed = r.session.OverAt().UTC().Truncate(time.Millisecond)
-	id := r.session.ID
-	p := pointer{kind: kindOf(&r.session), createdAt: r.session.CreatedAt, userID: r.session.UserID}
+	at, id := pointerTo(&r.session), r.session.ID
 	return errors.Join(
-		batch.Set(p.row(id), r.encode(), nil),
-		batch.Set(pointerKey(id), p.encode(), nil),
+		batch.Set(at.row(id), r.encode(), nil),
 		batch.Set(filingKey(r.filed, id), nil, nil),
 	)
+}
+
+// writePointer writes where a session lies, which is claiming its id, too.
+func writePointer(batch *pebbledb.Batch, s *rollcall.Session) error {
+	return batch.Set(pointerKey(s.ID), pointerTo(s).encode(), nil)
+}
+
+func pointerTo(s *rollcall.Session) pointer {
+	return pointer{kind: kindOf(s), createdAt: s.CreatedAt, userID: s.UserID}
 }

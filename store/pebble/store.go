@@ -8,8 +8,9 @@
 // sequence, but then a commit could conflict with one that a crash takes back,
 // and whoever is told so would act on it. A read takes no lock and may see a commit
 // a moment before it is durable, but nothing is acknowledged before it is.
-// Interactions and what the sweep removes are applied first and made durable by
-// one sync at the end, so that no stripe is held for it.
+// What the sweep removes is applied first and made durable by one sync at the end, so
+// that no stripe is held for it. Interactions are appended to a log of their own
+// in the store, which one sync makes durable, and are shown by reads after that.
 //
 // A failed write or sync of the log ends the process: what is in memory after it
 // is unknown.
@@ -48,7 +49,8 @@ type Options struct {
 	// until but a small part of it is left.
 	MinFree int64
 	// CacheSize is the memory, in bytes, for what has been read from the disk; 0
-	// is 64 MiB. All else takes some 40 MiB.
+	// is 64 MiB. All else takes some 40 MiB, and 100 more while a million sessions
+	// are in use.
 	CacheSize int64
 	// Fatal is called when the log cannot be written or synced any more, perhaps
 	// from several goroutines; nil exits the process with status 1. It should
