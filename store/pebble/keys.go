@@ -47,7 +47,7 @@ func appendUserPrefix(b []byte, userID string) []byte {
 }
 
 func userKey(userID string) []byte {
-	return append(appendUserPrefix(nil, userID), kindUser)
+	return append(appendUserPrefix(make([]byte, 0, 4+len(userID)), userID), kindUser)
 }
 
 // sessionKey places a session: kindLive or kindEnded, newest first, then by id.
@@ -94,7 +94,7 @@ type pointer struct {
 }
 
 func (p pointer) encode() []byte {
-	b := []byte{p.kind}
+	b := append(make([]byte, 0, 9+len(p.userID)), p.kind)
 	b = binary.BigEndian.AppendUint64(b, uint64(p.createdAt.UnixMilli()))
 	return append(b, p.userID...)
 }

@@ -121,7 +121,7 @@ func decodeRow(b []byte) (row, error) {
 }
 
 func encodeUser(u rollcall.User) []byte {
-	b := []byte{recordFormat}
+	b := append(make([]byte, 0, 32), recordFormat)
 	b = binary.AppendUvarint(b, u.Version)
 	b = binary.AppendUvarint(b, u.Generation)
 	return appendTimes(b, u.GenerationAt)
