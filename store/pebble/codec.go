@@ -31,24 +31,25 @@ func appendOrigin(b []byte, o rollcall.Origin) []byte {
 // A decoder reads a record. After the first thing that is not there everything
 // else reads as zero, and end reports it.
 type decoder struct {
-	what string
-	rest string
-	bad  bool
+	what   string
+	format byte
+	rest   string
+	bad    bool
 }
 
-// newDecoder reads the record's format. It copies the record once; the texts that
-// are read are parts of the copy.
-func newDecoder(what string, b []byte) (decoder, error) {
+// newDecoder reads the record's format, which is known up to the one given. It
+// copies the record once; the texts that are read are parts of the copy.
+func newDecoder(what string, b []byte, known byte) (decoder, error) {
 	if len(b) == 0 {
 		return decoder{}, errCorrupt(what)
 	}
-	if b[0] > recordFormat {
-		return decoder{}, errNewer(what, b[0], recordFormat)
+	if b[0] > known {
+		return decoder{}, errNewer(what, b[0], known)
 	}
 	if b[0] == 0 {
 		return decoder{}, errCorrupt(what)
 	}
-	return decoder{what: what, rest: string(b[1:])}, nil
+	return decoder{what: what, format: b[0], rest: string(b[1:])}, nil
 }
 
 func (d *decoder) bytes(n int) string {
@@ -59,6 +60,23 @@ func (d *decoder) bytes(n int) string {
 	s := d.rest[:n]
 	d.rest = d.rest[n:]
 	return s
+}
+
+func (d *decoder) byte() byte {
+	if b := d.bytes(1); b != "" {
+		return b[0]
+	}
+	return 0
+}
+
+// number reads a number below a bound.
+func (d *decoder) number(bound int) int32 {
+	n := d.uvarint()
+	if n >= uint64(bound) {
+		d.bad, d.rest = true, ""
+		return 0
+	}
+	return int32(n)
 }
 
 func (d *decoder) text() string { return d.bytes(int(min(d.uvarint(), uint64(len(d.rest))+1))) }

@@ -11,6 +11,9 @@ import (
 	"github.com/rollcall-id/rollcall"
 )
 
+// batchRoom is what most commits write: a row of half a kilobyte, an event, and keys.
+const batchRoom = 2 << 10
+
 // Commit implements rollcall.Store.
 func (s *Store) Commit(ctx context.Context, c rollcall.Change) error {
 	if err := s.begin(ctx); err != nil {
@@ -32,7 +35,7 @@ func (s *Store) Commit(ctx context.Context, c rollcall.Change) error {
 		defer s.ids.lock(ids...)()
 	}
 
-	batch := s.db.NewBatch()
+	batch := s.db.NewBatchWithSize(batchRoom)
 	defer closeQuietly(batch)
 	if err := s.fill(batch, c); err != nil {
 		return err
@@ -88,7 +91,7 @@ func claimed(c rollcall.Change) (ids []string) {
 
 // fill holds a change against what is stored and writes it into the batch.
 func (s *Store) fill(batch *pebbledb.Batch, c rollcall.Change) error {
-	v, err := s.view()
+	v, mark, err := s.markedView()
 	if err != nil {
 		return err
 	}
@@ -108,7 +111,7 @@ func (s *Store) fill(batch *pebbledb.Batch, c rollcall.Change) error {
 		}
 	}
 	for i := range c.Sessions {
-		if err := putSession(batch, v, &c.Sessions[i]); err != nil {
+		if err := s.putSession(batch, v, &c.Sessions[i], mark); err != nil {
 			return err
 		}
 	}
@@ -127,13 +130,24 @@ func (s *Store) fill(batch *pebbledb.Batch, c rollcall.Change) error {
 	return nil
 }
 
-func putSession(batch *pebbledb.Batch, v view, p *rollcall.PutSession) error {
+// markedView returns a view and the mark for rows that are put by it. Uses up to the
+// mark are shown in what is stored by whoever looks from now on; a use that comes
+// later counts as one that follows the put.
+func (s *Store) markedView() (view, uint64, error) {
+	x := &s.useLog.uses
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	v, err := s.view()
+	return v, x.published, err
+}
+
+func (s *Store) putSession(batch *pebbledb.Batch, v view, p *rollcall.PutSession, mark uint64) error {
 	stored, at, err := v.row(p.Session.ID)
 	if errors.Is(err, rollcall.ErrNoSession) {
 		if p.Replaces != 0 {
 			return rollcall.ErrConflict
 		}
-		return writeSession(batch, row{session: p.Session}, 1)
+		return errors.Join(writeSession(batch, row{session: p.Session, mark: mark}, 1), writePointer(batch, &p.Session))
 	}
 	if err != nil {
 		return err
@@ -144,13 +158,14 @@ func putSession(batch *pebbledb.Batch, v view, p *rollcall.PutSession) error {
 	if !at.createdAt.Equal(p.Session.CreatedAt) {
 		return errors.New("a put moves a session to another created_at")
 	}
-	next := row{session: p.Session}
+	s.useLog.uses.showIn(&stored)
+	next := row{session: p.Session, mark: mark}
 	next.session.Last = p.Session.Last.Later(stored.session.Last)
 	if err := batch.Delete(filingKey(stored.filed, p.Session.ID), nil); err != nil {
 		return err
 	}
 	if at.kind != kindOf(&p.Session) {
-		if err := batch.Delete(at.row(p.Session.ID), nil); err != nil {
+		if err := errors.Join(batch.Delete(at.row(p.Session.ID), nil), writePointer(batch, &p.Session)); err != nil {
 			return err
 		}
 	}
@@ -164,15 +179,22 @@ func kindOf(s *rollcall.Session) byte {
 	return kindEnded
 }
 
-// writeSession writes a session's row as the version, its pointer and its filing.
+// writeSession writes a session's row as the version, and its filing.
 func writeSession(batch *pebbledb.Batch, r row, version uint64) error {
 	r.session.Version = version
 	r.filed = r.session.OverAt().UTC().Truncate(time.Millisecond)
-	id := r.session.ID
-	p := pointer{kind: kindOf(&r.session), createdAt: r.session.CreatedAt, userID: r.session.UserID}
+	at, id := pointerTo(&r.session), r.session.ID
 	return errors.Join(
-		batch.Set(p.row(id), r.encode(), nil),
-		batch.Set(pointerKey(id), p.encode(), nil),
+		batch.Set(at.row(id), r.encode(), nil),
 		batch.Set(filingKey(r.filed, id), nil, nil),
 	)
+}
+
+// writePointer writes where a session lies, which is claiming its id, too.
+func writePointer(batch *pebbledb.Batch, s *rollcall.Session) error {
+	return batch.Set(pointerKey(s.ID), pointerTo(s).encode(), nil)
+}
+
+func pointerTo(s *rollcall.Session) pointer {
+	return pointer{kind: kindOf(s), createdAt: s.CreatedAt, userID: s.UserID}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -19,12 +20,18 @@ import (
 
 // writeFormat is for whoever introduces a new format, before they do: it writes
 // what the format of today is remembered by.
-var writeFormat = flag.Bool("write-format", false, "write testdata/format1 anew")
+var writeFormat = flag.Bool("write-format", false, "write testdata/format2 anew")
 
-const format1 = "testdata/format1"
+const (
+	format1 = "testdata/format1"
+	format2 = "testdata/format2"
+)
 
-func format1Session() rollcall.Session {
-	s := aSession("session-of-format-1")
+func format1Session() rollcall.Session { return rememberedSession("session-of-format-1") }
+
+// rememberedSession has something in every field that is remembered.
+func rememberedSession(id string) rollcall.Session {
+	s := aSession(id)
 	s.Version, s.Generation = 1, rollcall.Generation{User: 2, Everybody: 3}
 	s.SecretHash, s.RequestDigest = rollcall.SecretHash{1, 2, 3}, [32]byte{4, 5}
 	s.UpdatedAt, s.AuthenticatedAt, s.RenewedAt = at.Add(1e6), at.Add(2e6), at.Add(3e6)
@@ -42,19 +49,26 @@ func format1Event() rollcall.Event {
 	return rollcall.Event{ID: "evt_1", Type: rollcall.SessionCreated, At: at, UserID: "u", SessionID: "session-of-format-1", Count: -1, Actor: "web"}
 }
 
-func TestAStoreOfFormat1IsRead(t *testing.T) {
-	if *writeFormat {
-		writeFormat1(t)
-	}
+// openFormat opens a copy of a store that an earlier version wrote.
+func openFormat(t *testing.T, of string) *Store {
+	t.Helper()
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(format1+"/store")); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(of+"/store")); err != nil {
 		t.Fatal(err)
 	}
 	s, err := Open(dir, Options{MinFree: -1})
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}
-	defer closeQuietly(s)
+	t.Cleanup(func() { closeQuietly(s) })
+	return s
+}
+
+func TestAStoreOfFormat1IsRead(t *testing.T) {
+	s := openFormat(t, format1)
+	if format, err := s.meta("format"); err != nil || format != storeFormat {
+		t.Errorf("an older version would take it for its own: format %d, %v", format, err)
+	}
 	got, user, err := s.Session(context.Background(), "session-of-format-1")
 	if diff := cmp.Diff(format1Session(), got); err != nil || diff != "" {
 		t.Errorf("session: %v\n%s", err, diff)
@@ -72,21 +86,95 @@ func TestAStoreOfFormat1IsRead(t *testing.T) {
 	}
 }
 
-func TestTheRecordOfFormat1StaysTheSame(t *testing.T) {
-	want, err := os.ReadFile(format1 + "/session.hex")
+func TestASessionOfFormat1IsReadAndTakesUses(t *testing.T) {
+	s := openFormat(t, format1)
+	later := rollcall.Interaction{At: at.Add(time.Second), IdleExpiresAt: at.Add(time.Minute)}
+	if err := s.Touch(background, []rollcall.Touch{{UserID: "u", SessionID: "session-of-format-1", Interaction: later}}); err != nil {
+		t.Fatal(err)
+	}
+	want := format1Session()
+	want.Last = later
+	got, _, err := s.Session(background, "session-of-format-1")
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	record, err := os.ReadFile(format1 + "/session.hex")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := row{session: format1Session(), filed: at}
-	if got := hex.EncodeToString(r.encode()); got != strings.TrimSpace(string(want)) {
-		t.Errorf("a session is written otherwise than format 1 says: that takes a new format\n%s", got)
+	b, err := hex.DecodeString(strings.TrimSpace(string(record)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := decodeRow(b)
+	if diff := cmp.Diff(row{session: format1Session(), filed: at}, r, cmp.AllowUnexported(row{})); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
 	}
 }
 
-func writeFormat1(t *testing.T) {
+func format2Session() rollcall.Session { return rememberedSession("session-of-format-2") }
+
+// format2Touches are uses in the store of format 2: of addresses of every form.
+func format2Touches() []rollcall.Touch {
+	var touches []rollcall.Touch
+	for i, ip := range []string{"", "192.0.2.9", "2001:db8::9", "no address"} {
+		at := at.Add(time.Duration(i+1) * time.Second)
+		touches = append(touches, rollcall.Touch{UserID: "u", SessionID: formatID(i), Interaction: rollcall.Interaction{
+			At: at, IdleExpiresAt: at.Add(time.Minute), Origin: rollcall.Origin{IP: ip, UserAgent: "curl/9", ASN: "64497"},
+		}})
+	}
+	return touches
+}
+
+func formatID(i int) string { return []string{"session-of-format-2", "a", "b", "c"}[i] }
+
+func TestAStoreOfFormat2IsRead(t *testing.T) {
+	if *writeFormat {
+		writeFormat2(t)
+	}
+	s := openFormat(t, format2)
+	for i, touch := range format2Touches() {
+		want := rememberedSession(formatID(i))
+		want.Last = touch.Interaction
+		got, _, err := s.Session(background, formatID(i))
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%v\n%s", err, diff)
+		}
+	}
+	if s.useLog.uses.count != len(format2Touches()) {
+		t.Errorf("the store holds the uses of %d sessions in its log", s.useLog.uses.count)
+	}
+}
+
+func TestTheRecordsOfFormat2StayTheSame(t *testing.T) {
+	for name, got := range format2Records() {
+		want, err := os.ReadFile(format2 + "/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != string(want) {
+			t.Errorf("%s is written otherwise than format 2 says: that takes a new format\n%s", name, got)
+		}
+	}
+}
+
+func format2Records() map[string]string {
+	r := row{session: format2Session(), filed: at, mark: 300}
+	var known uses
+	known.init(1)
+	u := newUseRecord(&known, format2Touches())
+	u.number(7)
+	u.seq = 9 // as if it were written anew
+	return map[string]string{
+		"session.hex": hex.EncodeToString(r.encode()) + "\n",
+		"uses.hex":    hex.EncodeToString(u.encode()) + "\n",
+	}
+}
+
+func writeFormat2(t *testing.T) {
 	t.Helper()
-	dir := filepath.Join(format1, "store")
-	if err := os.RemoveAll(format1); err != nil {
+	dir := filepath.Join(format2, "store")
+	if err := os.RemoveAll(format2); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -96,23 +184,17 @@ func writeFormat1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []rollcall.Change{
-		{
-			UserID: "u", User: &rollcall.PutUser{User: rollcall.User{ID: "u", Generation: 2, GenerationAt: at}},
-			Sessions: []rollcall.PutSession{{Session: format1Session()}}, Events: []rollcall.Event{format1Event()},
-		},
-		{Documents: []rollcall.PutDocument{{Name: "d", Body: []byte("body")}}},
-	} {
-		if err := s.Commit(context.Background(), c); err != nil {
+	c := rollcall.Change{UserID: "u"}
+	for i := range format2Touches() {
+		c.Sessions = append(c.Sessions, rollcall.PutSession{Session: rememberedSession(formatID(i))})
+	}
+	if err := errors.Join(s.Commit(background, c), s.Touch(background, format2Touches()), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for name, record := range format2Records() {
+		if err := os.WriteFile(filepath.Join(format2, name), []byte(record), 0o644); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	r := row{session: format1Session(), filed: at}
-	if err := os.WriteFile(format1+"/session.hex", []byte(hex.EncodeToString(r.encode())+"\n"), 0o644); err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -124,7 +206,7 @@ func TestWhatANewerVersionWroteIsRefused(t *testing.T) {
 	}
 	r := row{session: aSession("x"), filed: at}
 	record := r.encode()
-	record[0] = recordFormat + 1
+	record[0] = rowFormat + 1
 	if _, err := decodeRow(record); err == nil || !strings.Contains(err.Error(), "newer version") {
 		t.Errorf("a newer record: %v", err)
 	}

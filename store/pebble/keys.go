@@ -18,6 +18,7 @@ import (
 //	x <due> <id>                                 filing for the sweep
 //	e <sequence>                                 event
 //	d <name>                                     document
+//	t <sequence>                                 uses of sessions
 //	m <name>                                     what the store keeps of itself
 //
 // The user's length comes first, so no user's prefix is the beginning of
@@ -28,6 +29,7 @@ const (
 	spaceFiling   = 'x'
 	spaceEvent    = 'e'
 	spaceDocument = 'd'
+	spaceUse      = 't'
 	spaceMeta     = 'm'
 
 	kindUser  = 0
@@ -45,7 +47,7 @@ func appendUserPrefix(b []byte, userID string) []byte {
 }
 
 func userKey(userID string) []byte {
-	return append(appendUserPrefix(nil, userID), kindUser)
+	return append(appendUserPrefix(make([]byte, 0, 4+len(userID)), userID), kindUser)
 }
 
 // sessionKey places a session: kindLive or kindEnded, newest first, then by id.
@@ -75,6 +77,10 @@ func eventKey(sequence uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{spaceEvent}, sequence)
 }
 
+func useKey(sequence uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{spaceUse}, sequence)
+}
+
 func documentKey(name string) []byte { return append([]byte{spaceDocument}, name...) }
 
 func metaKey(name string) []byte { return append([]byte{spaceMeta}, name...) }
@@ -88,7 +94,7 @@ type pointer struct {
 }
 
 func (p pointer) encode() []byte {
-	b := []byte{p.kind}
+	b := append(make([]byte, 0, 9+len(p.userID)), p.kind)
 	b = binary.BigEndian.AppendUint64(b, uint64(p.createdAt.UnixMilli()))
 	return append(b, p.userID...)
 }

@@ -34,8 +34,8 @@ func (w *witness) note(what func()) {
 }
 
 // TestPowerLossAmidFlushesAndSweepsTakesNothingBack cuts the power while memory is
-// flushed and logs change all the time, sessions are touched and swept, and
-// somebody reads the events.
+// flushed and logs change all the time, sessions are touched and swept, uses
+// retire, and somebody reads the events.
 func TestPowerLossAmidFlushesAndSweepsTakesNothingBack(t *testing.T) {
 	rounds := 3
 	if os.Getenv("ROLLCALL_TEST_LONG") != "" {
@@ -69,7 +69,7 @@ type clone struct {
 func powerLossLoad(t *testing.T, random *rand.Rand) (*witness, []*clone) {
 	t.Helper()
 	fs := vfs.NewCrashableMem()
-	s, err := Open("store", Options{FS: fs, MinFree: -1, memTableSize: 128 << 10})
+	s, err := Open("store", Options{FS: fs, MinFree: -1, memTableSize: 128 << 10, useBytes: 16 << 10, useSessions: 40})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,9 +99,10 @@ func powerLossLoad(t *testing.T, random *rand.Rand) (*witness, []*clone) {
 	return w, clones
 }
 
-// write creates sessions, touches each, ends every third, and leaves every fifth,
+// write creates sessions, touches each, and the one before it once more, ends every third, and leaves every fifth,
 // which is over from the beginning, to the sweep.
 func (w *witness) write(ctx context.Context, t *testing.T, s *Store, userID string) {
+	before := ""
 	for i := 0; ctx.Err() == nil; i++ {
 		session := typical(userID, fmt.Sprintf("%s-%d", userID, i), t0)
 		if i%5 == 0 {
@@ -123,11 +124,21 @@ func (w *witness) write(ctx context.Context, t *testing.T, s *Store, userID stri
 			continue
 		}
 		at := t0.Add(time.Duration(i+1) * time.Second)
-		if err := s.Touch(background, []rollcall.Touch{{UserID: userID, SessionID: session.ID, Interaction: rollcall.Interaction{At: at}}}); err != nil {
+		var touches []rollcall.Touch
+		for _, id := range []string{session.ID, before} {
+			touches = append(touches, rollcall.Touch{UserID: userID, SessionID: id, Interaction: rollcall.Interaction{At: at}})
+		}
+		if err := s.Touch(background, touches); err != nil {
 			t.Error(err)
 			return
 		}
-		w.note(func() { w.touched[session.ID] = at })
+		w.note(func() {
+			w.touched[session.ID] = at
+			if before != "" && !w.created[before] {
+				w.touched[before] = at
+			}
+		})
+		before = session.ID
 		if i%3 != 0 {
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 
 	pebbledb "github.com/cockroachdb/pebble/v2"
 
@@ -82,57 +83,129 @@ func (v view) hasOtherSession(userID string, key []byte) (bool, error) {
 	return false, v.it.Error()
 }
 
+// found are sessions that were read through one view, with their rows' marks.
+type found struct {
+	sessions []rollcall.Session
+	marks    []uint64
+}
+
+func (f *found) add(r *row) {
+	f.sessions, f.marks = append(f.sessions, r.session), append(f.marks, r.mark)
+}
+
+func (f *found) grow(n int) {
+	f.sessions, f.marks = slices.Grow(f.sessions, n), slices.Grow(f.marks, n)
+}
+
+// read gathers sessions through a view, and shows the latest uses in them. Uses that
+// came after the view, or left for their rows, would make it two moments: then it
+// reads once more and keeps them out meanwhile.
+func (s *Store) read(gather func(view, *found) error) ([]rollcall.Session, error) {
+	for hold := false; ; hold = true {
+		var f found
+		if ok, err := s.readOnce(gather, &f, hold); err != nil || ok {
+			return f.sessions, err
+		}
+	}
+}
+
+func (s *Store) readOnce(gather func(view, *found) error, f *found, hold bool) (ok bool, err error) {
+	x := &s.useLog.uses
+	x.mu.RLock()
+	v, err := s.view()
+	published, settled := x.published, x.settled
+	if hold {
+		defer x.mu.RUnlock()
+	} else {
+		x.mu.RUnlock()
+	}
+	if err != nil {
+		return false, err
+	}
+	defer v.close()
+	if err := gather(v, f); err != nil {
+		return false, err
+	}
+	if !hold {
+		x.mu.RLock()
+		defer x.mu.RUnlock()
+	}
+	if x.settled != settled {
+		return false, nil
+	}
+	for i := range f.sessions {
+		if born, _ := x.show(&f.sessions[i], f.marks[i]); born > published && !hold {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // Session implements rollcall.Store.
 func (s *Store) Session(ctx context.Context, id string) (rollcall.Session, rollcall.User, error) {
 	if err := s.begin(ctx); err != nil {
 		return rollcall.Session{}, rollcall.User{}, err
 	}
-	v, err := s.view()
+	var u rollcall.User
+	sessions, err := s.read(func(v view, f *found) error {
+		r, p, err := v.row(id)
+		if err != nil {
+			return err
+		}
+		f.add(&r)
+		u, err = v.user(p.userID)
+		return err
+	})
 	if err != nil {
 		return rollcall.Session{}, rollcall.User{}, err
 	}
-	defer v.close()
-	r, p, err := v.row(id)
-	if err != nil {
-		return rollcall.Session{}, rollcall.User{}, err
-	}
-	u, err := v.user(p.userID)
-	return r.session, u, err
+	return sessions[0], u, nil
 }
+
+// pageRoom is how many sessions a page has room for from the beginning.
+const pageRoom = 64
 
 // Sessions implements rollcall.Store.
 func (s *Store) Sessions(ctx context.Context, userID string, after rollcall.Position, limit int) (rollcall.User, []rollcall.Session, error) {
 	if err := s.begin(ctx); err != nil {
 		return rollcall.User{}, nil, err
 	}
-	v, err := s.view()
+	var u rollcall.User
+	sessions, err := s.read(func(v view, f *found) (err error) {
+		if u, err = v.user(userID); err != nil || limit == 0 || len(userID) > maxUserID {
+			return err
+		}
+		return v.page(f, userID, after, limit)
+	})
 	if err != nil {
 		return rollcall.User{}, nil, err
 	}
-	defer v.close()
-	u, err := v.user(userID)
-	if err != nil || limit == 0 || len(userID) > maxUserID {
-		return u, nil, err
-	}
+	return u, sessions, nil
+}
+
+// page gathers up to limit of a user's sessions that follow after.
+func (v view) page(f *found, userID string, after rollcall.Position, limit int) error {
 	prefix := append(appendUserPrefix(nil, userID), kindLive)
 	v.it.SetBounds(prefix, append(appendUserPrefix(nil, userID), kindEnded)) // looks at nobody else's rows
 	start := prefix
 	if after != (rollcall.Position{}) {
 		start = append(sessionKey(kindLive, userID, after), 0)
 	}
-	var found []rollcall.Session
-	for ok := v.it.SeekGE(start); ok && len(found) < limit; ok = v.it.Next() {
+	for ok := v.it.SeekGE(start); ok && len(f.sessions) < limit; ok = v.it.Next() {
 		value, err := v.it.ValueAndErr()
 		if err != nil {
-			return rollcall.User{}, nil, err
+			return err
+		}
+		if len(f.sessions) == 1 && limit > 1 {
+			f.grow(min(limit, pageRoom)) // most users have one
 		}
 		r, err := decodeRow(value)
 		if err != nil {
-			return rollcall.User{}, nil, err
+			return err
 		}
-		found = append(found, r.session)
+		f.add(&r)
 	}
-	return u, found, v.it.Error()
+	return v.it.Error()
 }
 
 // Document implements rollcall.Store.

@@ -12,8 +12,12 @@ import (
 // ever; a newer one is refused, since guessing would lose what it holds.
 const recordFormat = 1
 
-// storeFormat is the format of the key space as a whole.
-const storeFormat = 1
+// rowFormat is the format of a session's row. Format 2 has the mark.
+const rowFormat = 2
+
+// storeFormat is the format of the key space as a whole. Format 2 has uses. A store
+// of an older format is one of this format in which some things are not there yet.
+const storeFormat = 2
 
 func errCorrupt(what string) error { return fmt.Errorf("%s in the store is damaged", what) }
 
@@ -21,17 +25,19 @@ func errNewer(what string, format, known byte) error {
 	return fmt.Errorf("%s in the store has record format %d, and this version reads up to %d: it was written by a newer version", what, format, known)
 }
 
-// A row is a session as it is stored: with the instant that it is filed under.
+// A row is a session as it is stored: with the instant that it is filed under, and
+// the number up to which uses are in it, or have no effect.
 type row struct {
 	session rollcall.Session
 	filed   time.Time
+	mark    uint64
 }
 
 // encode writes a record in the flat form: numbers as varints, texts with their
 // length before them, in a fixed order.
 func (r *row) encode() []byte {
 	s := &r.session
-	b := append(make([]byte, 0, 512), recordFormat)
+	b := append(make([]byte, 0, 512), rowFormat)
 	b = appendTexts(b, s.ID, s.UserID)
 	b = binary.AppendUvarint(b, s.Version)
 	b = binary.AppendUvarint(b, s.Generation.User)
@@ -60,13 +66,13 @@ func (r *row) encode() []byte {
 	for _, mark := range s.UsedKeys {
 		b = append(b, mark[:]...)
 	}
-	return b
+	return binary.AppendUvarint(b, r.mark)
 }
 
 // decodeRow is the inverse of encode. All texts of the session share one copy of
 // the record.
 func decodeRow(b []byte) (row, error) {
-	d, err := newDecoder("a session", b)
+	d, err := newDecoder("a session", b, rowFormat)
 	if err != nil {
 		return row{}, err
 	}
@@ -108,18 +114,21 @@ func decodeRow(b []byte) (row, error) {
 			copy(s.UsedKeys[i][:], d.bytes(len(s.UsedKeys[i])))
 		}
 	}
+	if d.format >= 2 {
+		r.mark = d.uvarint()
+	}
 	return r, d.end()
 }
 
 func encodeUser(u rollcall.User) []byte {
-	b := []byte{recordFormat}
+	b := append(make([]byte, 0, 32), recordFormat)
 	b = binary.AppendUvarint(b, u.Version)
 	b = binary.AppendUvarint(b, u.Generation)
 	return appendTimes(b, u.GenerationAt)
 }
 
 func decodeUser(id string, b []byte) (rollcall.User, error) {
-	d, err := newDecoder("a user", b)
+	d, err := newDecoder("a user", b, recordFormat)
 	if err != nil {
 		return rollcall.User{}, err
 	}
@@ -133,7 +142,7 @@ func encodeDocument(version uint64, body []byte) []byte {
 }
 
 func decodeDocument(name string, b []byte) (rollcall.Document, error) {
-	d, err := newDecoder("a document", b)
+	d, err := newDecoder("a document", b, recordFormat)
 	if err != nil {
 		return rollcall.Document{}, err
 	}
@@ -150,7 +159,7 @@ func encodeEvent(e rollcall.Event) []byte {
 }
 
 func decodeEvent(b []byte) (rollcall.Event, error) {
-	d, err := newDecoder("an event", b)
+	d, err := newDecoder("an event", b, recordFormat)
 	if err != nil {
 		return rollcall.Event{}, err
 	}

@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -19,11 +20,11 @@ func TestAPointerOfANewerVersionIsRefusedByName(t *testing.T) {
 }
 
 func TestANumberOfMoreThan64BitsIsDamage(t *testing.T) {
-	d, err := newDecoder("a number", append([]byte{recordFormat}, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"...))
+	d, err := newDecoder("a number", append([]byte{recordFormat}, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"...), recordFormat)
 	if got := d.uvarint(); err != nil || got != math.MaxUint64 || d.end() != nil {
 		t.Errorf("the largest: %d, %v, %v", got, err, d.end())
 	}
-	d, err = newDecoder("a number", append([]byte{recordFormat}, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"...))
+	d, err = newDecoder("a number", append([]byte{recordFormat}, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"...), recordFormat)
 	if d.uvarint(); err != nil || d.err() == nil {
 		t.Errorf("a larger one is read")
 	}
@@ -36,12 +37,27 @@ func FuzzDecodeRecords(f *testing.F) {
 	f.Add(encodeDocument(3, []byte("body")))
 	f.Add(encodeEvent(rollcall.Event{ID: "evt", Type: rollcall.SessionCreated, At: t0, UserID: "u", Count: -1}))
 	f.Add(pointer{kind: kindEnded, createdAt: t0, userID: "u"}.encode())
+	var known uses
+	known.init(1)
+	r := newUseRecord(&known, format2Touches())
+	r.seq = 2
+	f.Add(r.encode())
 	f.Add([]byte{})
 	f.Add([]byte{recordFormat + 1, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		same := func(first, again any, err error) {
 			if diff := cmp.Diff(first, again, cmp.AllowUnexported(pointer{})); err != nil || diff != "" {
 				t.Errorf("reads back otherwise: %v\n%s", err, diff)
+			}
+		}
+		if r, err := decodeUses(&known, 2, b); err == nil {
+			encoded := r.encode()
+			again, err := decodeUses(&known, 2, encoded)
+			if err == nil {
+				again.size = r.size // a number may be spelled longer than it needs be
+			}
+			if !reflect.DeepEqual(r, again) || err != nil {
+				t.Errorf("uses read back otherwise: %+v, %+v, %v", r, again, err)
 			}
 		}
 		if u, err := decodeUser("u", b); err == nil {

@@ -8,8 +8,9 @@
 // sequence, but then a commit could conflict with one that a crash takes back,
 // and whoever is told so would act on it. A read takes no lock and may see a commit
 // a moment before it is durable, but nothing is acknowledged before it is.
-// Interactions and what the sweep removes are applied first and made durable by
-// one sync at the end, so that no stripe is held for it.
+// What the sweep removes is applied first and made durable by one sync at the end, so
+// that no stripe is held for it. Interactions are appended to a log of their own
+// in the store, which one sync makes durable, and are shown by reads after that.
 //
 // A failed write or sync of the log ends the process: what is in memory after it
 // is unknown.
@@ -48,7 +49,8 @@ type Options struct {
 	// until but a small part of it is left.
 	MinFree int64
 	// CacheSize is the memory, in bytes, for what has been read from the disk; 0
-	// is 64 MiB. All else takes some 40 MiB.
+	// is 64 MiB. All else takes some 40 MiB, and 100 more while a million sessions
+	// are in use.
 	CacheSize int64
 	// Fatal is called when the log cannot be written or synced any more, perhaps
 	// from several goroutines; nil exits the process with status 1. It should
@@ -59,6 +61,9 @@ type Options struct {
 	noSync bool
 	// memTableSize makes tests flush often; 0 is 16 MiB.
 	memTableSize uint64
+	// useBytes and useSessions make tests retire uses often; 0 is 128 MiB on the
+	// disk, and a million sessions in memory.
+	useBytes, useSessions int64
 	// hold is called between taking an event's position and its being visible.
 	hold func(rollcall.Change)
 }
@@ -77,6 +82,8 @@ type Store struct {
 	ids   stripes
 	docs  sync.Mutex
 	log   eventLog
+	// useLog is looked at together with a view: see moment.
+	useLog useLog
 	// sweeping lets one bite at a time through: two would look at the same rows.
 	sweeping sync.Mutex
 
@@ -105,12 +112,20 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.memTableSize == 0 {
 		o.memTableSize = 16 << 20
 	}
+	if o.useBytes == 0 {
+		o.useBytes = defaultUseBytes
+	}
+	if o.useSessions == 0 {
+		o.useSessions = defaultUseSessions
+	}
 	seed := maphash.MakeSeed()
 	s := &Store{
 		cache: pebbledb.NewCache(o.CacheSize), last: newLastWord(o.Logger, o.Fatal), sync: pebbledb.Sync, hold: o.hold,
 		users: stripes{seed: seed}, ids: stripes{seed: seed},
 		fs: o.FS, dir: dir, minFree: o.MinFree, started: time.Now(),
 	}
+	s.useLog.maxSize, s.useLog.maxCount = o.useBytes, o.useSessions
+	s.useLog.uses.init(o.useSessions)
 	if o.noSync {
 		s.sync = pebbledb.NoSync
 	}
@@ -154,12 +169,15 @@ func (s *Store) open() error {
 	switch {
 	case format > storeFormat:
 		return fmt.Errorf("the store in %s has format %d, and this version reads up to %d: it was written by a newer version", s.dir, format, storeFormat)
-	case format == 0:
+	case format < storeFormat:
 		if err := s.db.Set(metaKey("format"), []byte{storeFormat}, s.sync); err != nil {
 			return err
 		}
 	}
-	return s.openLog()
+	if err := s.openLog(); err != nil {
+		return err
+	}
+	return s.openUses()
 }
 
 // meta reads one small number that the store keeps of itself, 0 if there is none.

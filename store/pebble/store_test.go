@@ -9,10 +9,24 @@ import (
 	"github.com/rollcall-id/rollcall/store/storetest"
 )
 
-func TestStoreKeepsTheContract(t *testing.T) {
+func TestStoreKeepsTheContract(t *testing.T) { keepsTheContract(t, Options{}) }
+
+// TestStoreKeepsTheContractWhileUsesAreRetired is the same with so little room for
+// uses that nearly every touch writes some anew and some to their rows.
+func TestStoreKeepsTheContractWhileUsesAreRetired(t *testing.T) {
+	for name, o := range map[string]Options{
+		"for want of memory": {useSessions: 2},
+		"for want of disk":   {useBytes: 300},
+	} {
+		t.Run(name, func(t *testing.T) { keepsTheContract(t, o) })
+	}
+}
+
+func keepsTheContract(t *testing.T, o Options) {
+	t.Helper()
+	o.MinFree = -1
 	onDisk := func(t *testing.T, o Options) rollcall.Store {
 		t.Helper()
-		o.MinFree = -1
 		s, err := Open("store", o)
 		if err != nil {
 			t.Fatalf("Open: %v", err)
@@ -20,15 +34,23 @@ func TestStoreKeepsTheContract(t *testing.T) {
 		return s
 	}
 	storetest.Run(t, storetest.Harness{
-		Open: func(t *testing.T) rollcall.Store { return onDisk(t, Options{FS: vfs.NewMem()}) },
+		Open: func(t *testing.T) rollcall.Store {
+			o := o
+			o.FS = vfs.NewMem()
+			return onDisk(t, o)
+		},
 		Reopen: func(t *testing.T, s rollcall.Store) rollcall.Store {
 			if err := s.Close(); err != nil {
 				t.Fatalf("Close: %v", err)
 			}
-			return onDisk(t, Options{FS: s.(*Store).fs})
+			o := o
+			o.FS = s.(*Store).fs
+			return onDisk(t, o)
 		},
 		OpenHeld: func(t *testing.T, hold func(rollcall.Change)) rollcall.Store {
-			return onDisk(t, Options{FS: vfs.NewMem(), hold: hold})
+			o := o
+			o.FS, o.hold = vfs.NewMem(), hold
+			return onDisk(t, o)
 		},
 	})
 }

@@ -78,6 +78,7 @@ func (s *Store) sweepOne(filing []byte, bite rollcall.Sweep, swept *rollcall.Swe
 		return err
 	}
 	defer s.users.lock(userID)()
+	defer s.useLog.uses.decide(s.useLog.uses.key(userID, id))()
 	v, err := s.view()
 	if err != nil {
 		return err
@@ -102,6 +103,7 @@ func (s *Store) sweepOne(filing []byte, bite rollcall.Sweep, swept *rollcall.Swe
 	if !r.filed.Equal(due) {
 		return s.apply(batch, noWait) // filed elsewhere since
 	}
+	s.useLog.uses.showIn(&r)
 	verdict := bite.Decide(r.session, user)
 	if !verdict.FileAt.IsZero() {
 		if r, at, err = v.row(id); err != nil { // what was decided on is the decider's now
