@@ -128,10 +128,14 @@ func TestWhatIsFetchedIsBounded(t *testing.T) {
 	if data, err := Get(context.Background(), c, s.URL+"/good", 4); err != nil || string(data) != "good" {
 		t.Errorf("%q %v", data, err)
 	}
-	for path, want := range map[string]string{"/large": "larger than 1000 bytes", "/redirect": "302", "/none": "404", "/slow": "Timeout"} {
+	for path, want := range map[string]string{"/large": "larger than 1000 bytes", "/redirect": "302", "/none": "404"} {
 		if _, err := Get(context.Background(), c, s.URL+path, 1000); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", path, err)
 		}
+	}
+	_, err := Get(context.Background(), c, s.URL+"/slow", 1000)
+	if slow, ok := errors.AsType[net.Error](err); !ok || !slow.Timeout() {
+		t.Errorf("/slow: %v", err)
 	}
 	if elsewhere.Load() != 0 {
 		t.Error("a redirect is followed")

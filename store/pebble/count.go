@@ -3,6 +3,7 @@ package pebble
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"time"
 
 	pebbledb "github.com/cockroachdb/pebble/v2"
@@ -21,12 +22,17 @@ const (
 
 // CountSessions implements rollcall.Counter. The rows are read through one
 // iterator, which is a snapshot: all users lie in one range, each with its row first,
-// then its sessions.
+// then its sessions. The latest uses are shown in them; once some have left the log
+// for their rows, which the snapshot does not have, sessions are read one by one.
 func (s *Store) CountSessions(ctx context.Context, counts func(*rollcall.Session, *rollcall.User) bool) (int, error) {
 	if err := s.begin(ctx); err != nil {
 		return 0, err
 	}
+	x := &s.useLog.uses
+	x.mu.RLock()
+	settled := x.settled
 	it, err := s.db.NewIter(&pebbledb.IterOptions{LowerBound: []byte{spaceUser}, UpperBound: []byte{spaceUser + 1}})
+	x.mu.RUnlock()
 	if err != nil {
 		return 0, err
 	}
@@ -57,6 +63,13 @@ func (s *Store) CountSessions(ctx context.Context, counts func(*rollcall.Session
 		if err != nil {
 			return 0, err
 		}
+		if !x.showUnlessSettled(&r, settled) {
+			if r.session, _, err = s.Session(ctx, r.session.ID); errors.Is(err, rollcall.ErrNoSession) {
+				continue
+			} else if err != nil {
+				return 0, err
+			}
+		}
 		if user.ID != r.session.UserID {
 			user = rollcall.User{ID: r.session.UserID}
 		}
@@ -65,6 +78,18 @@ func (s *Store) CountSessions(ctx context.Context, counts func(*rollcall.Session
 		}
 	}
 	return n, it.Error()
+}
+
+// showUnlessSettled shows the latest use in a row, if none has left the log since the
+// number of those that have was read.
+func (x *uses) showUnlessSettled(r *row, settled uint64) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if x.settled != settled {
+		return false
+	}
+	x.show(&r.session, r.mark)
+	return true
 }
 
 // readRowKey returns what kind of row a key of the users' space is of, and whose.

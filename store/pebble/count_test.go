@@ -55,3 +55,48 @@ func TestACountAsksAboutEverySessionWithItsUserAndNoOther(t *testing.T) {
 		t.Errorf("given up: %v", err)
 	}
 }
+
+// TestACountShowsTheLatestUses lets uses leave the log for their rows while a count
+// looks at rows of before.
+func TestACountShowsTheLatestUses(t *testing.T) {
+	for name, o := range map[string]Options{"in the log": {}, "for want of memory": {useSessions: 2}, "for want of disk": {useBytes: 300}} {
+		t.Run(name, func(t *testing.T) {
+			o.FS, o.MinFree = vfs.NewMem(), -1
+			s, err := Open("count", o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			const users = 20
+			use := func(at time.Time) {
+				t.Helper()
+				for i := range users {
+					touch := rollcall.Touch{UserID: benchUser(i), SessionID: benchID(i), Interaction: rollcall.Interaction{At: at, IdleExpiresAt: at.Add(time.Hour)}}
+					if err := s.Touch(t.Context(), []rollcall.Touch{touch}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			for i := range users {
+				if err := s.Commit(t.Context(), creation(benchUser(i), 0, typical(benchUser(i), benchID(i), t0))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			first := t0.Add(time.Minute)
+			use(first)
+			asked := 0
+			n, err := s.CountSessions(t.Context(), func(session *rollcall.Session, _ *rollcall.User) bool {
+				if asked++; asked == 1 {
+					use(t0.Add(2 * time.Minute))
+				}
+				if session.Last.At.Before(first) {
+					t.Errorf("session %s was last used at %v", session.ID, session.Last.At)
+				}
+				return true
+			})
+			if err != nil || n != users {
+				t.Errorf("%d, %v", n, err)
+			}
+		})
+	}
+}
