@@ -91,7 +91,8 @@ func (m *Manager) touch(ctx context.Context, s *Session, now time.Time, use Use)
 	touch := Touch{UserID: s.UserID, SessionID: s.ID, Interaction: s.Touched(m.policy, now, from)}
 	s.Last = s.Last.Later(touch.Interaction)
 	if left < 3*m.touchInterval {
-		if err := m.store.Touch(ctx, []Touch{touch}); err != nil {
+		write := func(ctx context.Context) error { return m.store.Touch(ctx, []Touch{touch}) }
+		if err := m.writes.do(ctx, write, func() {}, func() {}); err != nil {
 			return err
 		}
 	} else {

@@ -73,6 +73,8 @@ func (m *Manager) endIf(ctx context.Context, by Caller, id string, why Reason, a
 
 // settle waits until no ending of everybody is under way.
 func (m *Manager) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, m.writes.timeout)
+	defer cancel()
 	leave, err := m.queue.enter(ctx, "")
 	if err != nil {
 		return failed(err)
