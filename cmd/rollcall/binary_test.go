@@ -55,6 +55,8 @@ type process struct {
 	data  string
 	plain string // its http address
 	tls   string
+	// client is the default one unless a test wants its own.
+	client *http.Client
 	mu    sync.Mutex
 	log   strings.Builder
 	done  chan struct{}
@@ -70,7 +72,7 @@ func serveOn(t *testing.T, data string, args ...string) *process {
 func serveBy(t *testing.T, data string, command []string, args ...string) *process {
 	t.Helper()
 	args = append(slices.Clone(command[1:]), append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0", "--telemetry-listen", "off", "--log-format", "json"}, args...)...)
-	p := &process{t: t, cmd: exec.Command(command[0], args...), data: data, done: make(chan struct{})}
+	p := &process{t: t, cmd: exec.Command(command[0], args...), data: data, client: http.DefaultClient, done: make(chan struct{})}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +155,7 @@ func (p *process) ask(ctx context.Context, method, path, token, body string, out
 		return 0, err
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := p.client.Do(request)
 	if err != nil {
 		return 0, err
 	}
