@@ -57,9 +57,9 @@ type process struct {
 	tls   string
 	// client is the default one unless a test wants its own.
 	client *http.Client
-	mu    sync.Mutex
-	log   strings.Builder
-	done  chan struct{}
+	mu     sync.Mutex
+	log    strings.Builder
+	done   chan struct{}
 }
 
 // serveOn starts a server on a data directory and waits until it is ready.
