@@ -57,8 +57,8 @@ screenshots: build ## Take the screenshots of docs/images anew
 	cd e2e && npm ci --loglevel=error && SCREENSHOTS=../docs/images npm run test:browser
 
 .PHONY: test-long
-test-long: ## Run what takes longer: more power losses, more kills, the fuzz targets
-	ROLLCALL_TEST_LONG=1 $(GO) test -count=1 -timeout 60m -v -run 'PowerLoss|Kill' ./store/pebble ./cmd/rollcall
+test-long: ## Run what takes longer: more power losses, more kills, a soak, the fuzz targets
+	ROLLCALL_TEST_LONG=1 $(GO) test -count=1 -timeout 60m -v -run 'PowerLoss|Kill|Soak|Longest' ./store/pebble ./cmd/rollcall
 	scripts/fuzz
 
 .PHONY: bench-build

@@ -90,17 +90,26 @@ func (m *Manager) touch(ctx context.Context, s *Session, now time.Time, use Use)
 	left := s.Last.IdleExpiresAt.Sub(now)
 	touch := Touch{UserID: s.UserID, SessionID: s.ID, Interaction: s.Touched(m.policy, now, from)}
 	s.Last = s.Last.Later(touch.Interaction)
-	if left < 3*m.touchInterval {
-		if err := m.touches.write(ctx, m.store, touch); err != nil {
-			return err
-		}
-	} else {
+	if left >= 3*m.touchInterval {
 		m.touches.add(touch)
+		m.show(&touch)
+		return nil
 	}
+	write := func(ctx context.Context) error {
+		err := m.touches.write(ctx, m.store, touch)
+		if err == nil {
+			m.show(&touch) // also when nobody waits for it any more
+		}
+		return err
+	}
+	return m.writes.do(ctx, write, func() {}, func() {})
+}
+
+// show shows a use in what is remembered.
+func (m *Manager) show(t *Touch) {
 	if m.cache != nil {
-		m.cache.touch(&touch)
+		m.cache.touch(t)
 	}
-	return nil
 }
 
 // join adds a client to a session, in a commit of its own, the first time that

@@ -247,10 +247,11 @@ func (m *Manager) tokenFor(ctx context.Context, now time.Time, by Caller, n NewS
 
 // derivedToken finds what the key made within its window. The window's number is
 // part of the derivation, so a key is free again when it no longer counts: what
-// it made in this window or in the one before is what can still count.
+// it made in this window or in the one before is what can still count; and in the
+// one after, when the clock was set back since.
 func (m *Manager) derivedToken(ctx context.Context, now time.Time, by Caller, n NewSession) (Token, Session, error) {
 	window := now.UnixMilli() / idempotencyWindow.Milliseconds()
-	for _, w := range []int64{window, window - 1} {
+	for _, w := range []int64{window, window - 1, window + 1} {
 		t := m.key.token("create", by.ID, n.UserID, n.IdempotencyKey, strconv.FormatInt(w, 10))
 		s, _, err := m.store.Session(ctx, t.ID)
 		if errors.Is(err, ErrNoSession) {

@@ -102,6 +102,8 @@ func (m *Manager) endable(ctx context.Context, id string, now time.Time) (s Sess
 
 // settle waits until no ending of everybody is under way.
 func (m *Manager) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, m.writes.timeout)
+	defer cancel()
 	leave, err := m.queue.enter(ctx, "")
 	if err != nil {
 		return failed(err)

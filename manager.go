@@ -22,6 +22,10 @@ type Options struct {
 	Logger *slog.Logger
 	// TouchInterval is how often interactions are written; 0 is one second.
 	TouchInterval time.Duration
+	// ActTimeout is how long an act waits for its turn and for the store; 0 is ten
+	// seconds. Then it fails, its outcome unknown, and what it has begun to write goes
+	// on. An act that ends several users' or everybody's sessions may wait twice.
+	ActTimeout time.Duration
 	// SweepInterval is how often the sweep looks for work; 0 is one minute.
 	SweepInterval time.Duration
 	// EventRetention is how long events are kept; 0 is 30 days.
@@ -49,6 +53,7 @@ type Manager struct {
 	asn     func(ip string) string
 	queue   userQueue
 	touches pendingTouches
+	writes  boundedWrites
 	cache   *cache // nil remembers nothing
 
 	touchInterval  time.Duration
@@ -61,6 +66,9 @@ func New(store Store, o Options) (*Manager, error) {
 	o.Policy = o.Policy.filled()
 	if err := o.Policy.Check(); err != nil {
 		return nil, err
+	}
+	if o.ActTimeout < 0 {
+		return nil, errors.New("the time that an act may take is negative")
 	}
 	m := &Manager{
 		store:          store,
@@ -91,6 +99,7 @@ func New(store Store, o Options) (*Manager, error) {
 	if m.eventRetention == 0 {
 		m.eventRetention = 30 * 24 * time.Hour
 	}
+	m.writes.init(o.ActTimeout)
 	m.queue.init()
 	m.touches.init()
 	if o.CacheSize > 0 {
@@ -109,27 +118,35 @@ const maxAttempts = 8
 
 // act decides and commits a change to one user, deciding again when a version
 // did not hold. decide runs alone among this process's acts on the user; a
-// change without content commits nothing.
+// change without content commits nothing. When the store does not answer in time the
+// turn is given up by its write, not by the act: the next one decides on what came of
+// it.
 func (m *Manager) act(ctx context.Context, userID string, decide func(ctx context.Context, now time.Time) (Change, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, m.writes.timeout)
+	defer cancel()
 	leave, err := m.queue.enter(ctx, userID)
 	if err != nil {
 		return failed(err)
 	}
-	defer leave()
+	defer func() {
+		if !errors.Is(err, errOverdue) {
+			leave()
+		}
+	}()
 	for attempt := range maxAttempts {
 		if attempt > 0 {
-			if err := pause(ctx, attempt); err != nil {
+			if err = pause(ctx, attempt); err != nil {
 				return failed(err)
 			}
 		}
-		change, err := decide(ctx, m.now())
-		if err != nil {
+		var change Change
+		if change, err = decide(ctx, m.now()); err != nil {
 			return failed(err)
 		}
 		if change.isEmpty() {
 			return nil
 		}
-		if err = m.commit(ctx, change); !errors.Is(err, ErrConflict) {
+		if err = m.commit(ctx, change, leave); !errors.Is(err, ErrConflict) {
 			return failed(err)
 		}
 	}
@@ -137,12 +154,14 @@ func (m *Manager) act(ctx context.Context, userID string, decide func(ctx contex
 }
 
 // commit makes a change. What is remembered of whom it concerns is no longer good
-// from before the commit on, also when its outcome is unknown.
-func (m *Manager) commit(ctx context.Context, c Change) error {
+// from before the commit on until it has ended, also when its outcome is unknown. late
+// is called when it has ended after all, if commit fails with errOverdue.
+func (m *Manager) commit(ctx context.Context, c Change, late func()) error {
+	ended := func() {}
 	if m.cache != nil {
-		defer m.cache.clock.committing(c.UserID)()
+		ended = m.cache.clock.committing(c.UserID)
 	}
-	return m.store.Commit(ctx, c)
+	return m.writes.do(ctx, func(ctx context.Context) error { return m.store.Commit(ctx, c) }, ended, late)
 }
 
 func (c Change) isEmpty() bool {
@@ -173,6 +192,8 @@ func failed(err error) error {
 	switch {
 	case errors.Is(err, ErrNoSession):
 		return &Error{Code: CodeNotFound, Message: "The session does not exist."}
+	case errors.Is(err, errOverdue):
+		return &Error{Code: CodeUnavailable, Message: "The store has not answered in time; the change may or may not have been made", Err: err, RetryAfter: 10 * time.Second}
 	case errors.Is(err, ErrFull):
 		return &Error{Code: CodeUnavailable, Message: "There is no room left to store the change; nothing was changed", Err: err, RetryAfter: 10 * time.Second}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -8,7 +8,8 @@ import (
 
 // A pageCache remembers pages as a door has spelled them. A page is good while no
 // act and no touch of its user, and no ending of everybody, came since it was read,
-// and no session that it counts has come to its end by itself.
+// and no session that it counts has come to its end by itself, and none has come
+// back from it.
 type pageCache struct {
 	mu     sync.Mutex
 	budget int64
@@ -32,6 +33,7 @@ type page struct {
 	acts      uint64 // the user's words when it was read
 	touches   uint64
 	everybody uint64
+	since     time.Time // when it was read: a clock that was set back makes sessions live again
 	until     time.Time // the first of its sessions is over
 }
 
@@ -95,11 +97,11 @@ func (c *cache) reading(q ListQuery, now time.Time) (r pageReading, body []byte)
 	hash := c.clock.hash(q.UserID)
 	r.key = pageKey{user: hash, take: q.Take, total: q.Total}
 	r.fresh = page{
-		userID: q.UserID, acts: c.clock.of(hash).Load(), touches: c.clock.touched(hash).Load(), everybody: c.clock.everybody.Load(),
+		userID: q.UserID, since: now, acts: c.clock.of(hash).Load(), touches: c.clock.touched(hash).Load(), everybody: c.clock.everybody.Load(),
 	}
 	known := c.pages.get(r.key)
 	if known == nil || known.userID != q.UserID || known.acts != r.fresh.acts || known.touches != r.fresh.touches ||
-		known.everybody != r.fresh.everybody || !now.Before(known.until) {
+		known.everybody != r.fresh.everybody || now.Before(known.since) || !now.Before(known.until) {
 		return r, nil
 	}
 	return r, known.body

@@ -15,7 +15,8 @@ const sweepMargin = idempotencyWindow
 const sweepBite = 200
 
 // Run writes interactions and sweeps until ctx is done, then writes what is left
-// to write, and returns. It is called once.
+// to write, waits for writes that nobody else waits for any more, and returns. It is
+// called once.
 func (m *Manager) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	loops.Go(func() {
@@ -37,7 +38,9 @@ func (m *Manager) Run(ctx context.Context) error {
 		})
 	})
 	loops.Wait()
-	return m.Flush(context.WithoutCancel(ctx))
+	err := m.Flush(context.WithoutCancel(ctx))
+	m.writes.settle()
+	return err
 }
 
 func every(ctx context.Context, interval time.Duration, do func()) {
@@ -127,12 +130,13 @@ func (s *Session) sweepVerdict(now time.Time, u User, everybody Everybody) Verdi
 	return Verdict{Event: &e}
 }
 
-// A clockGuard notices when the wall clock jumps, by holding it against the
-// monotonic one: a clock that jumps must delete nothing.
+// A clockGuard notices when the Manager's clock jumps, by holding it against the
+// machine's monotonic one: a clock that jumps must delete nothing.
 type clockGuard struct {
-	base  time.Time     // with its monotonic reading
-	skew  time.Duration // by which the wall clock had parted when it was last seen
-	since time.Time     // when the skew was first seen, by the monotonic clock
+	started time.Time     // with its monotonic reading
+	base    time.Time     // what the Manager's clock said then
+	skew    time.Duration // by which the two had parted when they were last seen
+	since   time.Time     // when the skew was first seen, by the monotonic clock
 }
 
 // clockJump is the parting that counts as a jump; after clockSettled without
@@ -142,14 +146,16 @@ const (
 	clockSettled = sweepMargin
 )
 
-func newClockGuard(now time.Time) *clockGuard { return &clockGuard{base: now} }
+func newClockGuard(now time.Time) *clockGuard {
+	return &clockGuard{started: time.Now(), base: now.Round(0)}
+}
 
-// steady reports whether the wall clock agrees with the monotonic one, or has
-// settled since it jumped.
+// steady reports whether the clock agrees with the monotonic one, or has settled
+// since it jumped.
 func (g *clockGuard) steady(now time.Time, log *slog.Logger) bool {
-	monotonic := now.Sub(g.base)
-	wall := now.Round(0).Sub(g.base.Round(0))
-	return g.observe(wall-monotonic, g.base.Add(monotonic), log)
+	monotonic := time.Since(g.started)
+	wall := now.Round(0).Sub(g.base) // without its monotonic reading
+	return g.observe(wall-monotonic, g.started.Add(monotonic), log)
 }
 
 func (g *clockGuard) observe(skew time.Duration, at time.Time, log *slog.Logger) bool {

@@ -161,9 +161,10 @@ func (s *Session) OverAt() time.Time {
 
 // Over reports whether the session is over at now: ended, of a generation that
 // was ended, or at or past one of its limits. What is over is not listed, not
-// found and not accepted, whether or not it has been swept.
+// found and not accepted, whether or not it has been swept. An ending counts at any
+// instant: a clock that was set back does not undo it.
 func (s *Session) Over(now time.Time, user User, everybody Everybody) bool {
-	return s.Outdated(user, everybody) || !now.Before(s.OverAt())
+	return !s.EndedAt.IsZero() || s.Outdated(user, everybody) || !now.Before(s.OverAt())
 }
 
 // maxUse is the longest that a use may take from the look at the session until it is

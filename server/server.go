@@ -7,10 +7,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -181,8 +183,23 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          stdlog.New(complaints{log}, "", 0),
 	}
+}
+
+// complaints take what the http server says of its connections. Nearly all of it is
+// about clients and interests nobody; that no more connections can be taken is the
+// operator's to know. The server tries again, once a second at most.
+type complaints struct{ log *slog.Logger }
+
+// Write logs one complaint.
+func (c complaints) Write(line []byte) (int, error) {
+	if text := strings.TrimSpace(string(line)); strings.HasPrefix(text, "http: Accept error: ") {
+		c.log.Warn("no connection can be taken", "error", strings.TrimPrefix(text, "http: Accept error: "))
+	} else {
+		c.log.Debug(text)
+	}
+	return len(line), nil
 }
 
 // stop takes no new requests and waits for those under way, within bounds.

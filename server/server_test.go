@@ -81,6 +81,12 @@ const secret = "rccs_test"
 
 func start(t *testing.T, trusted ...string) *running {
 	t.Helper()
+	return startOn(t, memory.New(), rollcall.Options{}, trusted...)
+}
+
+// startOn starts a server on a store.
+func startOn(t *testing.T, store rollcall.Store, o rollcall.Options, trusted ...string) *running {
+	t.Helper()
 	r := &running{t: t, dir: t.TempDir(), log: &log{}}
 	config, err := server.LocalTLS(r.dir, time.Now())
 	r.must(err)
@@ -94,7 +100,8 @@ func start(t *testing.T, trusted ...string) *running {
 		ID: "backend", SecretHashes: [][32]byte{sha256.Sum256([]byte(secret))}, Scopes: rollcall.Scopes(),
 	}}})
 	r.must(err)
-	r.manager, err = rollcall.New(memory.New(), rollcall.Options{Logger: logger, TouchInterval: time.Hour})
+	o.Logger, o.TouchInterval = logger, time.Hour
+	r.manager, err = rollcall.New(store, o)
 	r.must(err)
 	proxies, err := server.ParseProxies(trusted)
 	r.must(err)

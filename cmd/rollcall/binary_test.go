@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -54,16 +55,24 @@ type process struct {
 	data  string
 	plain string // its http address
 	tls   string
-	mu    sync.Mutex
-	log   strings.Builder
-	done  chan struct{}
+	// client is the default one unless a test wants its own.
+	client *http.Client
+	mu     sync.Mutex
+	log    strings.Builder
+	done   chan struct{}
 }
 
 // serveOn starts a server on a data directory and waits until it is ready.
 func serveOn(t *testing.T, data string, args ...string) *process {
 	t.Helper()
-	args = append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0", "--telemetry-listen", "off", "--log-format", "json"}, args...)
-	p := &process{t: t, cmd: exec.Command(binary, args...), data: data, done: make(chan struct{})}
+	return serveBy(t, data, []string{binary}, args...)
+}
+
+// serveBy starts a server by a command that ends with the program.
+func serveBy(t *testing.T, data string, command []string, args ...string) *process {
+	t.Helper()
+	args = append(slices.Clone(command[1:]), append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0", "--telemetry-listen", "off", "--log-format", "json"}, args...)...)
+	p := &process{t: t, cmd: exec.Command(command[0], args...), data: data, client: http.DefaultClient, done: make(chan struct{})}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +155,7 @@ func (p *process) ask(ctx context.Context, method, path, token, body string, out
 		return 0, err
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := p.client.Do(request)
 	if err != nil {
 		return 0, err
 	}

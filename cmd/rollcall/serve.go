@@ -125,6 +125,9 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	if err = callerLimit(cfg).Check(); err != nil {
 		return nil, usage(err)
 	}
+	if err = checkActTimeout(cfg.duration("act_timeout")); err != nil {
+		return nil, usage(err)
+	}
 	if r.keys, err = oauth.OpenKeys(keyDir(cfg)); err != nil {
 		return nil, err
 	}
@@ -150,6 +153,9 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 		return nil, err
 	}
 	options := managerOptions(cfg, r.keys, log)
+	if follow := limitMemory(options.CacheSize); follow != nil {
+		r.loops = append(r.loops, follow)
+	}
 	if options.Networks, err = r.openNetworks(log); err != nil {
 		return nil, usage(err)
 	}
@@ -252,6 +258,17 @@ func openStore(cfg *config, log *slog.Logger) (rollcall.Store, error) {
 	return pebble.Open(filepath.Join(cfg.text("data"), "store"), pebble.Options{Logger: log, MinFree: int64(cfg.number("min_free_disk"))})
 }
 
+// maxActTimeout lets two waits of an act end before its answer can no longer be
+// written.
+const maxActTimeout = 14 * time.Second
+
+func checkActTimeout(d time.Duration) error {
+	if d <= 0 || d > maxActTimeout {
+		return fmt.Errorf("act_timeout: must be more than 0 and at most %s", maxActTimeout)
+	}
+	return nil
+}
+
 func policy(cfg *config) rollcall.Policy {
 	p := rollcall.DefaultPolicy()
 	p.Persistent = rollcall.Lifetimes{Absolute: cfg.duration("session_lifetime"), Idle: cfg.duration("idle_session_lifetime")}
@@ -268,7 +285,7 @@ func managerOptions(cfg *config, keys *oauth.Keys, log *slog.Logger) rollcall.Op
 	return rollcall.Options{
 		Policy: policy(cfg), DerivationKey: keys.Derivation, Logger: log,
 		TouchInterval: cfg.duration("touch_interval"), EventRetention: cfg.duration("event_retention"),
-		CacheSize: int64(cfg.number("cache_size")),
+		CacheSize: int64(cfg.number("cache_size")), ActTimeout: cfg.duration("act_timeout"),
 	}
 }
 

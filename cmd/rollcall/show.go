@@ -51,7 +51,7 @@ func newConfig() *cobra.Command {
 				return usage(err)
 			}
 			callers := oauth.Callers{Clients: cfg.clients, Issuers: cfg.issuers}
-			if err := errors.Join(callerLimit(cfg).Check(), callers.Check()); err != nil {
+			if err := errors.Join(callerLimit(cfg).Check(), checkActTimeout(cfg.duration("act_timeout")), callers.Check()); err != nil {
 				return usage(err)
 			}
 			if _, err := server.ParseProxies(cfg.list("trusted_proxies")); err != nil {

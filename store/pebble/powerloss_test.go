@@ -43,13 +43,18 @@ func TestPowerLossLosesNothingAcknowledged(t *testing.T) {
 	}
 }
 
-// TestPowerLossTestCanSeeALoss is the control: without syncs it must find losses.
+// TestPowerLossTestCanSeeALoss is the control: without syncs it must find losses. One
+// power loss may lose nothing, when a table was just written or next to nothing was.
 func TestPowerLossTestCanSeeALoss(t *testing.T) {
-	acknowledged, lost := cutPower(t, Options{MinFree: -1, noSync: true}, 1)
-	t.Logf("control without syncs: acknowledged %d, lost %d", acknowledged, lost)
-	if lost == 0 {
-		t.Error("the test cannot see a loss")
+	const rounds = 20
+	for round := range int64(rounds) {
+		acknowledged, lost := cutPower(t, Options{MinFree: -1, noSync: true}, round)
+		t.Logf("control without syncs: acknowledged %d, lost %d", acknowledged, lost)
+		if lost > 0 {
+			return
+		}
 	}
+	t.Errorf("the test cannot see a loss in %d power losses", rounds)
 }
 
 // cutPower runs one load, cuts the power in the middle of it and counts.
