@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -72,7 +71,7 @@ func NewIssuer(o Options) (*Issuer, error) {
 		return nil, fmt.Errorf("a public URL is needed: tokens name it as issuer and audience")
 	}
 	for _, u := range i.urls {
-		if err := checkPublicURL(u); err != nil {
+		if err := CheckPublicURL(u); err != nil {
 			return nil, err
 		}
 	}
@@ -84,9 +83,11 @@ func NewIssuer(o Options) (*Issuer, error) {
 	return i, nil
 }
 
-func checkPublicURL(text string) error {
+// CheckPublicURL reports whether a text is an origin at which clients can know a
+// server.
+func CheckPublicURL(text string) error {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || strings.TrimRight(u.Path, "/") != u.Path || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf("%q is no public URL: it is like https://sessions.example.com, without a slash at the end", rollcall.Echo(text))
 	}
 	return nil

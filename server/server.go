@@ -51,20 +51,31 @@ type ListenOptions struct {
 	MaxConnections int
 }
 
-// Listen opens the sockets. It refuses what would put secrets on a network in
-// the clear, or in the keeping of a certificate that nobody can check.
-func Listen(o ListenOptions) (Listeners, error) {
+// Check refuses what would put secrets on a network in the clear, or in the keeping
+// of a certificate that nobody can check.
+func (o ListenOptions) Check() error {
 	if o.HTTP == "" && o.TLS == "" {
-		return Listeners{}, errors.New("there is no address to listen on: set listen or tls_listen")
+		return errors.New("there is no address to listen on: set listen or tls_listen")
+	}
+	for _, address := range []string{o.HTTP, o.TLS} {
+		if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
+			return fmt.Errorf("%q is no address such as 127.0.0.1:8443: %w", address, err)
+		}
 	}
 	if o.HTTP != "" && !o.BehindProxy && !isLoopback(o.HTTP) {
-		return Listeners{}, fmt.Errorf("plain http on %s would put tokens on the network in the clear: listen on a loopback address, or set behind_proxy when a proxy in front speaks TLS", o.HTTP)
+		return fmt.Errorf("plain http on %s would put tokens on the network in the clear: listen on a loopback address, or set behind_proxy when a proxy in front speaks TLS", o.HTTP)
 	}
 	if o.TLS != "" && o.Local && !isLoopback(o.TLS) {
-		return Listeners{}, fmt.Errorf("https on %s needs a certificate: set tls_cert and tls_key (the local CA is for loopback alone)", o.TLS)
+		return fmt.Errorf("https on %s needs a certificate: set tls_cert and tls_key (the local CA is for loopback alone)", o.TLS)
 	}
-	var l Listeners
-	var err error
+	return nil
+}
+
+// Listen opens the sockets, when Check has nothing against it.
+func Listen(o ListenOptions) (l Listeners, err error) {
+	if err := o.Check(); err != nil {
+		return Listeners{}, err
+	}
 	if l.HTTP, err = listen(o.HTTP, o.MaxConnections); err != nil {
 		return Listeners{}, err
 	}
@@ -128,6 +139,21 @@ func (l Listeners) URLs() []string {
 	return []string{scheme + "://localhost:" + port, scheme + "://127.0.0.1:" + port}
 }
 
+// Nearest is the origin at which programs on this machine reach the server: that of
+// the plain listener if there is one, which needs no certificate to be checked.
+func (l Listeners) Nearest() string {
+	scheme, listener := "http", l.HTTP
+	if listener == nil {
+		scheme, listener = "https", l.TLS
+	}
+	address, ok := listener.Addr().(*net.TCPAddr)
+	if !ok || address.IP.IsUnspecified() || address.IP.IsLoopback() {
+		_, port, _ := net.SplitHostPort(listener.Addr().String())
+		return scheme + "://" + net.JoinHostPort("127.0.0.1", port)
+	}
+	return scheme + "://" + address.String()
+}
+
 // Serve answers requests on the listeners and runs the Manager's loops, until ctx
 // is done. Then readiness goes first; after drain no new request is taken, those
 // under way are finished, and the last interactions are written. It returns nil
@@ -164,6 +190,7 @@ func Serve(ctx context.Context, l Listeners, d *Doors, drain time.Duration) erro
 
 	<-failed.Done()
 	d.draining.Store(true)
+	d.Logger.Info("stopping")
 	if ctx.Err() != nil && drain > 0 {
 		d.Logger.Info("not ready any more, draining", "for", drain)
 		time.Sleep(drain)

@@ -173,7 +173,7 @@ func (c *config) set(name string, value any, source string) error {
 	k := keys()[at]
 	parsed, err := convert(k.value, value)
 	if err == nil && k.check != nil {
-		err = k.check(parsed.(string))
+		err = k.check(parsed)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)

@@ -14,7 +14,7 @@ func configDoc() string {
 Every setting can be given as a flag, in the environment, or in a YAML file named by
 ` + "`--config` or `ROLLCALL_CONFIG`" + `; a flag wins over the environment, which wins over the
 file. ` + "`ROLLCALL_NAME_FILE`" + ` reads the value from a file. What is unknown or does not fit is
-refused at the start, with its key and its source. ` + "`rollcall config print`" + ` shows every
+refused at the start, with its key and, for a value that does not fit by itself, its source. ` + "`rollcall config print`" + ` shows every
 setting and where it comes from, ` + "`rollcall config check`" + ` starts nothing.
 
 This page is made from the table in the code; a test keeps it so.

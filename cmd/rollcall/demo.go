@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -57,6 +58,9 @@ func demo(ctx context.Context, out io.Writer, cfg *config, once bool) (err error
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 		cfg.values["data"] = dir
+	}
+	if _, err := os.Stat(filepath.Join(cfg.text("data"), "store")); err == nil {
+		return usage(fmt.Errorf("there is a store in %s, and the demo would add made-up sessions to it: name another directory with --data", cfg.text("data")))
 	}
 	demoDefaults(out, cfg)
 	cfg.again = nil // the demo's client is in no file
@@ -148,9 +152,18 @@ func present(ctx context.Context, out io.Writer, r *running, secret string, seed
 	_, err = fmt.Fprint(out, strings.NewReplacer(
 		"{base}", base, "{plain}", plain, "{ca}", ca, "{token}", remote.token, "{path}", path, "{domain}", strings.TrimPrefix(base, "https://"),
 		"{client}", demoClient, "{secret}", secret, "{user}", seeded.someone, "{many}", url.PathEscape(seeded.many), "{session}", seeded.token,
-		"{data}", r.cfg.text("data"),
+		"{data}", r.cfg.text("data"), "{self}", self(),
 	).Replace(demoText))
 	return err
+}
+
+// self is the program as a shell elsewhere finds it.
+func self() string {
+	path, err := os.Executable()
+	if err != nil {
+		return "rollcall"
+	}
+	return path
 }
 
 const demoText = `
@@ -166,7 +179,7 @@ The server is at {base} (https, local CA) and {plain} (http, loopback only). Try
   curl -i {plain}/check -H 'Authorization: Bearer {session}'
 
   # the official SDK, as it comes
-  npm install auth0
+  cd $(mktemp -d) && npm install auth0
   NODE_EXTRA_CA_CERTS={ca} node --input-type=module -e '
     import { ManagementClient } from "auth0";
     const client = new ManagementClient({ domain: "{domain}", clientId: "{client}",
@@ -174,8 +187,8 @@ The server is at {base} (https, local CA) and {plain} (http, loopback only). Try
     for await (const s of await client.users.sessions.list("{user}", { take: 2 }))
       console.log(s.id, s.device.last_ip, s.last_interacted_at);'
 
-  # for people
-  bin/rollcall sessions list '{user}' --data {data}
+  # for people; and the reference is at {base}/docs
+  {self} sessions list '{user}' --data {data}
 
 Ctrl-C stops.
 `
@@ -229,6 +242,7 @@ func seed(ctx context.Context, cfg *config, log *slog.Logger) (out seeded, err e
 	}
 	options := managerOptions(cfg, keys, log)
 	options.Clock = past.Now
+	options.ActTimeout = time.Minute // nobody waits for these
 	m, err := rollcall.New(store, options)
 	if err != nil {
 		return out, err

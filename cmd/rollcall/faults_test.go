@@ -110,7 +110,7 @@ func wait(t *testing.T, what string, so func() bool) {
 func TestADiskThatIsFullToTheLastByteEndsTheProcessAndLosesNothing(t *testing.T) {
 	dir := smallDisk(t, 64<<20)
 	data := filepath.Join(dir, "data")
-	p := serveOn(t, data, "--min-free-disk", "-1")
+	p := serveOn(t, data, "--min-free-disk", "0")
 	token := p.mint("create:sessions delete:sessions")
 	var acknowledged []made
 	m, err := p.create(context.Background(), token, "auth0|1")
@@ -132,7 +132,7 @@ func TestADiskThatIsFullToTheLastByteEndsTheProcessAndLosesNothing(t *testing.T)
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	p = serveOn(t, data, "--min-free-disk", "-1")
+	p = serveOn(t, data, "--min-free-disk", "0")
 	for _, m := range acknowledged {
 		if status, err := p.ask(context.Background(), "GET", "/check", m.Token, "", nil); status != http.StatusOK {
 			t.Fatalf("an acknowledged session is refused: %d %v", status, err)

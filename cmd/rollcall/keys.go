@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ type key struct {
 	name  string // as in the file; flags have - for _, the environment ROLLCALL_ and capitals
 	value any    // the default, whose type is the key's
 	help  string
-	check func(string) error
+	check func(any) error
 }
 
 func (k key) flag() string { return strings.ReplaceAll(k.name, "_", "-") }
@@ -33,29 +34,29 @@ func keys() []key {
 		{name: "tls_listen", value: "127.0.0.1:8443", help: `address for https, "off" for none; off loopback it needs tls_cert and tls_key`},
 		{name: "tls_cert", value: "", help: "certificate file (PEM, with its chain); without one, a local CA in the data directory signs for loopback"},
 		{name: "tls_key", value: "", help: "key file of the certificate (PEM)"},
-		{name: "public_url", value: []string{}, help: "origin at which clients reach the server, such as https://sessions.example.com; repeatable; default: the https listener as localhost and 127.0.0.1"},
+		{name: "public_url", value: []string{}, help: "origin at which clients reach the server, such as https://sessions.example.com; repeatable; default: the https listener, else the http one, as localhost and 127.0.0.1"},
 		{name: "behind_proxy", value: false, help: "a proxy in front speaks TLS: plain http may listen off loopback"},
 		{name: "trusted_proxies", value: []string{}, help: "addresses and networks whose X-Forwarded-For is believed; repeatable"},
 		{name: "asn_database", value: "", help: "file that says which network (ASN) an address belongs to, in MaxMind's format (.mmdb), read anew when it changes; without one networks are not shown"},
-		{name: "cookie_domain", value: "", help: "domain to share the session cookie with; without one it stays with the host"},
+		{name: "cookie_domain", value: "", help: "domain to share the session cookie with; without one it stays with the host", check: domainOrNone},
 		{name: "login_url", value: "", help: "where /check/login sends browsers that are not signed in; needs return_origins for them to come back"},
 		{name: "return_origins", value: []string{}, help: "origins such as https://app.example.com that a browser may be sent back to; repeatable"},
-		{name: "ending_max_age", value: time.Duration(0), help: "how lately users must have been authenticated to end sessions of their own; 0 asks for nothing"},
+		{name: "ending_max_age", value: time.Duration(0), help: "how lately users must have been authenticated to end sessions of their own; 0 asks for nothing", check: atLeast(time.Duration(0))},
 		{name: "session_lifetime", value: p.Persistent.Absolute, help: "absolute limit of persistent sessions"},
 		{name: "idle_session_lifetime", value: p.Persistent.Idle, help: "idle limit of persistent sessions"},
 		{name: "ephemeral_session_lifetime", value: p.NonPersistent.Absolute, help: "absolute limit of non-persistent sessions"},
 		{name: "idle_ephemeral_session_lifetime", value: p.NonPersistent.Idle, help: "idle limit of non-persistent sessions"},
-		{name: "max_sessions_per_user", value: 0, help: "live sessions that one user may have; 0 sets no limit"},
+		{name: "max_sessions_per_user", value: 0, help: "live sessions that one user may have; 0 sets no limit", check: atLeast(0)},
 		{name: "at_session_limit", value: string(p.AtLimit), help: "at the limit: end_oldest or deny", check: oneOf(string(rollcall.EndOldest), string(rollcall.Deny))},
-		{name: "cache_size", value: 384 << 20, help: "memory in bytes for what was read of users; 0 remembers nothing; the process takes some 300 MiB more, unless GOMEMLIMIT is set"},
-		{name: "touch_interval", value: time.Second, help: "how often interactions are written; a crash loses at most this much of them"},
-		{name: "event_retention", value: 30 * 24 * time.Hour, help: "how long events are kept"},
+		{name: "cache_size", value: 384 << 20, help: "memory in bytes for what was read of users; 0 remembers nothing; the process takes some 300 MiB more, unless GOMEMLIMIT is set", check: atLeast(0)},
+		{name: "touch_interval", value: time.Second, help: "how often interactions are written; a crash loses at most this much of them", check: atLeast(time.Millisecond)},
+		{name: "event_retention", value: 30 * 24 * time.Hour, help: "how long events are kept", check: atLeast(time.Minute)},
 		{name: "act_timeout", value: 10 * time.Second, help: "how long an act waits for the disk before it is answered 503, its outcome unknown; at most 14s"},
-		{name: "min_free_disk", value: pebble.DefaultMinFree, help: "free disk space in bytes below which changes are refused and checks go on"},
-		{name: "max_connections", value: 10000, help: "open connections per listener; 0 sets no limit"},
+		{name: "min_free_disk", value: pebble.DefaultMinFree, help: "free disk space in bytes below which changes are refused and checks go on; 0 sets no floor", check: atLeast(0)},
+		{name: "max_connections", value: 10000, help: "open connections per listener; 0 sets no limit", check: atLeast(0)},
 		{name: "rate_limit", value: 0, help: "requests a second that one caller may make of /api/v2 and /v1 in the long run; 0 sets no limit"},
 		{name: "rate_burst", value: 0, help: "requests that one caller may make at once; 0 is as many as rate_limit"},
-		{name: "drain_delay", value: time.Duration(0), help: "how long to serve on after a stop was asked for, not ready, so that load balancers notice"},
+		{name: "drain_delay", value: time.Duration(0), help: "how long to serve on after a stop was asked for, not ready, so that load balancers notice", check: atLeast(time.Duration(0))},
 		{name: "telemetry_listen", value: "127.0.0.1:9480", help: `address for health, metrics and pprof over plain http, "off" for none; whoever reaches it may ask`},
 		{name: "pprof", value: false, help: "profiles under /debug/pprof on the telemetry address"},
 		{name: "access_log", value: true, help: "a line for each request; without it warnings and errors are still logged"},
@@ -71,11 +72,30 @@ const (
 	levelsKey  = "levels"
 )
 
-func oneOf(allowed ...string) func(string) error {
-	return func(value string) error {
-		if !slices.Contains(allowed, value) {
+func oneOf(allowed ...string) func(any) error {
+	return func(value any) error {
+		if !slices.Contains(allowed, value.(string)) {
 			return fmt.Errorf("must be one of %s", strings.Join(allowed, ", "))
 		}
 		return nil
 	}
+}
+
+// atLeast checks a number or a duration.
+func atLeast[T int | time.Duration](least T) func(any) error {
+	return func(value any) error {
+		if value.(T) < least {
+			return fmt.Errorf("must be at least %v", least)
+		}
+		return nil
+	}
+}
+
+var domain = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
+
+func domainOrNone(value any) error {
+	if text := value.(string); text != "" && !domain.MatchString(text) {
+		return fmt.Errorf("must be a domain such as example.com")
+	}
+	return nil
 }

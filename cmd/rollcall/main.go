@@ -64,6 +64,7 @@ func newRoot() *cobra.Command {
   rollcall serve --data /var/lib/rollcall        serve
   rollcall sessions list 'auth0|1'               a user's sessions
   rollcall sessions revoke --user 'auth0|1'      end them all`,
+		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,

@@ -71,9 +71,9 @@ func (r *running) reload(log *slog.Logger) error {
 	}
 	r.cert.Set(cert)
 	r.cfg.level.Set(logLevel(fresh))
-	log.Info("reloaded", "clients", len(fresh.clients), "issuers", len(fresh.issuers))
 	if len(waiting) > 0 {
 		log.Warn("some settings that have changed wait for the next start", "settings", waiting)
 	}
+	log.Info("reloaded", "clients", len(fresh.clients), "issuers", len(fresh.issuers))
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -118,18 +119,15 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 			err = errors.Join(err, r.store.Close())
 		}
 	}()
-	trusted, err := server.ParseProxies(cfg.list("trusted_proxies"))
-	if err != nil {
-		return nil, usage(fmt.Errorf("trusted_proxies: %w", err))
-	}
-	if err = callerLimit(cfg).Check(); err != nil {
+	if err = cfg.consistent(); err != nil {
 		return nil, usage(err)
 	}
-	if err = checkActTimeout(cfg.duration("act_timeout")); err != nil {
+	trusted, err := server.ParseProxies(cfg.list("trusted_proxies"))
+	if err != nil {
 		return nil, usage(err)
 	}
 	if r.keys, err = oauth.OpenKeys(keyDir(cfg)); err != nil {
-		return nil, err
+		return nil, usage(err)
 	}
 	listening, err := listenOptions(cfg, &r.cert)
 	if err != nil {
@@ -148,7 +146,7 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 		return nil, err
 	}
 	// Once the store is open, no other server can be using the directory.
-	own := whereabouts{PublicURLs: r.issuer.PublicURLs(), URL: r.listeners.URLs()[1]}
+	own := whereabouts{PublicURLs: r.issuer.PublicURLs(), URL: r.listeners.Nearest()}
 	if err = own.write(cfg); err != nil {
 		return nil, err
 	}
@@ -255,7 +253,24 @@ func openStore(cfg *config, log *slog.Logger) (rollcall.Store, error) {
 		log.Warn("the store is in memory: sessions do not outlive the process")
 		return memory.New(), nil
 	}
-	return pebble.Open(filepath.Join(cfg.text("data"), "store"), pebble.Options{Logger: log, MinFree: int64(cfg.number("min_free_disk"))})
+	dir := filepath.Join(cfg.text("data"), "store")
+	s, err := pebble.Open(dir, pebble.Options{Logger: log, MinFree: minFree(cfg)})
+	if errors.Is(err, syscall.EAGAIN) { // from the lock of the directory
+		return nil, fmt.Errorf("another process has the store in %s open: stop it, or name another directory with --data", dir)
+	}
+	if err != nil {
+		return nil, err // and no store, not one that is nil inside
+	}
+	return s, nil
+}
+
+// minFree is the floor of free disk space as the engine takes it, whose 0 is its own
+// default.
+func minFree(cfg *config) int64 {
+	if n := cfg.number("min_free_disk"); n > 0 {
+		return int64(n)
+	}
+	return -1
 }
 
 // maxActTimeout lets two waits of an act end before its answer can no longer be

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,9 +9,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-
-	"github.com/rollcall-id/rollcall/oauth"
-	"github.com/rollcall-id/rollcall/server"
 )
 
 func newConfig() *cobra.Command {
@@ -47,17 +43,7 @@ func newConfig() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := policy(cfg).Check(); err != nil {
-				return usage(err)
-			}
-			callers := oauth.Callers{Clients: cfg.clients, Issuers: cfg.issuers}
-			if err := errors.Join(callerLimit(cfg).Check(), checkActTimeout(cfg.duration("act_timeout")), callers.Check()); err != nil {
-				return usage(err)
-			}
-			if _, err := server.ParseProxies(cfg.list("trusted_proxies")); err != nil {
-				return usage(err)
-			}
-			if _, err := loginURL(cfg); err != nil {
+			if err := cfg.consistent(); err != nil {
 				return usage(err)
 			}
 			if _, err := (&running{cfg: cfg}).openNetworks(slog.New(slog.DiscardHandler)); err != nil {

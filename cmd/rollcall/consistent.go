@@ -1,0 +1,42 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/rollcall-id/rollcall/oauth"
+	"github.com/rollcall-id/rollcall/server"
+)
+
+// consistent holds the settings against each other, and reads what they name, without
+// starting or making anything. Each value by itself was checked when it was set.
+func (c *config) consistent() error {
+	if err := policy(c).Check(); err != nil {
+		return fmt.Errorf("lifetimes, limits or levels: %w", err)
+	}
+	if err := errors.Join(callerLimit(c).Check(), checkActTimeout(c.duration("act_timeout"))); err != nil {
+		return err
+	}
+	callers := oauth.Callers{Clients: c.clients, Issuers: c.issuers}
+	if err := callers.Check(); err != nil {
+		return err
+	}
+	if _, err := server.ParseProxies(c.list("trusted_proxies")); err != nil {
+		return fmt.Errorf("trusted_proxies: %w", err)
+	}
+	for _, u := range c.list("public_url") {
+		if err := oauth.CheckPublicURL(strings.TrimSuffix(u, "/")); err != nil {
+			return fmt.Errorf("public_url: %w", err)
+		}
+	}
+	if _, err := loginURL(c); err != nil {
+		return err
+	}
+	if _, err := certificate(c); err != nil {
+		return err
+	}
+	return server.ListenOptions{
+		HTTP: c.address("listen"), TLS: c.address("tls_listen"), Local: c.text("tls_cert") == "", BehindProxy: c.flag("behind_proxy"),
+	}.Check()
+}
