@@ -7,6 +7,8 @@ COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 DATE    ?= $(shell git show -s --format=%cI HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
 TOOL    := $(GO) tool -modfile=tools.mod
+# What is linted is compiled as it is for the race tests, so that it is compiled once.
+AS_RACE := GOFLAGS=-race
 
 .DEFAULT_GOAL := help
 
@@ -28,8 +30,9 @@ test: lint test-go test-e2e ## Run everything: lint, race tests, end-to-end test
 .PHONY: lint
 lint: ## Check format, vet and staticcheck
 	@out=$$($(TOOL) gofumpt -l .); if [ -n "$$out" ]; then echo "gofumpt would change:"; echo "$$out"; exit 1; fi
-	$(GO) vet ./...
-	$(TOOL) staticcheck ./...
+	$(AS_RACE) $(GO) vet ./...
+	$(GO) build -modfile=tools.mod -o bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	$(AS_RACE) bin/staticcheck ./...
 
 .PHONY: test-go
 test-go: ## Run the tests of all packages with the race detector

@@ -28,7 +28,9 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	binary = filepath.Join(dir, "rollcall")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-trimpath", "-o", binary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as make builds it, and so compiled once
+	if out, err := build.CombinedOutput(); err != nil {
 		panic(fmt.Sprintf("building: %v\n%s", err, out))
 	}
 	code := m.Run()
