@@ -30,6 +30,15 @@ type fixture struct {
 
 func newFixture(t *testing.T) fixture {
 	t.Helper()
+	f := newBareFixture(t)
+	f.handler = referencetest.Handler(t, f.handler)
+	return f
+}
+
+// newBareFixture does not hold what passes against the reference, which says what
+// callers should send and not all that is put up with.
+func newBareFixture(t *testing.T) fixture {
+	t.Helper()
 	m, err := rollcall.New(memory.New(), rollcall.Options{Clock: func() time.Time { return t0 }, DerivationKey: rollcall.DerivationKey{1}})
 	if err != nil {
 		t.Fatal(err)
@@ -42,9 +51,9 @@ func newFixture(t *testing.T) fixture {
 		}
 		return rollcall.Caller{ID: "backend", Scopes: strings.Fields(scope)}, true
 	}
-	return fixture{t, m, referencetest.Handler(t, api.New(api.Options{
+	return fixture{t, m, api.New(api.Options{
 		Manager: m, Authenticate: auth, Cookie: wire.NewCookie(""), Logger: slog.New(slog.DiscardHandler),
-	}))}
+	})}
 }
 
 const everyScope = "Bearer create:sessions delete:sessions end:everybody"
@@ -120,6 +129,15 @@ func TestCreationAnswersSessionTokenAndCookie(t *testing.T) {
 	}
 	if w.Header().Get("Location") != "/api/v2/sessions/"+id.ID {
 		t.Errorf("location %q", w.Header().Get("Location"))
+	}
+}
+
+// The reference says so, and every answer here is held against it.
+func TestAnAddressThatIsNotKnownMayBeEmpty(t *testing.T) {
+	f := newFixture(t)
+	w := f.do("POST", "/v1/sessions", `{"user_id":"u","authentication":{"methods":[{"name":"pwd"}]},"device":{"ip":""}}`)
+	if w.Code != http.StatusCreated || !strings.Contains(w.Body.String(), `"initial_ip":null`) {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
 

@@ -37,14 +37,14 @@ func FuzzCreateSession(f *testing.F) {
 	for _, seed := range []string{
 		signIn,
 		`{"user_id":"u","authentication":{"methods":[{"name":"pwd"}]},"id":"0123456789abcdefg","expires_in":60,"idle_expires_in":1,"cookie":{"mode":"non-persistent"},"session_metadata":{"a":"b"}}`,
-		`{"user_id":"u","authentication":{"methods":[{"name":"https://example.com/x"}]},"replaces":"rcs_x","device":{"ip":"::ffff:192.0.2.1"}}`,
+		`{"user_id":"u","authentication":{"methods":[{"name":"https://example.com/x"}]},"replaces":"rcs_x","device":{"ip":""}}`,
 		`{"user_id":"\ud800","authentication":{"methods":[]}}`, `[]`, `{`,
 	} {
 		f.Add("application/json", seed)
 	}
 	f.Add("text/plain; x", signIn)
 	f.Fuzz(func(t *testing.T, contentType, body string) {
-		fix := newFixture(t)
+		fix := newBareFixture(t)
 		w := fix.fuzzed(t, "/v1/sessions", contentType, body)
 		if w.Code != http.StatusCreated {
 			return
@@ -78,7 +78,7 @@ func FuzzIdempotencyKey(f *testing.F) {
 		f.Add(seed, seed+"2")
 	}
 	f.Fuzz(func(t *testing.T, key, other string) {
-		fix := newFixture(t)
+		fix := newBareFixture(t)
 		first := fix.fuzzed(t, "/v1/sessions", "application/json", signIn, "Idempotency-Key", key)
 		bad := key == "" || len(key) > rollcall.MaxIdempotencyKeyLength
 		if bad != (first.Code == http.StatusBadRequest) || !bad && first.Code != http.StatusCreated {
@@ -111,7 +111,7 @@ func FuzzBodies(f *testing.F) {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, contentType, body string) {
-		fix := newFixture(t)
+		fix := newBareFixture(t)
 		s, _, err := fix.manager.Create(context.Background(), rollcall.Caller{}, rollcall.NewSession{UserID: "auth0|1", Methods: []rollcall.Method{{Name: "pwd"}}})
 		if err != nil {
 			t.Fatal(err)
