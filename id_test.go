@@ -206,7 +206,10 @@ func FuzzParseToken(f *testing.F) {
 }
 
 func FuzzDecodeCursor(f *testing.F) {
-	f.Add("u", rollcall.EncodeCursor("u", rollcall.Position{CreatedAt: t0, ID: rollcall.NewSessionID()}))
+	good := rollcall.EncodeCursor("u", rollcall.Position{CreatedAt: t0, ID: rollcall.NewSessionID()})
+	f.Add("u", good)
+	f.Add("u", good[:8]+"\n"+good[8:])
+	f.Add("u", good+"\r")
 	f.Fuzz(func(t *testing.T, user, cursor string) {
 		if p, err := rollcall.DecodeCursor(user, cursor); err == nil && rollcall.EncodeCursor(user, p) != cursor {
 			t.Errorf("%q reads as %v", cursor, p)

@@ -3,6 +3,7 @@ package rollcall
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"strings"
 	"time"
 )
 
@@ -63,10 +64,11 @@ func EncodeCursor(userID string, p Position) string {
 // is the published one (wire.md 1.8).
 var ErrBadCursor = Errorf(CodeInvalid, "The checkpoint ID provided in the 'from' parameter has expired or is invalid, please remove the checkpoint ID and try again")
 
-// DecodeCursor is the inverse of EncodeCursor. It fails with ErrBadCursor.
+// DecodeCursor is the inverse of EncodeCursor. It fails with ErrBadCursor, also for
+// what only encoding/base64 would pass over: line breaks.
 func DecodeCursor(userID, cursor string) (Position, error) {
 	b, err := strict.DecodeString(cursor)
-	if err != nil || len(b) < cursorHeader || b[0] != cursorVersion || b[1] != cursorUserSessions {
+	if err != nil || strings.ContainsAny(cursor, "\r\n") || len(b) < cursorHeader || b[0] != cursorVersion || b[1] != cursorUserSessions {
 		return Position{}, ErrBadCursor
 	}
 	user := sha256.Sum256([]byte(userID))
