@@ -1,6 +1,7 @@
 package rollcall
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -130,3 +131,45 @@ func TestTheCacheBeginsAnewWhenItsWordsRunOut(t *testing.T) {
 		t.Errorf("%d words", n)
 	}
 }
+
+func TestARememberedPageTakesNoMoreThanItsSize(t *testing.T) {
+	m, err := New(onlySessions{}, Options{CacheSize: 8 << 20, Clock: func() time.Time { return imageTime }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := m.EncodedList(t.Context(), ListQuery{UserID: "auth0|ünï", Take: MaxTake}, plainEncoder{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(m.cache.pages.young) != 1 {
+		t.Fatalf("%d pages", len(m.cache.pages.young))
+	}
+	for _, p := range m.cache.pages.young {
+		if cap(p.body) > len(p.body)*5/4+64 {
+			t.Errorf("%d bytes are kept of a page of %d", cap(p.body), len(p.body))
+		}
+	}
+}
+
+// onlySessions is a store with two sessions, which can be listed.
+type onlySessions struct{ Store }
+
+func (onlySessions) Document(context.Context, string) (Document, error) { return Document{}, nil }
+
+func (onlySessions) Sessions(context.Context, string, Position, int) (User, []Session, error) {
+	sessions := []Session{imageSession("first"), imageSession("second")}
+	for i := range sessions {
+		sessions[i].ExpiresAt, sessions[i].Last.IdleExpiresAt = imageTime.Add(time.Hour), imageTime.Add(time.Hour)
+		sessions[i].Generation = Generation{}
+	}
+	return User{ID: "auth0|ünï"}, sessions, nil
+}
+
+type plainEncoder struct{}
+
+func (plainEncoder) AppendSession(b []byte, _ int, s *Session) []byte {
+	return append(append(b, s.ID...), strings.Repeat("x", 1000)...)
+}
+
+func (plainEncoder) AppendPage(b []byte, _ int, _ ListQuery, _ Page) []byte { return append(b, '.') }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -80,22 +81,26 @@ func (m *Manager) EncodedList(ctx context.Context, q ListQuery, encoder ListEnco
 			return body, nil
 		}
 	}
-	b, n := make([]byte, 0, 1<<10), 0
+	scratch := spellings.Get().(*[]byte)
+	defer spellings.Put(scratch)
+	b, n := (*scratch)[:0], 0
 	page, until, err := m.list(ctx, now, q, after, func(s *Session) {
-		if n++; n == 2 { // most are like the first
-			b = slices.Grow(b, len(b)*(q.Take-1))
-		}
-		b = encoder.AppendSession(b, n-1, s)
+		b = encoder.AppendSession(b, n, s)
+		n++
 	})
 	if err != nil {
 		return nil, failed(err)
 	}
 	b = encoder.AppendPage(b, n, q, page)
+	*scratch = b
+	body := slices.Clone(b) // of its own size: it may be remembered for long
 	if m.cache != nil && q.From == "" && n > 0 {
-		m.cache.read(r, b, until)
+		m.cache.read(r, body, until)
 	}
-	return b, nil
+	return body, nil
 }
+
+var spellings = sync.Pool{New: func() any { return new([]byte) }}
 
 // position holds the query against its bounds and reads its cursor.
 func (q ListQuery) position() (after Position, err error) {
