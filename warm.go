@@ -6,6 +6,7 @@ import "sync/atomic"
 // happened to a user since it began was not seen, so such a user is left out.
 type warming struct {
 	m             *Manager // nil remembers nothing
+	state         *cacheState
 	acts, touches []uint64 // the words of all users, as they were before the count
 	size          int64    // of what was remembered
 
@@ -20,7 +21,7 @@ func (m *Manager) warming() *warming {
 	if m.cache == nil || m.cache.warmed.Swap(true) {
 		return &warming{}
 	}
-	w := &warming{m: m, acts: snapshot(m.cache.clock.acts), touches: snapshot(m.cache.clock.touches)}
+	w := &warming{m: m, state: m.cache.state.Load(), acts: snapshot(m.cache.clock.acts), touches: snapshot(m.cache.clock.touches)}
 	if m.touches.len() > 0 {
 		w.m = nil
 	}
@@ -53,7 +54,7 @@ func (w *warming) add(s *Session, u *User) {
 		w.image, w.owned = newImage(u.ID, *u, w.image.word(), tooMany), nil
 		return
 	}
-	grown, ok := c.state.Load().words.appendSession(w.image, s)
+	grown, ok := w.state.words.appendSession(w.image, s)
 	if !ok {
 		w.m = nil
 		return
@@ -77,6 +78,6 @@ func (w *warming) keep() {
 		return c.clock.of(w.hash).Load() == w.image.word() && quiet(w.image.word()) &&
 			c.clock.touched(w.hash).Load() == w.touches[w.hash%clockWords]
 	}
-	c.keep(c.state.Load(), w.hash, w.image, w.owned, still)
+	c.keep(w.state, w.hash, w.image, w.owned, still)
 	w.image, w.owned = nil, w.owned[:0]
 }
