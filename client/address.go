@@ -6,30 +6,15 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/rollcall-id/rollcall"
 )
 
 // UserIP returns the user's address: the peer's, or behind trusted proxies the last
 // one of X-Forwarded-For that is not a trusted proxy itself; "" when that is no
 // address. Whatever stands further to the left is the user's own invention.
 func (m *Middleware) UserIP(r *http.Request) string {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return ""
-	}
-	addr := peer.Addr().Unmap().WithZone("")
-	hops := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
-	for i := len(hops) - 1; i >= 0 && m.trusts(addr); i-- {
-		hop := strings.TrimSpace(hops[i])
-		if hop == "" && len(hops) == 1 {
-			break // no header: the proxy asks for itself
-		}
-		next, err := netip.ParseAddr(hop)
-		if err != nil {
-			return ""
-		}
-		addr = next.Unmap().WithZone("")
-	}
-	return addr.String()
+	return rollcall.ForwardedIP(r.RemoteAddr, r.Header["X-Forwarded-For"], m.trusts)
 }
 
 func (m *Middleware) trusts(addr netip.Addr) bool {

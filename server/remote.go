@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"strings"
 
 	"github.com/rollcall-id/rollcall"
 )
@@ -33,27 +32,7 @@ type remote struct{ trusted []netip.Prefix }
 // one of X-Forwarded-For that is not a trusted proxy itself; "" when that is no
 // address. Whatever stands further to the left is the client's own invention.
 func (m remote) ip(r *http.Request) string {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return ""
-	}
-	addr := peer.Addr().Unmap().WithZone("")
-	if len(m.trusted) == 0 {
-		return addr.String()
-	}
-	hops := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
-	for i := len(hops) - 1; i >= 0 && m.trusts(addr); i-- {
-		hop := strings.TrimSpace(hops[i])
-		if hop == "" && len(hops) == 1 {
-			break // no header: the proxy asks for itself
-		}
-		next, err := netip.ParseAddr(hop)
-		if err != nil {
-			return ""
-		}
-		addr = next.Unmap().WithZone("")
-	}
-	return addr.String()
+	return rollcall.ForwardedIP(r.RemoteAddr, r.Header["X-Forwarded-For"], m.trusts)
 }
 
 // viaTrusted reports whether a request's peer is a trusted proxy.
