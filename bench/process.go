@@ -118,13 +118,8 @@ func startFloor(ctx context.Context, answers []answer) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The port is free now; nobody else on this machine is asking for ports.
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeAddress()
 	if err != nil {
-		return nil, err
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
 		return nil, err
 	}
 	text, err := json.Marshal(answers)

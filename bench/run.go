@@ -23,6 +23,7 @@ type settings struct {
 	quick, accessLog  bool
 	docs              bool
 	only              *regexp.Regexp
+	profiles          string
 }
 
 // minRounds is how many rounds a run that judges has at least.
@@ -39,6 +40,7 @@ func runFlags(args []string) (s settings, err error) {
 	f.BoolVar(&s.quick, "quick", false, "a tenth of the requests, any number of rounds, and no verdicts: shows that the bench works")
 	f.BoolVar(&s.accessLog, "access-log", false, "leave the server's line for each request on, into a file; the floor writes none")
 	f.BoolVar(&s.docs, "write-docs", false, "write docs/benchmarks.md and its plot")
+	f.StringVar(&s.profiles, "profiles", "", "directory for a processor profile of the server in each scenario; it costs a little")
 	only := f.String("only", "", "regular expression of the scenarios to run; the others are left out")
 	if err := parse(f, args); err != nil {
 		return s, err
@@ -64,6 +66,7 @@ type bench struct {
 	population      *population
 	smallPopulation *population
 	counted         func() (syncCount, error) // once, for both of its scenarios
+	telemetry       string                    // address of the large server's, when profiles are taken
 }
 
 // scaled is how many requests a round has.
@@ -127,7 +130,14 @@ func (b *bench) prepare(ctx context.Context) error {
 }
 
 func (b *bench) startLarge(ctx context.Context) (err error) {
-	b.large, err = startRollcall(ctx, b.binary, filepath.Join(b.work, "large"), b.serverFlags()...)
+	flags := b.serverFlags()
+	if b.profiles != "" {
+		if b.telemetry, err = freeAddress(); err != nil {
+			return err
+		}
+		flags = append(flags, "--pprof", "--telemetry-listen", b.telemetry)
+	}
+	b.large, err = startRollcall(ctx, b.binary, filepath.Join(b.work, "large"), flags...)
 	return err
 }
 
@@ -173,7 +183,11 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 			continue
 		}
 		began := time.Now()
+		profile := b.profile(ctx, s.key)
 		got, err := s.measure(ctx, b, s)
+		if err == nil {
+			err = profile()
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.key, err)
 		}
