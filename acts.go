@@ -34,6 +34,9 @@ func newActClock() *actClock {
 
 func (c *actClock) hash(text string) uint64 { return maphash.String(c.seed, text) }
 
+// user is the hash of a user, in as many bits as an entry of owners has room for.
+func (c *actClock) user(id string) uint64 { return c.hash(id) & userHashMask }
+
 // of returns the word of the user with the hash.
 func (c *actClock) of(userHash uint64) *atomic.Uint64 { return &c.acts[userHash%clockWords] }
 
@@ -45,7 +48,7 @@ func (c *actClock) word(userID string) *atomic.Uint64 {
 	if userID == "" {
 		return &c.everybody
 	}
-	return c.of(c.hash(userID))
+	return c.of(c.user(userID))
 }
 
 // committing is called before an act's commit; what it returns, after it, whatever

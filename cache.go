@@ -26,9 +26,9 @@ type cache struct {
 // A cacheState is everything whose parts refer to each other by number. When the
 // words run out it is replaced by an empty one.
 type cacheState struct {
-	words  *words
+	*dictionaries
 	users  []userShard
-	owners []ownerShard
+	owners *owners
 }
 
 type rememberedEverybody struct {
@@ -36,26 +36,30 @@ type rememberedEverybody struct {
 	word uint64
 }
 
-const cacheShards = 64
+const (
+	cacheShards = 64
+	// ownedBytes is about what a session takes in an image. There is room for twice
+	// as many owners, since they are found by luck.
+	ownedBytes = 192
+)
 
-// newCache returns a cache of so many bytes: two thirds for images, one for pages.
+// newCache returns a cache of so many bytes: three fifths for images, two for pages.
 func newCache(size int64) *cache {
-	c := &cache{clock: newActClock(), budget: size / 3 * 2}
-	c.pages.init(size / 3)
+	c := &cache{clock: newActClock(), budget: size / 5 * 3}
+	c.pages.init(size / 5 * 2)
 	c.reset()
 	return c
 }
 
 func (c *cache) reset() {
-	s := &cacheState{words: newWords(), users: make([]userShard, cacheShards), owners: make([]ownerShard, cacheShards)}
+	s := &cacheState{dictionaries: newDictionaries(), users: make([]userShard, cacheShards), owners: newOwners(int(c.budget / ownedBytes))}
 	for i := range s.users {
 		s.users[i].init(int(c.budget / cacheShards))
-		s.owners[i].young = map[uint64]uint64{}
 	}
 	c.state.Store(s)
 }
 
-func (s *cacheState) user(hash uint64) *userShard { return &s.users[hash>>58] }
+func (s *cacheState) user(hash uint64) *userShard { return &s.users[hash>>32%cacheShards] }
 
 // counted counts a look, found or not.
 func (c *cache) counted(known bool) bool {
@@ -72,7 +76,7 @@ func (c *cache) counted(known bool) bool {
 func (c *cache) session(id string, out *Session, u *User) (known bool) {
 	s := c.state.Load()
 	hash := c.clock.hash(id)
-	owner, ok := s.owners[hash>>58].get(hash)
+	owner, ok := s.owners.get(hash)
 	if !ok {
 		return false
 	}
@@ -87,24 +91,24 @@ func (c *cache) session(id string, out *Session, u *User) (known bool) {
 	if !ok {
 		return false
 	}
-	*u = i.user()
 	var texts strings.Builder
-	texts.Grow(len(part) / 2)
-	s.words.session(part, u.ID, out, &texts)
+	texts.Grow(len(i.userID()) + len(part))
+	*u = User{ID: gather(&texts, i.userID()), Generation: i.generation()}
+	s.dictionaries.session(part, u.ID, out, &texts)
 	return true
 }
 
 // A recollection is a copy of what is remembered of a user.
 type recollection struct {
-	words *words
-	image image
+	dictionaries *dictionaries
+	image        image
 }
 
 // recall copies what is remembered of a user into a recollection that may have been
 // used before.
 func (c *cache) recall(userID string, r *recollection) (known bool) {
 	s := c.state.Load()
-	hash := c.clock.hash(userID)
+	hash := c.clock.user(userID)
 	shard := s.user(hash)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -112,7 +116,7 @@ func (c *cache) recall(userID string, r *recollection) (known bool) {
 	if !ok || i.overflows() || i.word() != c.clock.of(hash).Load() || string(i.userID()) != userID {
 		return false
 	}
-	r.words, r.image = s.words, append(r.image[:0], i...)
+	r.dictionaries, r.image = s.dictionaries, append(r.image[:0], i...)
 	return true
 }
 
@@ -122,7 +126,7 @@ func (r *recollection) sessions(userID string, yield func(*Session) bool) {
 	texts.Grow(len(r.image) / 2)
 	var s Session
 	for part := range r.image.sessions {
-		r.words.session(part, userID, &s, &texts)
+		r.dictionaries.session(part, userID, &s, &texts)
 		if !yield(&s) {
 			return
 		}
@@ -133,7 +137,7 @@ func (r *recollection) sessions(userID string, yield func(*Session) bool) {
 // are known to be too many.
 func (c *cache) worthFilling(userID string) bool {
 	s := c.state.Load()
-	hash := c.clock.hash(userID)
+	hash := c.clock.user(userID)
 	shard := s.user(hash)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
@@ -147,7 +151,7 @@ func (c *cache) worthFilling(userID string) bool {
 // false when it cannot.
 func (c *cache) fill(u User, sessions []Session, word uint64, latest func(*Session) bool) {
 	s := c.state.Load()
-	hash := c.clock.hash(u.ID)
+	hash := c.clock.user(u.ID)
 	count := len(sessions)
 	if count > maxImageSessions {
 		count, sessions = tooMany, nil
@@ -156,8 +160,8 @@ func (c *cache) fill(u User, sessions []Session, word uint64, latest func(*Sessi
 	begins, owned := make([]int, len(sessions)), make([]uint64, len(sessions))
 	for n := range sessions {
 		begins[n], owned[n] = len(i), c.clock.hash(sessions[n].ID)
-		if i, ok = s.words.appendSession(i, &sessions[n]); !ok {
-			if s.words.full.Load() && c.state.Load() == s {
+		if i, ok = s.appendSession(i, &sessions[n]); !ok {
+			if s.full() && c.state.Load() == s {
 				c.reset()
 			}
 			return
@@ -169,7 +173,7 @@ func (c *cache) fill(u User, sessions []Session, word uint64, latest func(*Sessi
 		}
 		for n := range sessions {
 			stored := sessions[n].Last
-			if !latest(&sessions[n]) || sessions[n].Last != stored && !s.words.putInteraction(i[begins[n]:], sessions[n].Last) {
+			if !latest(&sessions[n]) || sessions[n].Last != stored && !s.putInteraction(i[begins[n]:], sessions[n].Last) {
 				return false
 			}
 		}
@@ -194,7 +198,7 @@ func (c *cache) keep(s *cacheState, hash uint64, i image, owned []uint64, good f
 		return
 	}
 	for _, id := range owned {
-		s.owners[id>>58].put(id, hash, int(c.budget/cacheShards/256))
+		s.owners.put(id, hash)
 	}
 }
 
@@ -202,14 +206,14 @@ func (c *cache) keep(s *cacheState, hash uint64, i image, owned []uint64, good f
 // forgotten.
 func (c *cache) touch(t *Touch) {
 	s := c.state.Load()
-	hash := c.clock.hash(t.UserID)
+	hash := c.clock.user(t.UserID)
 	shard := s.user(hash)
 	shard.mu.Lock()
 	if i, ok := shard.get(hash); ok {
 		part, ok := i.find(t.SessionID)
 		switch {
 		case !ok || !t.Interaction.At.After(readTime(part[atLast:])):
-		case !s.words.putInteraction(part, t.Interaction):
+		case !s.putInteraction(part, t.Interaction):
 			shard.forget(hash)
 		}
 	}

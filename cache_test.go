@@ -44,7 +44,8 @@ func (spelling) AppendPage(b []byte, n int, _ rollcall.ListQuery, p rollcall.Pag
 
 // spelled is the page that was encoded.
 func (n node) spelled(q rollcall.ListQuery) (p rollcall.Page, err error) {
-	body, err := n.EncodedList(context.Background(), q, spelling{})
+	var body []byte
+	err = n.EncodedList(context.Background(), q, spelling{}, func(b []byte) { body = slices.Clone(b) })
 	if err != nil {
 		return p, err
 	}

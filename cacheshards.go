@@ -1,6 +1,9 @@
 package rollcall
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // A userShard holds images in segments, oldest first, which are written one after
 // the other. The oldest goes when there is no room; an image that is found in it is
@@ -53,7 +56,9 @@ func (s *userShard) put(hash uint64, i image) bool {
 	if entryHead+len(i) > s.size {
 		return false
 	}
-	if len(s.segments[s.newest%shardSegments])+entryHead+len(i) > s.size {
+	if segment := s.segments[s.newest%shardSegments]; segment == nil {
+		s.segments[s.newest%shardSegments] = make([]byte, 0, s.size)
+	} else if len(segment)+entryHead+len(i) > s.size {
 		s.turn()
 	}
 	segment := &s.segments[s.newest%shardSegments]
@@ -76,38 +81,81 @@ func (s *userShard) turn() {
 		}
 		offset += entryHead + int(bytesOrder.Uint32(b))
 	}
+	if *segment == nil {
+		*segment = make([]byte, 0, s.size)
+	}
 	*segment = (*segment)[:0]
 }
 
 func (s *userShard) forget(hash uint64) { delete(s.index, hash) }
 
-// An ownerShard knows whose sessions are, by hashes. Whoever asks holds the answer
-// against the image, so one that is wrong or outdated does no harm.
-type ownerShard struct {
-	mu       sync.Mutex
-	young    map[uint64]uint64
-	previous map[uint64]uint64
+// Owners know whose sessions are, by hashes, in a table of a fixed size. Whoever asks
+// holds the answer against the image, so one that is wrong or outdated does no harm.
+// An entry is 24 bits of the session's hash and the 40 bits of the user's. It lies in
+// one of two buckets, each as long as a cache line.
+type owners struct {
+	entries []atomic.Uint64
+	next    atomic.Uint32
 }
 
-func (o *ownerShard) get(id uint64) (user uint64, ok bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if user, ok = o.young[id]; ok {
-		return user, true
+const (
+	bucketEntries = 8
+	userHashBits  = 40
+	userHashMask  = 1<<userHashBits - 1
+)
+
+// newOwners has room for so many entries, or a few more.
+func newOwners(room int) *owners {
+	size := bucketEntries
+	for size < room {
+		size *= 2
 	}
-	if user, ok = o.previous[id]; ok {
-		o.young[id] = user
-	}
-	return user, ok
+	return &owners{entries: make([]atomic.Uint64, size)}
 }
 
-// put adds an owner. When there are more than most, what was neither put nor asked
-// for since the last time goes.
-func (o *ownerShard) put(id, user uint64, most int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if len(o.young) >= most {
-		o.young, o.previous = map[uint64]uint64{}, o.young
+// buckets are where a session can be.
+func (o *owners) buckets(id uint64) (first, second []atomic.Uint64) {
+	mask := uint64(len(o.entries)/bucketEntries - 1)
+	at := (id & mask) * bucketEntries
+	other := ((id>>16 ^ id>>40*0x9e3779b1) & mask) * bucketEntries
+	return o.entries[at : at+bucketEntries], o.entries[other : other+bucketEntries]
+}
+
+func (o *owners) get(id uint64) (user uint64, ok bool) {
+	first, second := o.buckets(id)
+	for _, bucket := range [...][]atomic.Uint64{first, second} {
+		for i := range bucket {
+			if e := bucket[i].Load(); e != 0 && e>>userHashBits == id>>userHashBits {
+				return e & userHashMask, true
+			}
+		}
 	}
-	o.young[id] = user
+	return 0, false
+}
+
+// put adds an owner, or says whose the session is now. When there is no room, another
+// one goes.
+func (o *owners) put(id, user uint64) {
+	e := id&^userHashMask | user
+	first, second := o.buckets(id)
+	free := &first[o.next.Add(1)%bucketEntries]
+	most := 0
+	for _, bucket := range [...][]atomic.Uint64{first, second} {
+		var room *atomic.Uint64
+		empty := 0
+		for i := range bucket {
+			switch old := bucket[i].Load(); {
+			case old != 0 && old>>userHashBits == id>>userHashBits:
+				bucket[i].Store(e)
+				return
+			case old == 0:
+				room = &bucket[i]
+				empty++
+			}
+		}
+		if empty > most {
+			free, most = room, empty
+		}
+	}
+	free.Store(e)
 }

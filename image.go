@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -17,7 +15,7 @@ import (
 //	generation 8 of the user
 //	sessions  2  how many, or tooMany
 //	user id   2 + n
-//	then each session: see encodeSession
+//	then each session: see appendSession
 type image []byte
 
 const (
@@ -29,26 +27,44 @@ const (
 	maxImageSessions = 64
 )
 
-// Where the parts of a session lie. Those of a fixed size come first, and what a
-// touch changes before all others, so that a touch is written in place.
+// Where the parts of a session lie. Those of a fixed size come first. Most sessions
+// have much in common, and instants that are the same: those are numbers of a
+// dictionary, and left out.
 const (
-	atSize     = 0
-	atLast     = atSize + 2 // at, idle_expires_at, origin
-	atHash     = atLast + 8 + 8 + originSize
-	atTimes    = atHash + 32 // created, updated, authenticated, expires, renewed
-	atLifetime = atTimes + 5*8
-	atGen      = atLifetime + 2*8
-	atInitial  = atGen + 2*8
-	atCounts   = atInitial + originSize // mode, id, methods, clients, metadata
-	atID       = atCounts + 5
+	atSize    = 0
+	atFlags   = atSize + 2
+	atLast    = atFlags + 1 // at, idle_expires_at, origin
+	atHash    = atLast + 2*timeSize + originSize
+	atKind    = atHash + 32
+	atCreated = atKind + 2
+	atExpires = atCreated + timeSize
+	atInitial = atExpires + timeSize
+	atCounts  = atInitial + originSize // id, methods, clients, metadata
+	atIPs     = atCounts + 4           // the last one, the initial one
 
-	originSize = 1 + 16 + 4 + 4
+	timeSize   = 6         // milliseconds since 1970
+	originSize = 2 + 2 + 1 // agent, network, size of the address
 )
+
+// Flags of a session: what there is after the addresses and the id.
+const (
+	wideIPs    = 1 << iota // there is room for the 16 bytes of an IPv6 address
+	hasUpdated             // else it is when the session was created
+	hasAuthenticated
+	hasRenewed
+)
+
+// A sessionKind is what most sessions share with many others.
+type sessionKind struct {
+	lifetimes  Lifetimes
+	generation Generation
+	mode       CookieMode
+}
 
 var bytesOrder = binary.LittleEndian
 
 func newImage(userID string, u User, word uint64, count int) image {
-	b := make(image, 0, imageHead+len(userID)+count*300)
+	b := make(image, 0, imageHead+len(userID)+count*160)
 	b = bytesOrder.AppendUint64(b, word)
 	b = bytesOrder.AppendUint64(b, u.Generation)
 	b = bytesOrder.AppendUint16(b, uint16(count))
@@ -62,7 +78,9 @@ func (i image) overflows() bool { return bytesOrder.Uint16(i[atCount:]) == tooMa
 
 func (i image) userID() []byte { return i[imageHead : imageHead+int(bytesOrder.Uint16(i[18:]))] }
 
-func (i image) user() User { return User{ID: string(i.userID()), Generation: bytesOrder.Uint64(i[8:])} }
+func (i image) generation() uint64 { return bytesOrder.Uint64(i[8:]) }
+
+func (i image) user() User { return User{ID: string(i.userID()), Generation: i.generation()} }
 
 // sessions yields the parts of an image that are sessions.
 func (i image) sessions(yield func(image) bool) {
@@ -78,8 +96,19 @@ func (i image) sessions(yield func(image) bool) {
 	}
 }
 
+// ipRoom is the room for each address of a part that is a session.
+func (i image) ipRoom() int {
+	if i[atFlags]&wideIPs != 0 {
+		return 16
+	}
+	return 4
+}
+
 // sessionID is the id of a part that is a session.
-func (i image) sessionID() []byte { return i[atID : atID+int(i[atCounts+1])] }
+func (i image) sessionID() []byte {
+	at := atIPs + 2*i.ipRoom()
+	return i[at : at+int(i[atCounts])]
+}
 
 // find returns the part that is the session with the id.
 func (i image) find(id string) (image, bool) {
@@ -93,45 +122,50 @@ func (i image) find(id string) (image, bool) {
 
 // appendSession adds a session. It reports false for one that an image cannot hold,
 // and then the user has none.
-func (w *words) appendSession(b image, s *Session) (image, bool) {
+func (d *dictionaries) appendSession(b image, s *Session) (image, bool) {
 	start := len(b)
-	b = append(b, make([]byte, atID)...)
+	var fixed [atIPs + 2*16]byte
+	flags := byte(0)
+	if isWide(s.Last.Origin.IP) || isWide(s.Initial.IP) {
+		flags |= wideIPs
+	}
+	fixed[atFlags] = flags
+	room := image(fixed[:]).ipRoom()
+	b = append(b, fixed[:atIPs+2*room]...)
 	part := b[start:]
-	if !w.putInteraction(part, s.Last) || !w.putOrigin(part[atInitial:], s.Initial) {
+	if !d.putInteraction(part, s.Last) || !d.putOrigin(part, atInitial, 1, s.Initial) {
 		return nil, false
 	}
 	copy(part[atHash:], s.SecretHash[:])
-	for i, t := range []time.Time{s.CreatedAt, s.UpdatedAt, s.AuthenticatedAt, s.ExpiresAt, s.RenewedAt} {
-		putTime(part[atTimes+8*i:], t)
+	kind, known := d.kinds.number(sessionKind{s.Lifetimes, s.Generation, s.CookieMode})
+	if !known || !putTime(part[atCreated:], s.CreatedAt) || !putTime(part[atExpires:], s.ExpiresAt) {
+		return nil, false
 	}
-	bytesOrder.PutUint64(part[atLifetime:], uint64(s.Lifetimes.Absolute))
-	bytesOrder.PutUint64(part[atLifetime+8:], uint64(s.Lifetimes.Idle))
-	bytesOrder.PutUint64(part[atGen:], s.Generation.User)
-	bytesOrder.PutUint64(part[atGen+8:], s.Generation.Everybody)
-	if s.CookieMode == NonPersistent {
-		part[atCounts] = 1
-	}
+	bytesOrder.PutUint16(part[atKind:], kind)
 	if len(s.Methods) > 255 || len(s.Clients) > 255 || len(s.Metadata) > 255 || len(s.ID) > 255 {
 		return nil, false
 	}
-	part[atCounts+1], part[atCounts+2] = byte(len(s.ID)), byte(len(s.Methods))
-	part[atCounts+3], part[atCounts+4] = byte(len(s.Clients)), byte(len(s.Metadata))
+	part[atCounts], part[atCounts+1] = byte(len(s.ID)), byte(len(s.Methods))
+	part[atCounts+2], part[atCounts+3] = byte(len(s.Clients)), byte(len(s.Metadata))
 	b = append(b, s.ID...)
-	for _, m := range s.Methods {
-		name, known := w.number(m.Name)
-		kind, alsoKnown := w.number(m.Type)
-		if !known || !alsoKnown {
-			return nil, false
+	ok := true
+	for _, t := range [...]struct {
+		flag byte
+		at   time.Time
+	}{{hasUpdated, s.UpdatedAt}, {hasAuthenticated, s.AuthenticatedAt}, {hasRenewed, s.RenewedAt}} {
+		if !t.at.Equal(s.CreatedAt) {
+			flags |= t.flag
+			b, ok = appendTime(b, t.at, ok)
 		}
-		b = bytesOrder.AppendUint32(bytesOrder.AppendUint32(b, name), kind)
-		b = bytesOrder.AppendUint64(b, uint64(m.At.UnixMilli()))
+	}
+	b[start+atFlags] = flags
+	for _, m := range s.Methods {
+		b, ok = d.appendText(b, m.Name, ok)
+		b, ok = d.appendText(b, m.Type, ok)
+		b, ok = appendTime(b, m.At, ok)
 	}
 	for _, c := range s.Clients {
-		n, known := w.number(c)
-		if !known {
-			return nil, false
-		}
-		b = bytesOrder.AppendUint32(b, n)
+		b, ok = d.appendText(b, c, ok)
 	}
 	for _, e := range s.Metadata {
 		b = append(bytesOrder.AppendUint16(b, uint16(len(e.Key))), e.Key...)
@@ -139,43 +173,48 @@ func (w *words) appendSession(b image, s *Session) (image, bool) {
 	}
 	size := len(b) - start
 	bytesOrder.PutUint16(b[start:], uint16(size))
-	return b, size < 1<<16
+	return b, ok && size < 1<<16
 }
 
 // session is the inverse of appendSession. The slices of s are used again, and texts
 // gathers what its strings are parts of.
-func (w *words) session(part image, userID string, s *Session, texts *strings.Builder) {
+func (d *dictionaries) session(part image, userID string, s *Session, texts *strings.Builder) {
 	s.UserID = userID
-	s.Last = Interaction{At: readTime(part[atLast:]), IdleExpiresAt: readTime(part[atLast+8:]), Origin: w.origin(part[atLast+16:], texts)}
-	s.Initial = w.origin(part[atInitial:], texts)
+	s.Last = Interaction{At: readTime(part[atLast:]), IdleExpiresAt: readTime(part[atLast+timeSize:]), Origin: d.origin(part, atLast+2*timeSize, 0, texts)}
+	s.Initial = d.origin(part, atInitial, 1, texts)
 	copy(s.SecretHash[:], part[atHash:])
-	s.CreatedAt, s.UpdatedAt, s.AuthenticatedAt = readTime(part[atTimes:]), readTime(part[atTimes+8:]), readTime(part[atTimes+16:])
-	s.ExpiresAt, s.RenewedAt = readTime(part[atTimes+24:]), readTime(part[atTimes+32:])
-	s.Lifetimes = Lifetimes{
-		Absolute: time.Duration(bytesOrder.Uint64(part[atLifetime:])), Idle: time.Duration(bytesOrder.Uint64(part[atLifetime+8:])),
-	}
-	s.Generation = Generation{User: bytesOrder.Uint64(part[atGen:]), Everybody: bytesOrder.Uint64(part[atGen+8:])}
-	s.CookieMode = Persistent
-	if part[atCounts] == 1 {
-		s.CookieMode = NonPersistent
-	}
+	kind := d.kinds.value(part[atKind:])
+	s.Lifetimes, s.Generation, s.CookieMode = kind.lifetimes, kind.generation, kind.mode
+	s.CreatedAt, s.ExpiresAt = readTime(part[atCreated:]), readTime(part[atExpires:])
 	s.ID = gather(texts, part.sessionID())
-	rest := part[atID+len(s.ID):]
+	rest := part[atIPs+2*part.ipRoom()+len(s.ID):]
+	s.UpdatedAt, rest = part.instant(hasUpdated, s.CreatedAt, rest)
+	s.AuthenticatedAt, rest = part.instant(hasAuthenticated, s.CreatedAt, rest)
+	s.RenewedAt, rest = part.instant(hasRenewed, s.CreatedAt, rest)
 	s.Methods, s.Clients, s.Metadata = s.Methods[:0], s.Clients[:0], s.Metadata[:0]
+	for range part[atCounts+1] {
+		s.Methods = append(s.Methods, Method{Name: d.texts.value(rest), Type: d.texts.value(rest[2:]), At: readTime(rest[4:])})
+		rest = rest[4+timeSize:]
+	}
 	for range part[atCounts+2] {
-		s.Methods = append(s.Methods, Method{Name: w.text(rest), Type: w.text(rest[4:]), At: readTime(rest[8:])})
-		rest = rest[16:]
+		s.Clients = append(s.Clients, d.texts.value(rest))
+		rest = rest[2:]
 	}
 	for range part[atCounts+3] {
-		s.Clients = append(s.Clients, w.text(rest))
-		rest = rest[4:]
-	}
-	for range part[atCounts+4] {
 		var e MetadataEntry
 		e.Key, rest = readText(texts, rest)
 		e.Value, rest = readText(texts, rest)
 		s.Metadata = append(s.Metadata, e)
 	}
+}
+
+// instant reads the next instant if the flag says that there is one, else it is the
+// one that most sessions have.
+func (i image) instant(flag byte, most time.Time, rest image) (time.Time, image) {
+	if i[atFlags]&flag == 0 {
+		return most, rest
+	}
+	return readTime(rest), rest[timeSize:]
 }
 
 // gather returns a text that is a part of what is gathered: one piece of memory for
@@ -186,107 +225,82 @@ func gather(texts *strings.Builder, b []byte) string {
 	return texts.String()[start:]
 }
 
-func putTime(b []byte, t time.Time) { bytesOrder.PutUint64(b, uint64(t.UnixMilli())) }
+func putTime(b []byte, t time.Time) bool {
+	ms := t.UnixMilli()
+	bytesOrder.PutUint32(b, uint32(ms))
+	bytesOrder.PutUint16(b[4:], uint16(ms>>32))
+	return ms<<16>>16 == ms
+}
 
-func readTime(b []byte) time.Time { return time.UnixMilli(int64(bytesOrder.Uint64(b))).UTC() }
+func appendTime(b image, t time.Time, ok bool) (image, bool) {
+	var room [timeSize]byte
+	fits := putTime(room[:], t)
+	return append(b, room[:]...), ok && fits
+}
+
+func readTime(b []byte) time.Time {
+	ms := int64(bytesOrder.Uint32(b)) | int64(int16(bytesOrder.Uint16(b[4:])))<<32
+	return time.UnixMilli(ms).UTC()
+}
+
+func (d *dictionaries) appendText(b image, text string, ok bool) (image, bool) {
+	n, known := d.texts.number(text)
+	return bytesOrder.AppendUint16(b, n), ok && known
+}
 
 func readText(texts *strings.Builder, b image) (string, image) {
 	n := 2 + int(bytesOrder.Uint16(b))
 	return gather(texts, b[2:n]), b[n:]
 }
 
-// putInteraction writes what a touch changes.
-func (w *words) putInteraction(part image, i Interaction) bool {
-	if !w.putOrigin(part[atLast+16:], i.Origin) {
+// putInteraction writes what a touch changes, in place; nothing of it when it reports
+// false.
+func (d *dictionaries) putInteraction(part image, i Interaction) bool {
+	var times [2 * timeSize]byte
+	if !putTime(times[:], i.At) || !putTime(times[timeSize:], i.IdleExpiresAt) || !d.putOrigin(part, atLast+2*timeSize, 0, i.Origin) {
 		return false
 	}
-	putTime(part[atLast:], i.At)
-	putTime(part[atLast+8:], i.IdleExpiresAt)
+	copy(part[atLast:], times[:])
 	return true
 }
 
 // putOrigin writes an origin, nothing of it when it reports false.
-func (w *words) putOrigin(b []byte, o Origin) bool {
-	agent, known := w.number(o.UserAgent)
-	network, alsoKnown := w.number(o.ASN)
+func (d *dictionaries) putOrigin(part image, at, nth int, o Origin) bool {
+	agent, known := d.texts.number(o.UserAgent)
+	network, alsoKnown := d.texts.number(o.ASN)
 	if !known || !alsoKnown {
 		return false
 	}
-	var family byte
-	var ip [16]byte
+	room := part.ipRoom()
+	var ip []byte
 	if o.IP != "" {
 		addr, err := netip.ParseAddr(o.IP)
 		if err != nil || addr.Zone() != "" || addr.Is4In6() || addr.String() != o.IP {
 			return false // it would come back spelled otherwise
 		}
-		family, ip = byte(addr.BitLen()/8), addr.As16()
+		if ip = addr.AsSlice(); len(ip) > room {
+			return false
+		}
 	}
-	b[0] = family
-	copy(b[1:], ip[:])
-	bytesOrder.PutUint32(b[17:], agent)
-	bytesOrder.PutUint32(b[21:], network)
+	bytesOrder.PutUint16(part[at:], agent)
+	bytesOrder.PutUint16(part[at+2:], network)
+	part[at+4] = byte(len(ip))
+	copy(part[atIPs+nth*room:], ip)
 	return true
 }
 
-func (w *words) origin(b image, texts *strings.Builder) Origin {
-	o := Origin{UserAgent: w.text(b[17:]), ASN: w.text(b[21:])}
-	if b[0] != 0 {
-		addr := netip.AddrFrom16([16]byte(b[1:17]))
-		if b[0] == 4 {
-			addr = addr.Unmap()
-		}
-		var spelled [46]byte
-		o.IP = gather(texts, addr.AppendTo(spelled[:0]))
+// isWide reports whether an address needs the room of IPv6.
+func isWide(ip string) bool { return strings.Contains(ip, ":") }
+
+func (d *dictionaries) origin(part image, at, nth int, texts *strings.Builder) Origin {
+	o := Origin{UserAgent: d.texts.value(part[at:]), ASN: d.texts.value(part[at+2:])}
+	room := part.ipRoom()
+	var spelled [46]byte
+	switch b := part[atIPs+nth*room:]; part[at+4] {
+	case 4:
+		o.IP = gather(texts, netip.AddrFrom4([4]byte(b)).AppendTo(spelled[:0]))
+	case 16:
+		o.IP = gather(texts, netip.AddrFrom16([16]byte(b)).AppendTo(spelled[:0]))
 	}
 	return o
 }
-
-// words are the texts that many sessions share, by number. Number 0 is the empty
-// text. They are only added to; when there are too many, the cache begins anew.
-type words struct {
-	mu      sync.RWMutex
-	numbers map[string]uint32
-	texts   []string // of fixed capacity: a number that was given out can be read without a lock
-	size    int
-	full    atomic.Bool
-}
-
-const (
-	maxWords    = 1 << 16
-	maxWordSize = 8 << 20 // of all together: agents come from anybody
-)
-
-func newWords() *words {
-	return &words{numbers: map[string]uint32{}, texts: make([]string, maxWords)}
-}
-
-// number returns a text's number, a new one if it has none. It reports false when
-// there are too many.
-func (w *words) number(text string) (uint32, bool) {
-	if text == "" {
-		return 0, true
-	}
-	w.mu.RLock()
-	n, ok := w.numbers[text]
-	w.mu.RUnlock()
-	if ok {
-		return n, true
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if n, ok = w.numbers[text]; ok {
-		return n, true
-	}
-	n = uint32(len(w.numbers)) + 1
-	if n == maxWords || w.size+len(text) > maxWordSize {
-		w.full.Store(true)
-		return 0, false
-	}
-	text = strings.Clone(text) // it may be a part of a whole request
-	w.texts[n], w.numbers[text] = text, n
-	w.size += len(text)
-	return n, true
-}
-
-// text returns the text of the number that b begins with.
-func (w *words) text(b image) string { return w.texts[bytesOrder.Uint32(b)] }

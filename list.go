@@ -65,20 +65,22 @@ type ListEncoder interface {
 	AppendPage(b []byte, n int, q ListQuery, page Page) []byte
 }
 
-// EncodedList is List, spelled. The bytes are not to be changed. Errors: those of
-// List.
-func (m *Manager) EncodedList(ctx context.Context, q ListQuery, encoder ListEncoder) ([]byte, error) {
+// EncodedList is List, spelled: write is called once, with bytes that hold during the
+// call and are not to be changed. Errors: those of List, and then write is not called.
+func (m *Manager) EncodedList(ctx context.Context, q ListQuery, encoder ListEncoder, write func(body []byte)) error {
 	after, err := q.position()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	now := m.now()
-	var r pageReading
-	if m.cache != nil && q.From == "" {
+	var fresh page
+	remembers := m.cache != nil && q.From == ""
+	if remembers {
 		var body []byte
-		if r, body = m.cache.reading(q, now); body != nil {
+		if fresh, body = m.cache.reading(q, now); body != nil {
 			m.cache.counted(true)
-			return body, nil
+			write(body)
+			return nil
 		}
 	}
 	scratch := spellings.Get().(*[]byte)
@@ -89,15 +91,15 @@ func (m *Manager) EncodedList(ctx context.Context, q ListQuery, encoder ListEnco
 		n++
 	})
 	if err != nil {
-		return nil, failed(err)
+		return failed(err)
 	}
 	b = encoder.AppendPage(b, n, q, page)
 	*scratch = b
-	body := slices.Clone(b) // of its own size: it may be remembered for long
-	if m.cache != nil && q.From == "" && n > 0 {
-		m.cache.read(r, body, until)
+	if remembers && n > 0 {
+		m.cache.read(fresh, b, until)
 	}
-	return body, nil
+	write(b)
+	return nil
 }
 
 var spellings = sync.Pool{New: func() any { return new([]byte) }}

@@ -1,6 +1,7 @@
 package rollcall
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,9 +14,12 @@ import (
 type pageCache struct {
 	mu     sync.Mutex
 	budget int64
-	size   int64 // of young
-	// A page is in one of them, or in both when it was asked for lately.
-	young, previous map[pageKey]*page
+	size   int64 // of all bodies
+	pages  map[pageKey]*page
+	// queue has the pages in the order in which they are to go: who was asked for
+	// meanwhile goes to its end once more.
+	queue []*page
+	head  int
 	// seen remembers what was asked for once: only what is asked for again is worth
 	// its room.
 	seen []atomic.Uint32
@@ -28,6 +32,7 @@ type pageKey struct {
 }
 
 type page struct {
+	key       pageKey
 	userID    string
 	body      []byte
 	acts      uint64 // the user's words when it was read
@@ -35,85 +40,91 @@ type page struct {
 	everybody uint64
 	since     time.Time // when it was read: a clock that was set back makes sessions live again
 	until     time.Time // the first of its sessions is over
+	asked     bool      // since it was last at the queue's end
 }
 
 const seenPages = 1 << 16
 
 func (p *pageCache) init(size int64) {
-	p.budget, p.seen = size/2, make([]atomic.Uint32, seenPages)
-	p.young, p.previous = map[pageKey]*page{}, map[pageKey]*page{}
+	p.budget, p.seen, p.pages = size, make([]atomic.Uint32, seenPages), map[pageKey]*page{}
 }
 
-func (p *pageCache) get(k pageKey) *page {
+func (p *pageCache) get(k pageKey) (page, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if found, ok := p.young[k]; ok {
-		return found
+	found, ok := p.pages[k]
+	if !ok {
+		return page{}, false
 	}
-	found, ok := p.previous[k]
-	if ok {
-		p.add(k, found)
-	}
-	return found
+	found.asked = true
+	return *found, true
 }
 
-// add makes room by dropping what was not asked for since the last time.
-func (p *pageCache) add(k pageKey, added *page) {
-	if old, ok := p.young[k]; ok {
-		p.size -= int64(len(old.body))
+// put remembers a page, in the place of an older one of the same key.
+func (p *pageCache) put(added page) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if old, ok := p.pages[added.key]; ok {
+		p.size += int64(cap(added.body) - cap(old.body))
+		*old = added
+	} else {
+		p.size += int64(cap(added.body))
+		p.pages[added.key] = &added
+		p.queue = append(p.queue, &added)
 	}
-	if p.size += int64(len(added.body)); p.size > p.budget {
-		p.young, p.previous, p.size = map[pageKey]*page{}, p.young, int64(len(added.body))
+	for p.size > p.budget {
+		p.drop()
 	}
-	p.young[k] = added
 }
 
-func (p *pageCache) put(k pageKey, added *page) {
-	if !p.seenBefore(k) {
+// drop takes the next page of the queue, and drops it unless it was asked for.
+func (p *pageCache) drop() {
+	next := p.queue[p.head]
+	p.queue[p.head] = nil
+	if p.head++; p.head > len(p.queue)/2 {
+		p.queue, p.head = append(p.queue[:0], p.queue[p.head:]...), 0
+	}
+	if next.asked {
+		next.asked = false
+		p.queue = append(p.queue, next)
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.add(k, added)
+	p.size -= int64(cap(next.body))
+	delete(p.pages, next.key)
 }
 
 func (p *pageCache) seenBefore(k pageKey) bool {
-	mark := uint32(k.user>>32) ^ uint32(k.take)<<1
+	mark := uint32(k.user>>8) ^ uint32(k.take)<<1
 	if k.total {
 		mark ^= 1
 	}
 	return p.seen[k.user%seenPages].Swap(mark) == mark
 }
 
-// A pageReading is a page under way: the words as they were before it was read.
-type pageReading struct {
-	key   pageKey
-	fresh page
+// reading begins to read a page: it returns what there is to say of it beforehand, or
+// its body when a good one is remembered.
+func (c *cache) reading(q ListQuery, now time.Time) (fresh page, body []byte) {
+	hash := c.clock.user(q.UserID)
+	fresh = page{
+		key: pageKey{user: hash, take: q.Take, total: q.Total}, userID: q.UserID, since: now,
+		acts: c.clock.of(hash).Load(), touches: c.clock.touched(hash).Load(), everybody: c.clock.everybody.Load(),
+	}
+	known, ok := c.pages.get(fresh.key)
+	if !ok || known.userID != q.UserID || known.acts != fresh.acts || known.touches != fresh.touches ||
+		known.everybody != fresh.everybody || now.Before(known.since) || !now.Before(known.until) {
+		return fresh, nil
+	}
+	return fresh, known.body
 }
 
-// reading begins to read a page. It returns the page's body when a good one is
-// remembered.
-func (c *cache) reading(q ListQuery, now time.Time) (r pageReading, body []byte) {
-	hash := c.clock.hash(q.UserID)
-	r.key = pageKey{user: hash, take: q.Take, total: q.Total}
-	r.fresh = page{
-		userID: q.UserID, since: now, acts: c.clock.of(hash).Load(), touches: c.clock.touched(hash).Load(), everybody: c.clock.everybody.Load(),
-	}
-	known := c.pages.get(r.key)
-	if known == nil || known.userID != q.UserID || known.acts != r.fresh.acts || known.touches != r.fresh.touches ||
-		known.everybody != r.fresh.everybody || now.Before(known.since) || !now.Before(known.until) {
-		return r, nil
-	}
-	return r, known.body
-}
-
-// read remembers the page if it is still good.
-func (c *cache) read(r pageReading, body []byte, until time.Time) {
-	p := r.fresh
-	if !quiet(p.acts) || !quiet(p.everybody) ||
-		c.clock.of(r.key.user).Load() != p.acts || c.clock.touched(r.key.user).Load() != p.touches || c.clock.everybody.Load() != p.everybody {
+// read remembers a copy of the page's body if it is still good, and asked for again.
+func (c *cache) read(fresh page, body []byte, until time.Time) {
+	hash := fresh.key.user
+	if !quiet(fresh.acts) || !quiet(fresh.everybody) ||
+		c.clock.of(hash).Load() != fresh.acts || c.clock.touched(hash).Load() != fresh.touches || c.clock.everybody.Load() != fresh.everybody ||
+		!c.pages.seenBefore(fresh.key) {
 		return
 	}
-	p.body, p.until = body, until
-	c.pages.put(r.key, &p)
+	fresh.body, fresh.until = slices.Clone(body), until
+	c.pages.put(fresh)
 }

@@ -15,6 +15,7 @@ type pendingTouches struct {
 	// writing is held by whoever writes a batch, so that a batch is not
 	// overtaken by a later one that is written sooner.
 	writing sync.Mutex
+	batch   []Touch // its memory is used again
 	// flushed moves before what was written leaves memory, and after what never was in
 	// memory has been written: whoever reads the store and then looks here misses
 	// nothing while it stays.
@@ -25,6 +26,8 @@ type touchShard struct {
 	mu      sync.RWMutex
 	pending map[string]Touch
 	written map[string]Touch // taken by a flush that has not ended
+	spare   map[string]Touch // empty; its memory is used again
+	most    int              // touches that spare has ever held
 }
 
 func (p *pendingTouches) init() {
@@ -76,22 +79,21 @@ func (p *pendingTouches) write(ctx context.Context, store Store, t Touch) error 
 func (p *pendingTouches) flush(ctx context.Context, store Store) error {
 	p.writing.Lock()
 	defer p.writing.Unlock()
-	var batch []Touch
+	batch := p.batch[:0]
 	for i := range p.shards {
 		sh := &p.shards[i]
 		sh.mu.Lock()
-		if len(sh.pending) > 0 {
-			sh.written, sh.pending = sh.pending, map[string]Touch{}
-			for _, t := range sh.written {
-				batch = append(batch, t)
-			}
-		}
+		batch = sh.take(batch)
 		sh.mu.Unlock()
 	}
 	if len(batch) == 0 {
 		return nil
 	}
 	err := store.Touch(ctx, batch)
+	if clear(batch); cap(batch) > 4*len(batch) {
+		batch = nil
+	}
+	p.batch = batch
 	p.flushed.Add(1)
 	for i := range p.shards {
 		sh := &p.shards[i]
@@ -101,10 +103,38 @@ func (p *pendingTouches) flush(ctx context.Context, store Store) error {
 				sh.merge(t)
 			}
 		}
-		sh.written = nil
+		sh.taken()
 		sh.mu.Unlock()
 	}
 	return err
+}
+
+// take adds what is pending to the batch.
+func (sh *touchShard) take(batch []Touch) []Touch {
+	if len(sh.pending) == 0 {
+		return batch
+	}
+	if sh.spare == nil {
+		sh.spare = map[string]Touch{}
+	}
+	sh.written, sh.pending, sh.spare = sh.pending, sh.spare, nil
+	for _, t := range sh.written {
+		batch = append(batch, t)
+	}
+	return batch
+}
+
+// taken ends what take began. A map that has held many more than now goes: it would
+// never become smaller.
+func (sh *touchShard) taken() {
+	if n := len(sh.written); n*4 >= sh.most {
+		sh.most = max(sh.most, n)
+		clear(sh.written)
+		sh.spare = sh.written
+	} else {
+		sh.spare, sh.most = nil, 0
+	}
+	sh.written = nil
 }
 
 // len is how many touches wait to be written.

@@ -44,7 +44,7 @@ func (w *warming) add(s *Session, u *User) {
 	c := w.m.cache
 	if w.image == nil || string(w.image.userID()) != u.ID {
 		w.keep()
-		w.hash = c.clock.hash(u.ID)
+		w.hash = c.clock.user(u.ID)
 		w.image = newImage(u.ID, *u, w.acts[w.hash%clockWords], 0)
 	}
 	if w.image.overflows() || w.m == nil {
@@ -54,7 +54,7 @@ func (w *warming) add(s *Session, u *User) {
 		w.image, w.owned = newImage(u.ID, *u, w.image.word(), tooMany), nil
 		return
 	}
-	grown, ok := w.state.words.appendSession(w.image, s)
+	grown, ok := w.state.appendSession(w.image, s)
 	if !ok {
 		w.m = nil
 		return

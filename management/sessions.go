@@ -24,12 +24,7 @@ func (d *door) listUserSessions(w http.ResponseWriter, r *http.Request, _ rollca
 		return err
 	}
 	q.UserID = userID
-	body, err := d.manager.EncodedList(r.Context(), q, listing{})
-	if err != nil {
-		return err
-	}
-	wire.WriteJSON(w, http.StatusOK, body)
-	return nil
+	return d.manager.EncodedList(r.Context(), q, listing{}, func(body []byte) { wire.WriteJSON(w, http.StatusOK, body) })
 }
 
 func listQuery(raw string) (rollcall.ListQuery, error) {
