@@ -38,15 +38,15 @@ type rememberedEverybody struct {
 
 const (
 	cacheShards = 64
-	// ownedBytes is about what a session takes in an image. There is room for twice
-	// as many owners, since they are found by luck.
-	ownedBytes = 192
+	// ownedBytes is about the least that a session takes in an image.
+	ownedBytes = 128
 )
 
-// newCache returns a cache of so many bytes: three fifths for images, two for pages.
+// newCache returns a cache of so many bytes: half of them for images, three tenths for
+// pages, and what it takes to find both.
 func newCache(size int64) *cache {
-	c := &cache{clock: newActClock(), budget: size / 5 * 3}
-	c.pages.init(size / 5 * 2)
+	c := &cache{clock: newActClock(), budget: size / 2}
+	c.pages.init(size / 10 * 3)
 	c.reset()
 	return c
 }

@@ -82,7 +82,7 @@ func (p *pageCache) drop() {
 	next := p.queue[p.head]
 	p.queue[p.head] = nil
 	if p.head++; p.head > len(p.queue)/2 {
-		p.queue, p.head = append(p.queue[:0], p.queue[p.head:]...), 0
+		p.queue, p.head = slices.Delete(p.queue, 0, p.head), 0
 	}
 	if next.asked {
 		next.asked = false

@@ -62,9 +62,6 @@ func (s side) heat(ctx context.Context, connections int) error {
 // numbers of requests, so processor time per request is exact. After an error there is
 // nothing to compare, and both loads are zero.
 func (d duel) fight(ctx context.Context) (ours, other load, err error) {
-	if err := d.ours.heat(ctx, d.connections); err != nil {
-		return load{}, load{}, err
-	}
 	for round := -1; round < d.rounds; round++ {
 		requests, err := d.ours.requests(d.perRound)
 		if err != nil {

@@ -67,6 +67,7 @@ type bench struct {
 	smallPopulation *population
 	counted         func() (syncCount, error) // once, for both of its scenarios
 	telemetry       string                    // address of the large server's, when profiles are taken
+	measured        string                    // key of the scenario
 }
 
 // scaled is how many requests a round has.
@@ -183,11 +184,8 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 			continue
 		}
 		began := time.Now()
-		profile := b.profile(ctx, s.key)
+		b.measured = s.key
 		got, err := s.measure(ctx, b, s)
-		if err == nil {
-			err = profile()
-		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.key, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -128,10 +129,15 @@ func (b *bench) againstFloor(ctx context.Context, ours side, connections, perRou
 		return mine, floor, err
 	}
 	defer p.kill()
-	return duel{
+	if err := ours.heat(ctx, connections); err != nil {
+		return mine, floor, err
+	}
+	profile := b.profile(ctx, b.measured)
+	mine, floor, err = duel{
 		ours: ours, other: side{process: p, status: ours.status},
 		connections: connections, perRound: b.scaled(perRound), rounds: b.rounds,
 	}.fight(ctx)
+	return mine, floor, errors.Join(err, profile())
 }
 
 // control compares a floor with another one that gives the same answers.
