@@ -2,6 +2,7 @@ package rollcall
 
 import (
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
@@ -12,10 +13,12 @@ import (
 //
 // Its methods may be called at once from many goroutines.
 type cache struct {
-	clock  *actClock
-	budget int64 // bytes, of images
-	state  atomic.Pointer[cacheState]
-	pages  pageCache
+	clock     *actClock
+	budget    int64 // bytes, of images
+	state     atomic.Pointer[cacheState]
+	resetting sync.Mutex
+	pages     pageCache
+	touches   *pendingTouches // takes the uses that are recorded in what is dropped
 
 	everybody atomic.Pointer[rememberedEverybody]
 
@@ -37,29 +40,46 @@ type rememberedEverybody struct {
 }
 
 const (
-	cacheShards = 64
+	maxShards = 64 // a power of two, as all numbers of shards
 	// ownedBytes is about the least that a session takes in an image.
 	ownedBytes = 128
 )
 
 // newCache returns a cache of so many bytes: half of them for images, three tenths for
 // pages, and what it takes to find both.
-func newCache(size int64) *cache {
-	c := &cache{clock: newActClock(), budget: size / 2}
+func newCache(size int64, touches *pendingTouches) *cache {
+	c := &cache{clock: newActClock(), budget: size / 2, touches: touches}
 	c.pages.init(size / 10 * 3)
-	c.reset()
+	c.reset(nil)
 	return c
 }
 
-func (c *cache) reset() {
-	s := &cacheState{dictionaries: newDictionaries(), users: make([]userShard, cacheShards), owners: newOwners(int(c.budget / ownedBytes))}
+// reset begins anew with an empty state, unless somebody did so meanwhile. Uses that
+// are recorded in what is dropped go to touches.
+func (c *cache) reset(old *cacheState) {
+	c.resetting.Lock()
+	defer c.resetting.Unlock()
+	if c.state.Load() != old {
+		return
+	}
+	if old != nil {
+		for i := range old.users {
+			old.users[i].close()
+		}
+	}
+	s := &cacheState{dictionaries: newDictionaries(), owners: newOwners(int(c.budget / ownedBytes))}
+	shards := 1
+	for shards < maxShards && int64(2*shards*shardSegments*minSegment) <= c.budget {
+		shards *= 2
+	}
+	s.users = make([]userShard, shards)
 	for i := range s.users {
-		s.users[i].init(int(c.budget / cacheShards))
+		s.users[i].init(int(c.budget)/shards, s.dictionaries, c.touches)
 	}
 	c.state.Store(s)
 }
 
-func (s *cacheState) user(hash uint64) *userShard { return &s.users[hash>>32%cacheShards] }
+func (s *cacheState) user(hash uint64) *userShard { return &s.users[hash>>32%uint64(len(s.users))] }
 
 // counted counts a look, found or not.
 func (c *cache) counted(known bool) bool {
@@ -74,28 +94,46 @@ func (c *cache) counted(known bool) bool {
 // session puts the remembered session with the id into out. known is false when
 // nothing good is remembered.
 func (c *cache) session(id string, out *Session, u *User) (known bool) {
-	s := c.state.Load()
-	hash := c.clock.hash(id)
-	owner, ok := s.owners.get(hash)
+	f, ok := c.find(id)
 	if !ok {
 		return false
 	}
-	shard := s.user(owner)
-	shard.mu.Lock()
-	defer shard.mu.Unlock()
-	i, ok := shard.get(owner)
-	if !ok || i.word() != c.clock.of(owner).Load() {
-		return false
-	}
-	part, ok := i.find(id)
-	if !ok {
-		return false
-	}
-	var texts strings.Builder
-	texts.Grow(len(i.userID()) + len(part))
-	*u = User{ID: gather(&texts, i.userID()), Generation: i.generation()}
-	s.dictionaries.session(part, u.ID, out, &texts)
+	defer f.shard.mu.Unlock()
+	f.decode(out, u)
 	return true
+}
+
+// A finding is where a good session is remembered. Its shard is locked.
+type finding struct {
+	state *cacheState
+	shard *userShard
+	hash  uint64 // of the user
+	image image
+	part  image // of the image
+}
+
+// find looks for a session. Whoever finds one unlocks its shard.
+func (c *cache) find(id string) (f finding, ok bool) {
+	f.state = c.state.Load()
+	if f.hash, ok = f.state.owners.get(c.clock.hash(id)); !ok {
+		return f, false
+	}
+	f.shard = f.state.user(f.hash)
+	f.shard.mu.Lock()
+	if f.image, ok = f.shard.get(f.hash); ok && f.image.word() == c.clock.of(f.hash).Load() {
+		if f.part, ok = f.image.find(id); ok {
+			return f, true
+		}
+	}
+	f.shard.mu.Unlock()
+	return f, false
+}
+
+func (f *finding) decode(out *Session, u *User) {
+	var texts strings.Builder
+	texts.Grow(len(f.image.userID()) + len(f.part))
+	*u = User{ID: gather(&texts, f.image.userID()), Generation: f.image.generation()}
+	f.state.session(f.part, u.ID, out, &texts)
 }
 
 // A recollection is a copy of what is remembered of a user.
@@ -161,8 +199,8 @@ func (c *cache) fill(u User, sessions []Session, word uint64, latest func(*Sessi
 	for n := range sessions {
 		begins[n], owned[n] = len(i), c.clock.hash(sessions[n].ID)
 		if i, ok = s.appendSession(i, &sessions[n]); !ok {
-			if s.full() && c.state.Load() == s {
-				c.reset()
+			if s.full() {
+				c.reset(s)
 			}
 			return
 		}
@@ -187,6 +225,7 @@ func (c *cache) fill(u User, sessions []Session, word uint64, latest func(*Sessi
 func (c *cache) keep(s *cacheState, hash uint64, i image, owned []uint64, good func() bool) {
 	shard := s.user(hash)
 	shard.mu.Lock()
+	shard.spill(hash)
 	kept := false
 	if good() {
 		if kept = shard.put(hash, i); !kept { // too large: not worth reading for again
@@ -202,8 +241,8 @@ func (c *cache) keep(s *cacheState, hash uint64, i image, owned []uint64, good f
 	}
 }
 
-// touch shows a use in what is remembered of the session. What cannot be shown is
-// forgotten.
+// touch shows a use, which is recorded elsewhere, in what is remembered of the
+// session. What cannot be shown is forgotten.
 func (c *cache) touch(t *Touch) {
 	s := c.state.Load()
 	hash := c.clock.user(t.UserID)

@@ -14,6 +14,7 @@ type userShard struct {
 	segments [shardSegments][]byte
 	newest   uint32 // number of the segment that is written; its place is the number modulo their count
 	size     int    // of a segment
+	uses     recordedUses
 }
 
 // A place is a segment's number and an offset in it.
@@ -25,9 +26,10 @@ const (
 	minSegment = 128 << 10
 )
 
-func (s *userShard) init(budget int) {
+func (s *userShard) init(budget int, d *dictionaries, touches *pendingTouches) {
 	s.index, s.size = map[uint64]place{}, max(budget/shardSegments, minSegment)
 	s.newest = shardSegments
+	s.uses = recordedUses{turn: 1, dictionaries: d, touches: touches}
 }
 
 func (s *userShard) get(hash uint64) (image, bool) {
@@ -71,13 +73,12 @@ func (s *userShard) put(hash uint64, i image) bool {
 
 // turn drops the oldest segment and begins a new one in its memory.
 func (s *userShard) turn() {
-	s.newest++
-	segment := &s.segments[s.newest%shardSegments]
+	segment := &s.segments[(s.newest+1)%shardSegments]
 	for offset := 0; offset < len(*segment); {
 		b := (*segment)[offset:]
 		hash := bytesOrder.Uint64(b[4:])
-		if s.index[hash] == (place{s.newest - shardSegments, uint32(offset)}) {
-			delete(s.index, hash)
+		if s.index[hash] == (place{s.newest + 1 - shardSegments, uint32(offset)}) {
+			s.forget(hash)
 		}
 		offset += entryHead + int(bytesOrder.Uint32(b))
 	}
@@ -85,9 +86,13 @@ func (s *userShard) turn() {
 		*segment = make([]byte, 0, s.size)
 	}
 	*segment = (*segment)[:0]
+	s.newest++
 }
 
-func (s *userShard) forget(hash uint64) { delete(s.index, hash) }
+func (s *userShard) forget(hash uint64) {
+	s.spill(hash)
+	delete(s.index, hash)
+}
 
 // Owners know whose sessions are, by hashes, in a table of a fixed size. Whoever asks
 // holds the answer against the image, so one that is wrong or outdated does no harm.

@@ -3,6 +3,7 @@ package rollcall
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -31,7 +32,14 @@ type Use struct {
 // CodeInvalid for a client id that is none; CodeUnavailable.
 func (m *Manager) Check(ctx context.Context, token string, use Use) (Session, error) {
 	now := m.now()
-	s, err := m.inspect(ctx, token, use.Require, now)
+	t, ok := ParseToken(token)
+	if !ok {
+		return Session{}, errRefused
+	}
+	if s, err, known := m.checkRemembered(t, use, now); known {
+		return s, err
+	}
+	s, err := m.inspect(ctx, t, use.Require, now)
 	if err != nil {
 		return Session{}, err
 	}
@@ -51,18 +59,74 @@ func (m *Manager) Check(ctx context.Context, token string, use Use) (Session, er
 // CodeRefused, CodeInsufficient, CodeUnavailable.
 func (m *Manager) Inspect(ctx context.Context, token string, require Requirement) (s Session, level string, err error) {
 	now := m.now()
-	s, err = m.inspect(ctx, token, require, now)
+	t, ok := ParseToken(token)
+	if !ok {
+		return Session{}, "", errRefused
+	}
+	s, err = m.inspect(ctx, t, require, now)
 	if err != nil {
 		return Session{}, "", err
 	}
 	return s, s.Level(m.policy, now), nil
 }
 
-func (m *Manager) inspect(ctx context.Context, token string, require Requirement, now time.Time) (Session, error) {
-	t, ok := ParseToken(token)
-	if !ok {
-		return Session{}, errRefused
+// checkRemembered is Check from memory alone: most checks need no more than one look
+// at what is remembered of a user, where the use is recorded as well. known is false
+// when it takes more.
+func (m *Manager) checkRemembered(t Token, use Use, now time.Time) (s Session, err error, known bool) {
+	if m.cache == nil {
+		return s, nil, false
 	}
+	everybody, known := m.cache.knownEverybody()
+	if !known {
+		return s, nil, false
+	}
+	known = m.cache.use(t.ID, &s, func(u *User) (verdict, Interaction) {
+		if s.Over(now, *u, everybody) {
+			err = errRefused
+		} else {
+			err = m.judge(&s, t, use.Require, now)
+		}
+		switch {
+		case err != nil:
+			return refused, Interaction{}
+		case use.ClientID != "" && !slices.Contains(s.Clients, use.ClientID), s.Last.IdleExpiresAt.Sub(now) < 3*m.touchInterval:
+			return undecided, Interaction{}
+		}
+		return good, s.Touched(m.policy, now, m.origin(&s, use))
+	})
+	if known {
+		m.cache.counted(true)
+	}
+	if err != nil {
+		s = Session{}
+	}
+	return s, err, known
+}
+
+// judge says whether the token is that of a live session, and good enough.
+func (m *Manager) judge(s *Session, t Token, require Requirement, now time.Time) error {
+	if !s.SecretHash.Matches(t.Secret) {
+		return errRefused
+	}
+	if !s.meets(m.policy, require, now) {
+		return insufficient(require)
+	}
+	return nil
+}
+
+// origin is where a use comes from.
+func (m *Manager) origin(s *Session, use Use) Origin {
+	from := NewOrigin(use.IP, use.UserAgent)
+	if from.IP == s.Last.Origin.IP {
+		from.ASN = s.Last.Origin.ASN
+	} else {
+		from.ASN = m.asn(from.IP)
+	}
+	return from
+}
+
+func (m *Manager) inspect(ctx context.Context, t Token, require Requirement, now time.Time) (Session, error) {
 	s, err := m.recalled(ctx, t.ID, now)
 	if errors.Is(err, ErrNoSession) {
 		return Session{}, errRefused
@@ -70,25 +134,16 @@ func (m *Manager) inspect(ctx context.Context, token string, require Requirement
 	if err != nil {
 		return Session{}, failed(err)
 	}
-	if !s.SecretHash.Matches(t.Secret) {
-		return Session{}, errRefused
-	}
-	if !s.meets(m.policy, require, now) {
-		return Session{}, insufficient(require)
+	if err := m.judge(&s, t, require, now); err != nil {
+		return Session{}, err
 	}
 	return s, nil
 }
 
 // touch records a use of a session and shows it in s.
 func (m *Manager) touch(ctx context.Context, s *Session, now time.Time, use Use) error {
-	from := NewOrigin(use.IP, use.UserAgent)
-	if from.IP == s.Last.Origin.IP {
-		from.ASN = s.Last.Origin.ASN
-	} else {
-		from.ASN = m.asn(from.IP)
-	}
 	left := s.Last.IdleExpiresAt.Sub(now)
-	touch := Touch{UserID: s.UserID, SessionID: s.ID, Interaction: s.Touched(m.policy, now, from)}
+	touch := Touch{UserID: s.UserID, SessionID: s.ID, Interaction: s.Touched(m.policy, now, m.origin(s, use))}
 	s.Last = s.Last.Later(touch.Interaction)
 	if left >= 3*m.touchInterval {
 		m.touches.add(touch)

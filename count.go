@@ -30,7 +30,7 @@ func (m *Manager) CountLive(ctx context.Context) (int, error) {
 		return 0, failed(err)
 	}
 	now := m.now()
-	warm := m.warming()
+	warm := m.warming(ctx)
 	n, err := c.CountSessions(ctx, func(s *Session, u *User) bool {
 		warm.add(s, u)
 		return !s.Over(now, *u, everybody)
@@ -53,4 +53,10 @@ func (m *Manager) Caches() bool { return m.cache != nil }
 
 // PendingTouches is how many sessions have a use that is recorded and not yet
 // written.
-func (m *Manager) PendingTouches() int { return m.touches.len() }
+func (m *Manager) PendingTouches() int {
+	n := m.touches.len()
+	if m.cache != nil {
+		n += m.cache.recordedUses()
+	}
+	return n
+}

@@ -13,14 +13,17 @@ import (
 //
 //	word      8  the user's word of the act clock
 //	generation 8 of the user
+//	turn      4  of its shard in which a use was last recorded in it
 //	sessions  2  how many, or tooMany
 //	user id   2 + n
 //	then each session: see appendSession
 type image []byte
 
 const (
-	imageHead = 8 + 8 + 2 + 2
-	atCount   = 8 + 8
+	imageHead  = 8 + 8 + 4 + 2 + 2
+	atUsed     = 8 + 8
+	atCount    = atUsed + 4
+	atIDLength = atCount + 2
 	// tooMany stands for a user with more sessions than an image holds.
 	tooMany = 1<<16 - 1
 	// maxImageSessions bounds an image, and with it what one miss reads.
@@ -32,7 +35,8 @@ const (
 // dictionary, and left out.
 const (
 	atSize    = 0
-	atFlags   = atSize + 2
+	atUse     = atSize + 2 // the low bits of the shard's turn in which a use was recorded
+	atFlags   = atUse + 2
 	atLast    = atFlags + 1 // at, idle_expires_at, origin
 	atHash    = atLast + 2*timeSize + originSize
 	atKind    = atHash + 32
@@ -67,6 +71,7 @@ func newImage(userID string, u User, word uint64, count int) image {
 	b := make(image, 0, imageHead+len(userID)+count*160)
 	b = bytesOrder.AppendUint64(b, word)
 	b = bytesOrder.AppendUint64(b, u.Generation)
+	b = bytesOrder.AppendUint32(b, 0)
 	b = bytesOrder.AppendUint16(b, uint16(count))
 	b = bytesOrder.AppendUint16(b, uint16(len(userID)))
 	return append(b, userID...)
@@ -76,7 +81,9 @@ func (i image) word() uint64 { return bytesOrder.Uint64(i) }
 
 func (i image) overflows() bool { return bytesOrder.Uint16(i[atCount:]) == tooMany }
 
-func (i image) userID() []byte { return i[imageHead : imageHead+int(bytesOrder.Uint16(i[18:]))] }
+func (i image) userID() []byte {
+	return i[imageHead : imageHead+int(bytesOrder.Uint16(i[atIDLength:]))]
+}
 
 func (i image) generation() uint64 { return bytesOrder.Uint64(i[8:]) }
 
@@ -180,7 +187,7 @@ func (d *dictionaries) appendSession(b image, s *Session) (image, bool) {
 // gathers what its strings are parts of.
 func (d *dictionaries) session(part image, userID string, s *Session, texts *strings.Builder) {
 	s.UserID = userID
-	s.Last = Interaction{At: readTime(part[atLast:]), IdleExpiresAt: readTime(part[atLast+timeSize:]), Origin: d.origin(part, atLast+2*timeSize, 0, texts)}
+	s.Last = d.interaction(part, texts)
 	s.Initial = d.origin(part, atInitial, 1, texts)
 	copy(s.SecretHash[:], part[atHash:])
 	kind := d.kinds.value(part[atKind:])
@@ -262,6 +269,13 @@ func (d *dictionaries) putInteraction(part image, i Interaction) bool {
 	}
 	copy(part[atLast:], times[:])
 	return true
+}
+
+// interaction is the last use of a part that is a session.
+func (d *dictionaries) interaction(part image, texts *strings.Builder) Interaction {
+	return Interaction{
+		At: readTime(part[atLast:]), IdleExpiresAt: readTime(part[atLast+timeSize:]), Origin: d.origin(part, atLast+2*timeSize, 0, texts),
+	}
 }
 
 // putOrigin writes an origin, nothing of it when it reports false.

@@ -37,7 +37,7 @@ func recalled(c *cache, userID string) (u User, found []Session, known bool) {
 }
 
 func TestAnImageGivesBackWhatItWasMadeOf(t *testing.T) {
-	c := newCache(8 << 20)
+	c := newCache(8<<20, newTouches())
 	want := []Session{imageSession("first"), imageSession("second"), {UserID: "auth0|ünï", ID: "empty", CookieMode: Persistent}}
 	for i := range want[2:] {
 		s := &want[2+i]
@@ -69,7 +69,7 @@ func TestWhatAnImageCannotHoldIsNotRemembered(t *testing.T) {
 	odd := imageSession("odd")
 	odd.Last.Origin.IP = "::ffff:192.0.2.1" // would come back as another text
 	for _, s := range []Session{long, odd} {
-		c := newCache(8 << 20)
+		c := newCache(8<<20, newTouches())
 		c.fill(User{ID: s.UserID}, []Session{s}, c.clock.word(s.UserID).Load(), func(*Session) bool { return true })
 		if _, _, known := recalled(c, s.UserID); known {
 			t.Errorf("%s is remembered", s.ID)
@@ -78,8 +78,8 @@ func TestWhatAnImageCannotHoldIsNotRemembered(t *testing.T) {
 }
 
 func TestTheCacheKeepsItsBoundAndWhatIsUsed(t *testing.T) {
-	const size = 3 * cacheShards * shardSegments * minSegment / 2 // so that segments have their least size
-	c := newCache(size)
+	const size = 64 << 20
+	c := newCache(size, newTouches())
 	fillUser := func(i int) string {
 		s := imageSession(fmt.Sprintf("session-%07d", i))
 		s.UserID = fmt.Sprintf("user-%07d", i)
@@ -115,7 +115,7 @@ func TestTheCacheKeepsItsBoundAndWhatIsUsed(t *testing.T) {
 }
 
 func TestTheCacheBeginsAnewWhenItsWordsRunOut(t *testing.T) {
-	c := newCache(8 << 20)
+	c := newCache(8<<20, newTouches())
 	for i := range maxNumber + 10 {
 		s := imageSession("session")
 		s.Initial.UserAgent = fmt.Sprintf("agent %d", i)
@@ -171,3 +171,9 @@ func (plainEncoder) AppendSession(b []byte, _ int, s *Session) []byte {
 }
 
 func (plainEncoder) AppendPage(b []byte, _ int, _ ListQuery, _ Page) []byte { return append(b, '.') }
+
+func newTouches() *pendingTouches {
+	var p pendingTouches
+	p.init()
+	return &p
+}

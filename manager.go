@@ -103,7 +103,7 @@ func New(store Store, o Options) (*Manager, error) {
 	m.queue.init()
 	m.touches.init()
 	if o.CacheSize > 0 {
-		m.cache = newCache(o.CacheSize)
+		m.cache = newCache(o.CacheSize, &m.touches)
 	}
 	return m, nil
 }

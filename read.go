@@ -75,6 +75,15 @@ func (m *Manager) liveBy(ctx context.Context, read reading, id string, now time.
 // meanwhile. Each is a batch of its own, so more than one is a very slow read.
 const maxRereads = 3
 
+// overlay shows in a stored session what is not yet written of it. Uses go from the
+// cache to what is pending, not back, so they are looked for in this order.
+func (m *Manager) overlay(s *Session) {
+	if m.cache != nil {
+		m.cache.overlay(s)
+	}
+	m.touches.overlay(s)
+}
+
 // stored reads a session from the store, with what is not written yet.
 func (m *Manager) stored(ctx context.Context, id string) (s Session, u User, err error) {
 	for range maxRereads {
@@ -82,7 +91,7 @@ func (m *Manager) stored(ctx context.Context, id string) (s Session, u User, err
 		if s, u, err = m.store.Session(ctx, id); err != nil {
 			return Session{}, User{}, err
 		}
-		m.touches.overlay(&s)
+		m.overlay(&s)
 		if m.touches.flushed.Load() == flushed {
 			break // else an interaction may have left memory after the store was read
 		}
@@ -131,7 +140,7 @@ func (m *Manager) storedPages(ctx context.Context, userID string, after Position
 			return User{}, nil, err
 		}
 		for i := range sessions {
-			m.touches.overlay(&sessions[i])
+			m.overlay(&sessions[i])
 		}
 		if m.touches.flushed.Load() == flushed {
 			break

@@ -21,7 +21,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
 	loops.Go(func() {
 		every(ctx, m.touchInterval, func() {
-			if err := m.touches.flush(ctx, m.store); err != nil && ctx.Err() == nil {
+			if err := m.touches.flush(ctx, m.store, m.cache); err != nil && ctx.Err() == nil {
 				m.log.Error("could not write interactions, trying again", "error", err)
 			}
 		})
@@ -58,7 +58,7 @@ func every(ctx context.Context, interval time.Duration, do func()) {
 
 // Flush writes the interactions that are recorded and not yet written.
 func (m *Manager) Flush(ctx context.Context) error {
-	return failed(m.touches.flush(ctx, m.store))
+	return failed(m.touches.flush(ctx, m.store, m.cache))
 }
 
 // sweep removes what has been over for the margin, and events older than their
@@ -86,7 +86,7 @@ func (m *Manager) bite(ctx context.Context, now time.Time, everybody Everybody) 
 		EventsBefore:   now.Add(-m.eventRetention),
 		Limit:          sweepBite,
 		Decide: func(s Session, u User) Verdict {
-			m.touches.overlay(&s)
+			m.overlay(&s)
 			v := s.sweepVerdict(now, u, everybody)
 			if m.cache != nil && v.FileAt.IsZero() {
 				removed = append(removed, m.cache.clock.committing(s.UserID))

@@ -75,11 +75,13 @@ func (p *pendingTouches) write(ctx context.Context, store Store, t Touch) error 
 	return err
 }
 
-// flush writes what is pending; what could not be written stays pending.
-func (p *pendingTouches) flush(ctx context.Context, store Store) error {
+// flush writes what is pending and what is recorded in a cache, which may be nil; what
+// could not be written stays pending.
+func (p *pendingTouches) flush(ctx context.Context, store Store, c *cache) error {
 	p.writing.Lock()
 	defer p.writing.Unlock()
-	batch := p.batch[:0]
+	batch, recorded := c.collect(p.batch[:0])
+	before := len(batch)
 	for i := range p.shards {
 		sh := &p.shards[i]
 		sh.mu.Lock()
@@ -87,14 +89,21 @@ func (p *pendingTouches) flush(ctx context.Context, store Store) error {
 		sh.mu.Unlock()
 	}
 	if len(batch) == 0 {
+		recorded.wrote()
 		return nil
 	}
 	err := store.Touch(ctx, batch)
+	p.flushed.Add(1)
+	if err != nil {
+		for _, t := range batch[:before] {
+			p.add(t)
+		}
+	}
+	recorded.wrote()
 	if clear(batch); cap(batch) > 4*len(batch) {
 		batch = nil
 	}
 	p.batch = batch
-	p.flushed.Add(1)
 	for i := range p.shards {
 		sh := &p.shards[i]
 		sh.mu.Lock()

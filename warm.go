@@ -1,6 +1,9 @@
 package rollcall
 
-import "sync/atomic"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // A warming remembers users as a count passes them by, into an empty cache. Whatever
 // happened to a user since it began was not seen, so such a user is left out.
@@ -15,14 +18,14 @@ type warming struct {
 	owned []uint64 // hashes of their ids
 }
 
-// warming begins to remember what a count is about to read. Only the first does,
-// and only while no interaction waits to be written: the store shows all there is then.
-func (m *Manager) warming() *warming {
+// warming begins to remember what a count is about to read. Only the first does. What
+// was used before its words were read is in the store when the count begins.
+func (m *Manager) warming(ctx context.Context) *warming {
 	if m.cache == nil || m.cache.warmed.Swap(true) {
 		return &warming{}
 	}
 	w := &warming{m: m, state: m.cache.state.Load(), acts: snapshot(m.cache.clock.acts), touches: snapshot(m.cache.clock.touches)}
-	if m.touches.len() > 0 {
+	if m.Flush(ctx) != nil {
 		w.m = nil
 	}
 	return w
