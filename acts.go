@@ -12,9 +12,14 @@ import (
 // never too little.
 type actClock struct {
 	seed      maphash.Seed
-	acts      []atomic.Uint64
-	touches   []atomic.Uint64
+	words     []userWords
 	everybody atomic.Uint64
+}
+
+// userWords are side by side, since they are looked at together.
+type userWords struct {
+	acts    atomic.Uint64
+	touches atomic.Uint64 // moves when a touch of the user has become visible
 }
 
 const (
@@ -27,28 +32,29 @@ const (
 )
 
 func newActClock() *actClock {
-	return &actClock{
-		seed: maphash.MakeSeed(), acts: make([]atomic.Uint64, clockWords), touches: make([]atomic.Uint64, clockWords),
-	}
+	c := &actClock{seed: maphash.MakeSeed(), words: make([]userWords, clockWords)}
+	adviseHugePages(c.words)
+	return c
 }
 
 func (c *actClock) hash(text string) uint64 { return maphash.String(c.seed, text) }
 
-// user is the hash of a user, in as many bits as an entry of owners has room for.
-func (c *actClock) user(id string) uint64 { return c.hash(id) & userHashMask }
+func (c *actClock) hashBytes(text []byte) uint64 { return maphash.Bytes(c.seed, text) }
 
 // of returns the word of the user with the hash.
-func (c *actClock) of(userHash uint64) *atomic.Uint64 { return &c.acts[userHash%clockWords] }
+func (c *actClock) of(userHash uint64) *atomic.Uint64 { return &c.words[userHash%clockWords].acts }
 
 // touched returns the word that moves when a touch of the user has become visible.
-func (c *actClock) touched(userHash uint64) *atomic.Uint64 { return &c.touches[userHash%clockWords] }
+func (c *actClock) touched(userHash uint64) *atomic.Uint64 {
+	return &c.words[userHash%clockWords].touches
+}
 
 // word returns the user's word; "" is everybody's.
 func (c *actClock) word(userID string) *atomic.Uint64 {
 	if userID == "" {
 		return &c.everybody
 	}
-	return c.of(c.user(userID))
+	return c.of(c.hash(userID))
 }
 
 // committing is called before an act's commit; what it returns, after it, whatever

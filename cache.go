@@ -13,12 +13,16 @@ import (
 //
 // Its methods may be called at once from many goroutines.
 type cache struct {
-	clock     *actClock
-	budget    int64 // bytes, of images
-	state     atomic.Pointer[cacheState]
-	resetting sync.Mutex
-	pages     pageCache
-	touches   *pendingTouches // takes the uses that are recorded in what is dropped
+	clock   *actClock
+	users   []userShard
+	room    int64 // bytes, for images
+	owners  *owners
+	touches *pendingTouches // takes the uses that are recorded in what is dropped
+	pages   pageCache
+
+	// dictionaries are what images are made with. When they are full, all images go.
+	dictionaries atomic.Pointer[dictionaries]
+	beginning    sync.Mutex
 
 	everybody atomic.Pointer[rememberedEverybody]
 
@@ -26,60 +30,58 @@ type cache struct {
 	warmed       atomic.Bool // a count has begun to fill it
 }
 
-// A cacheState is everything whose parts refer to each other by number. When the
-// words run out it is replaced by an empty one.
-type cacheState struct {
-	*dictionaries
-	users  []userShard
-	owners *owners
-}
-
 type rememberedEverybody struct {
 	Everybody
 	word uint64
 }
 
-const (
-	maxShards = 64 // a power of two, as all numbers of shards
-	// ownedBytes is about the least that a session takes in an image.
-	ownedBytes = 128
-)
+// ownedBytes is about the least that a session takes in an image.
+const ownedBytes = 128
 
 // newCache returns a cache of so many bytes: half of them for images, three tenths for
 // pages, and what it takes to find both.
 func newCache(size int64, touches *pendingTouches) *cache {
-	c := &cache{clock: newActClock(), budget: size / 2, touches: touches}
+	c := &cache{clock: newActClock(), owners: newOwners(int(size / 2 / ownedBytes)), touches: touches}
 	c.pages.init(size / 10 * 3)
-	c.reset(nil)
+	c.dictionaries.Store(newDictionaries())
+	shards := 1
+	for shards < maxShards && int64(2*shards*shardSegments*minSegment) <= size/2 {
+		shards *= 2
+	}
+	segment := min(max(int(size/2)/shards/shardSegments, minSegment), maxSegment-1)
+	c.users = make([]userShard, shards)
+	memory := make([]byte, shards*shardSegments*segment)
+	c.room = int64(len(memory))
+	adviseHugePages(memory)
+	for i := range c.users {
+		s := &c.users[i]
+		s.number, s.index = location(i)<<placeBits, map[uint64]place{}
+		s.clock, s.owners, s.dictionaries = c.clock, c.owners, c.dictionaries.Load()
+		s.uses = recordedUses{turn: 1, touches: touches}
+	}
+	// The first segments of all shards lie side by side, and so on: what is not needed
+	// is not looked at.
+	for i := range shards * shardSegments {
+		c.users[i%shards].segments[i/shards] = memory[i*segment : i*segment : (i+1)*segment]
+	}
 	return c
 }
 
-// reset begins anew with an empty state, unless somebody did so meanwhile. Uses that
-// are recorded in what is dropped go to touches.
-func (c *cache) reset(old *cacheState) {
-	c.resetting.Lock()
-	defer c.resetting.Unlock()
-	if c.state.Load() != old {
+// begin begins anew with empty dictionaries, unless somebody did so meanwhile.
+func (c *cache) begin(old *dictionaries) {
+	c.beginning.Lock()
+	defer c.beginning.Unlock()
+	if c.dictionaries.Load() != old {
 		return
 	}
-	if old != nil {
-		for i := range old.users {
-			old.users[i].close()
-		}
+	next := newDictionaries()
+	c.dictionaries.Store(next)
+	for i := range c.users {
+		c.users[i].begin(next)
 	}
-	s := &cacheState{dictionaries: newDictionaries(), owners: newOwners(int(c.budget / ownedBytes))}
-	shards := 1
-	for shards < maxShards && int64(2*shards*shardSegments*minSegment) <= c.budget {
-		shards *= 2
-	}
-	s.users = make([]userShard, shards)
-	for i := range s.users {
-		s.users[i].init(int(c.budget)/shards, s.dictionaries, c.touches)
-	}
-	c.state.Store(s)
 }
 
-func (s *cacheState) user(hash uint64) *userShard { return &s.users[hash>>32%uint64(len(s.users))] }
+func (c *cache) user(hash uint64) *userShard { return &c.users[hash>>32%uint64(len(c.users))] }
 
 // counted counts a look, found or not.
 func (c *cache) counted(known bool) bool {
@@ -105,23 +107,29 @@ func (c *cache) session(id string, out *Session, u *User) (known bool) {
 
 // A finding is where a good session is remembered. Its shard is locked.
 type finding struct {
-	state *cacheState
 	shard *userShard
-	hash  uint64 // of the user
+	user  uint64 // its hash
+	at    place
 	image image
 	part  image // of the image
 }
 
 // find looks for a session. Whoever finds one unlocks its shard.
 func (c *cache) find(id string) (f finding, ok bool) {
-	f.state = c.state.Load()
-	if f.hash, ok = f.state.owners.get(c.clock.hash(id)); !ok {
+	hash := c.clock.hash(id)
+	l := c.owners.get(hash)
+	if l == 0 {
 		return f, false
 	}
-	f.shard = f.state.user(f.hash)
+	f.shard = &c.users[l.shard()]
 	f.shard.mu.Lock()
-	if f.image, ok = f.shard.get(f.hash); ok && f.image.word() == c.clock.of(f.hash).Load() {
-		if f.part, ok = f.image.find(id); ok {
+	if c.owners.get(hash) == l { // else it has gone since
+		f.at = l.place()
+		part, whole := f.shard.part(f.at)
+		f.user = f.shard.hash(whole)
+		f.image, f.part = f.shard.image(whole), part
+		if f.image.word() == c.clock.of(f.user).Load() && string(part.sessionID()) == id {
+			f.keep(whole)
 			return f, true
 		}
 	}
@@ -129,11 +137,20 @@ func (c *cache) find(id string) (f finding, ok bool) {
 	return f, false
 }
 
+// keep writes the image that was found anew, if it would be the next to go.
+func (f *finding) keep(whole place) {
+	if kept := f.shard.kept(whole, f.user); kept != whole {
+		f.at += kept - whole
+		f.image = f.shard.image(kept)
+		f.part, _ = f.shard.part(f.at)
+	}
+}
+
 func (f *finding) decode(out *Session, u *User) {
 	var texts strings.Builder
 	texts.Grow(len(f.image.userID()) + len(f.part))
 	*u = User{ID: gather(&texts, f.image.userID()), Generation: f.image.generation()}
-	f.state.session(f.part, u.ID, out, &texts)
+	f.shard.dictionaries.session(f.part, u.ID, out, &texts)
 }
 
 // A recollection is a copy of what is remembered of a user.
@@ -145,16 +162,15 @@ type recollection struct {
 // recall copies what is remembered of a user into a recollection that may have been
 // used before.
 func (c *cache) recall(userID string, r *recollection) (known bool) {
-	s := c.state.Load()
-	hash := c.clock.user(userID)
-	shard := s.user(hash)
+	hash := c.clock.hash(userID)
+	shard := c.user(hash)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	i, ok := shard.get(hash)
 	if !ok || i.overflows() || i.word() != c.clock.of(hash).Load() || string(i.userID()) != userID {
 		return false
 	}
-	r.dictionaries, r.image = s.dictionaries, append(r.image[:0], i...)
+	r.dictionaries, r.image = shard.dictionaries, append(r.image[:0], i...)
 	return true
 }
 
@@ -174,9 +190,8 @@ func (r *recollection) sessions(userID string, yield func(*Session) bool) {
 // worthFilling reports whether reading the user's sessions may help: not when there
 // are known to be too many.
 func (c *cache) worthFilling(userID string) bool {
-	s := c.state.Load()
-	hash := c.clock.user(userID)
-	shard := s.user(hash)
+	hash := c.clock.hash(userID)
+	shard := c.user(hash)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	i, ok := shard.get(hash)
@@ -188,30 +203,30 @@ func (c *cache) worthFilling(userID string) bool {
 // for, brings a session up to date with what is not in the store yet; it reports
 // false when it cannot.
 func (c *cache) fill(u User, sessions []Session, word uint64, latest func(*Session) bool) {
-	s := c.state.Load()
-	hash := c.clock.user(u.ID)
+	d := c.dictionaries.Load()
+	hash := c.clock.hash(u.ID)
 	count := len(sessions)
 	if count > maxImageSessions {
 		count, sessions = tooMany, nil
 	}
 	i, ok := newImage(u.ID, u, word, count), true
-	begins, owned := make([]int, len(sessions)), make([]uint64, len(sessions))
+	begins := make([]int, len(sessions))
 	for n := range sessions {
-		begins[n], owned[n] = len(i), c.clock.hash(sessions[n].ID)
-		if i, ok = s.appendSession(i, &sessions[n]); !ok {
-			if s.full() {
-				c.reset(s)
+		begins[n] = len(i)
+		if i, ok = d.appendSession(i, &sessions[n]); !ok {
+			if d.full() {
+				c.begin(d)
 			}
 			return
 		}
 	}
-	c.keep(s, hash, i, owned, func() bool {
+	c.keep(d, hash, i, func() bool {
 		if c.clock.of(hash).Load() != word {
 			return false
 		}
 		for n := range sessions {
 			stored := sessions[n].Last
-			if !latest(&sessions[n]) || sessions[n].Last != stored && !s.putInteraction(i[begins[n]:], sessions[n].Last) {
+			if !latest(&sessions[n]) || sessions[n].Last != stored && !d.putInteraction(i[begins[n]:], sessions[n].Last) {
 				return false
 			}
 		}
@@ -219,40 +234,34 @@ func (c *cache) fill(u User, sessions []Session, word uint64, latest func(*Sessi
 	})
 }
 
-// keep puts an image in its place, and says whose the sessions are that it owns,
-// unless it is not good any more. good is asked under a lock that touches of the user
-// wait for.
-func (c *cache) keep(s *cacheState, hash uint64, i image, owned []uint64, good func() bool) {
-	shard := s.user(hash)
+// keep puts an image in its place, unless it is not good any more. good is asked under
+// a lock that touches of the user wait for.
+func (c *cache) keep(d *dictionaries, hash uint64, i image, good func() bool) {
+	shard := c.user(hash)
 	shard.mu.Lock()
-	shard.spill(hash)
-	kept := false
-	if good() {
-		if kept = shard.put(hash, i); !kept { // too large: not worth reading for again
-			shard.put(hash, newImage(i.user().ID, i.user(), i.word(), tooMany))
-		}
+	defer shard.mu.Unlock()
+	if p, ok := shard.index[hash]; ok {
+		shard.spill(p)
 	}
-	shard.mu.Unlock()
-	if !kept {
+	if shard.dictionaries != d || !good() {
 		return
 	}
-	for _, id := range owned {
-		s.owners.put(id, hash)
+	if !shard.put(hash, i) { // too large: not worth reading for again
+		shard.put(hash, newImage(i.user().ID, i.user(), i.word(), tooMany))
 	}
 }
 
 // touch shows a use, which is recorded elsewhere, in what is remembered of the
 // session. What cannot be shown is forgotten.
 func (c *cache) touch(t *Touch) {
-	s := c.state.Load()
-	hash := c.clock.user(t.UserID)
-	shard := s.user(hash)
+	hash := c.clock.hash(t.UserID)
+	shard := c.user(hash)
 	shard.mu.Lock()
 	if i, ok := shard.get(hash); ok {
 		part, ok := i.find(t.SessionID)
 		switch {
 		case !ok || !t.Interaction.At.After(readTime(part[atLast:])):
-		case !s.putInteraction(part, t.Interaction):
+		case !shard.dictionaries.putInteraction(part, t.Interaction):
 			shard.forget(hash)
 		}
 	}

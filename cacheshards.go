@@ -1,166 +1,165 @@
 package rollcall
 
-import (
-	"sync"
-	"sync/atomic"
-)
+import "sync"
 
 // A userShard holds images in segments, oldest first, which are written one after
 // the other. The oldest goes when there is no room; an image that is found in it is
 // written anew first, so what is used stays.
 type userShard struct {
 	mu       sync.Mutex
+	number   location // its bits of a location
 	index    map[uint64]place
-	segments [shardSegments][]byte
-	newest   uint32 // number of the segment that is written; its place is the number modulo their count
-	size     int    // of a segment
+	segments [shardSegments][]byte // each in its capacity
+	newest   uint64                // the segment that is written
 	uses     recordedUses
+
+	clock        *actClock
+	owners       *owners
+	dictionaries *dictionaries // of the images
 }
 
-// A place is a segment's number and an offset in it.
-type place struct{ segment, offset uint32 }
+// A place is where in a shard an image begins, or a part of one: a segment, and an
+// offset in it.
+type place uint64
+
+// A location is a place and its shard; 0 is none, since an image has a head.
+type location uint64
 
 const (
 	shardSegments = 8
 	// minSegment has room for the largest image there is.
 	minSegment = 128 << 10
+	maxShards  = 64 // a power of two, as all numbers of shards
+
+	offsetBits  = 31
+	maxSegment  = 1 << offsetBits
+	placeBits   = offsetBits + 3
+	placeMask   = 1<<placeBits - 1
+	shardOfBits = maxShards - 1
 )
 
-func (s *userShard) init(budget int, d *dictionaries, touches *pendingTouches) {
-	s.index, s.size = map[uint64]place{}, max(budget/shardSegments, minSegment)
-	s.newest = shardSegments
-	s.uses = recordedUses{turn: 1, dictionaries: d, touches: touches}
-}
+func at(segment uint64, offset int) place { return place(segment<<offsetBits | uint64(offset)) }
 
+func (p place) segment() uint64 { return uint64(p >> offsetBits) }
+
+func (p place) offset() int { return int(p & (maxSegment - 1)) }
+
+func (l location) place() place { return place(l & placeMask) }
+
+func (l location) shard() int { return int(l>>placeBits) & shardOfBits }
+
+// get returns the user's image, good or not.
 func (s *userShard) get(hash uint64) (image, bool) {
 	p, ok := s.index[hash]
 	if !ok {
 		return nil, false
 	}
-	i := s.at(p)
-	if p.segment+shardSegments-1 == s.newest && s.put(hash, i) { // it would be the next to go
-		i = s.at(s.index[hash])
-	}
-	return i, true
+	return s.image(s.kept(p, hash)), true
 }
 
-// at returns what lies at a place, with its length before it.
-func (s *userShard) at(p place) image {
-	b := s.segments[p.segment%shardSegments][p.offset:]
+// kept is where the image at a place is from now on: it is written anew if it would be
+// the next to go.
+func (s *userShard) kept(p place, hash uint64) place {
+	if p.segment() == s.oldest() {
+		s.spill(p)
+		s.put(hash, append(image(nil), s.image(p)...))
+	}
+	return s.index[hash]
+}
+
+func (s *userShard) oldest() uint64 { return (s.newest + 1) % shardSegments }
+
+// image returns the image at a place, with its length before it.
+func (s *userShard) image(p place) image {
+	b := s.segments[p.segment()][p.offset():]
 	n := bytesOrder.Uint32(b)
 	return b[entryHead : entryHead+n : entryHead+n]
+}
+
+// part returns the session at a place, and where its image is.
+func (s *userShard) part(p place) (part image, whole place) {
+	segment, offset := s.segments[p.segment()], p.offset()
+	size := int(bytesOrder.Uint16(segment[offset:]))
+	whole = p - place(bytesOrder.Uint32(segment[offset+atBack:])+entryHead)
+	return segment[offset : offset+size : offset+size], whole
 }
 
 // entryHead is the length of an entry and the hash of its user.
 const entryHead = 4 + 8
 
+func (s *userShard) hash(p place) uint64 {
+	return bytesOrder.Uint64(s.segments[p.segment()][p.offset()+4:])
+}
+
+// put adds an image that has no uses to write, in the place of the user's present one,
+// whose uses have been spilled. It reports false for one that is too large.
 func (s *userShard) put(hash uint64, i image) bool {
-	if entryHead+len(i) > s.size {
+	segment := &s.segments[s.newest]
+	if entryHead+len(i) > cap(*segment) {
 		return false
 	}
-	if segment := s.segments[s.newest%shardSegments]; segment == nil {
-		s.segments[s.newest%shardSegments] = make([]byte, 0, s.size)
-	} else if len(segment)+entryHead+len(i) > s.size {
+	if len(*segment)+entryHead+len(i) > cap(*segment) {
 		s.turn()
+		segment = &s.segments[s.newest]
 	}
-	segment := &s.segments[s.newest%shardSegments]
-	s.index[hash] = place{s.newest, uint32(len(*segment))}
+	if p, ok := s.index[hash]; ok {
+		s.image(p).outdate()
+	}
+	p := at(s.newest, len(*segment))
 	b := bytesOrder.AppendUint32(*segment, uint32(len(i)))
 	b = bytesOrder.AppendUint64(b, hash)
 	*segment = append(b, i...)
+	s.index[hash] = p
+	kept := s.image(p)
+	s.uses.forget(kept)
+	for part := range kept.sessions {
+		s.owners.put(s.clock.hashBytes(part.sessionID()), s.located(p, part))
+	}
 	return true
+}
+
+// located is where a part of the image at a place lies.
+func (s *userShard) located(p place, part image) location {
+	return s.number | location(p) + location(entryHead+bytesOrder.Uint32(part[atBack:]))
 }
 
 // turn drops the oldest segment and begins a new one in its memory.
 func (s *userShard) turn() {
-	segment := &s.segments[(s.newest+1)%shardSegments]
-	for offset := 0; offset < len(*segment); {
-		b := (*segment)[offset:]
-		hash := bytesOrder.Uint64(b[4:])
-		if s.index[hash] == (place{s.newest + 1 - shardSegments, uint32(offset)}) {
+	s.drop(s.oldest())
+	s.newest = s.oldest()
+}
+
+// drop forgets all that is in a segment.
+func (s *userShard) drop(segment uint64) {
+	b := s.segments[segment]
+	for offset := 0; offset < len(b); offset += entryHead + int(bytesOrder.Uint32(b[offset:])) {
+		p := at(segment, offset)
+		if hash := s.hash(p); s.index[hash] == p {
 			s.forget(hash)
 		}
-		offset += entryHead + int(bytesOrder.Uint32(b))
+		for part := range s.image(p).sessions {
+			s.owners.remove(s.clock.hashBytes(part.sessionID()), s.located(p, part))
+		}
 	}
-	if *segment == nil {
-		*segment = make([]byte, 0, s.size)
-	}
-	*segment = (*segment)[:0]
-	s.newest++
+	s.uses.leave(segment)
+	s.segments[segment] = b[:0]
 }
 
+// forget makes the user's image one that is not found any more.
 func (s *userShard) forget(hash uint64) {
-	s.spill(hash)
-	delete(s.index, hash)
-}
-
-// Owners know whose sessions are, by hashes, in a table of a fixed size. Whoever asks
-// holds the answer against the image, so one that is wrong or outdated does no harm.
-// An entry is 24 bits of the session's hash and the 40 bits of the user's. It lies in
-// one of two buckets, each as long as a cache line.
-type owners struct {
-	entries []atomic.Uint64
-	next    atomic.Uint32
-}
-
-const (
-	bucketEntries = 8
-	userHashBits  = 40
-	userHashMask  = 1<<userHashBits - 1
-)
-
-// newOwners has room for so many entries, or a few more.
-func newOwners(room int) *owners {
-	size := bucketEntries
-	for size < room {
-		size *= 2
+	if p, ok := s.index[hash]; ok {
+		s.spill(p)
+		s.image(p).outdate()
+		delete(s.index, hash)
 	}
-	return &owners{entries: make([]atomic.Uint64, size)}
 }
 
-// buckets are where a session can be.
-func (o *owners) buckets(id uint64) (first, second []atomic.Uint64) {
-	mask := uint64(len(o.entries)/bucketEntries - 1)
-	at := (id & mask) * bucketEntries
-	other := ((id>>16 ^ id>>40*0x9e3779b1) & mask) * bucketEntries
-	return o.entries[at : at+bucketEntries], o.entries[other : other+bucketEntries]
-}
-
-func (o *owners) get(id uint64) (user uint64, ok bool) {
-	first, second := o.buckets(id)
-	for _, bucket := range [...][]atomic.Uint64{first, second} {
-		for i := range bucket {
-			if e := bucket[i].Load(); e != 0 && e>>userHashBits == id>>userHashBits {
-				return e & userHashMask, true
-			}
-		}
+// begin drops everything; from now on images are made with these dictionaries.
+func (s *userShard) begin(d *dictionaries) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for segment := range uint64(shardSegments) {
+		s.drop(segment)
 	}
-	return 0, false
-}
-
-// put adds an owner, or says whose the session is now. When there is no room, another
-// one goes.
-func (o *owners) put(id, user uint64) {
-	e := id&^userHashMask | user
-	first, second := o.buckets(id)
-	free := &first[o.next.Add(1)%bucketEntries]
-	most := 0
-	for _, bucket := range [...][]atomic.Uint64{first, second} {
-		var room *atomic.Uint64
-		empty := 0
-		for i := range bucket {
-			switch old := bucket[i].Load(); {
-			case old != 0 && old>>userHashBits == id>>userHashBits:
-				bucket[i].Store(e)
-				return
-			case old == 0:
-				room = &bucket[i]
-				empty++
-			}
-		}
-		if empty > most {
-			free, most = room, empty
-		}
-	}
-	free.Store(e)
+	s.dictionaries = d
 }

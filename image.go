@@ -35,7 +35,8 @@ const (
 // dictionary, and left out.
 const (
 	atSize    = 0
-	atUse     = atSize + 2 // the low bits of the shard's turn in which a use was recorded
+	atBack    = atSize + 2 // how far the image's beginning is
+	atUse     = atBack + 4 // the low bits of the shard's turn in which a use was recorded
 	atFlags   = atUse + 2
 	atLast    = atFlags + 1 // at, idle_expires_at, origin
 	atHash    = atLast + 2*timeSize + originSize
@@ -78,6 +79,9 @@ func newImage(userID string, u User, word uint64, count int) image {
 }
 
 func (i image) word() uint64 { return bytesOrder.Uint64(i) }
+
+// outdate makes an image one that is never good again.
+func (i image) outdate() { bytesOrder.PutUint64(i, actUnderWay) }
 
 func (i image) overflows() bool { return bytesOrder.Uint16(i[atCount:]) == tooMany }
 
@@ -180,6 +184,7 @@ func (d *dictionaries) appendSession(b image, s *Session) (image, bool) {
 	}
 	size := len(b) - start
 	bytesOrder.PutUint16(b[start:], uint16(size))
+	bytesOrder.PutUint32(b[start+atBack:], uint32(start))
 	return b, ok && size < 1<<16
 }
 

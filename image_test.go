@@ -96,21 +96,18 @@ func TestTheCacheKeepsItsBoundAndWhatIsUsed(t *testing.T) {
 			}
 		}
 	}
-	total, indexed := 0, 0
-	for i := range c.state.Load().users {
-		shard := &c.state.Load().users[i]
-		for _, segment := range shard.segments {
-			total += cap(segment)
-		}
+	indexed := 0
+	for i := range c.users {
+		shard := &c.users[i]
 		indexed += len(shard.index)
-		for _, p := range shard.index {
-			if p.segment+shardSegments <= shard.newest {
+		for hash, p := range shard.index {
+			if p.offset() >= len(shard.segments[p.segment()]) || shard.hash(p) != hash {
 				t.Fatal("the index points to what is gone")
 			}
 		}
 	}
-	if total > size || indexed < users/4 || indexed > users*9/10 {
-		t.Errorf("%d bytes of %d, %d users remembered", total, size, indexed)
+	if c.room > size/2 || indexed < users/4 || indexed > users*9/10 {
+		t.Errorf("%d bytes of %d for images, %d users remembered", c.room, size, indexed)
 	}
 }
 
@@ -125,7 +122,7 @@ func TestTheCacheBeginsAnewWhenItsWordsRunOut(t *testing.T) {
 	if !known || got[0].Initial.UserAgent != fmt.Sprintf("agent %d", maxNumber+9) {
 		t.Errorf("known %v: %v", known, got)
 	}
-	if n := len(c.state.Load().texts.numbers); n > 100 {
+	if n := len(c.dictionaries.Load().texts.numbers); n > 100 {
 		t.Errorf("%d words", n)
 	}
 }

@@ -94,7 +94,7 @@ func (p *pageCache) drop() {
 }
 
 func (p *pageCache) seenBefore(k pageKey) bool {
-	mark := uint32(k.user>>8) ^ uint32(k.take)<<1
+	mark := uint32(k.user>>32) ^ uint32(k.take)<<1
 	if k.total {
 		mark ^= 1
 	}
@@ -104,7 +104,7 @@ func (p *pageCache) seenBefore(k pageKey) bool {
 // reading begins to read a page: it returns what there is to say of it beforehand, or
 // its body when a good one is remembered.
 func (c *cache) reading(q ListQuery, now time.Time) (fresh page, body []byte) {
-	hash := c.clock.user(q.UserID)
+	hash := c.clock.hash(q.UserID)
 	fresh = page{
 		key: pageKey{user: hash, take: q.Take, total: q.Total}, userID: q.UserID, since: now,
 		acts: c.clock.of(hash).Load(), touches: c.clock.touched(hash).Load(), everybody: c.clock.everybody.Load(),

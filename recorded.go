@@ -1,21 +1,21 @@
 package rollcall
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // RecordedUses are those that a shard's images hold and the store does not yet: a
 // check writes its use into the image that it has found, and nowhere else. Time is cut
-// into turns, from one collection of what is to be written to the next; users that
-// were used in this turn are listed, and each session says in which turn it was used
-// last. The shard's lock guards it all.
+// into turns, from one collection of what is to be written to the next; sessions that
+// were used in this turn are listed, and each says in which turn it was used last. The
+// shard's lock guards it all.
 type recordedUses struct {
-	turn, written uint32   // the present turn, and the last one whose uses are in the store
-	users         []uint64 // hashes of those with uses of this turn
-	sessions      int      // that have some
-	writing       int      // sessions that are being written
-	closed        bool     // nothing is recorded any more: the state has gone
+	turn, written uint32  // the present turn, and the last one whose uses are in the store
+	used          []place // of the sessions with uses of this turn
+	writing       int     // sessions that are being written
 
-	dictionaries *dictionaries
-	touches      *pendingTouches // takes the uses that are recorded in what is dropped
+	touches *pendingTouches // takes the uses that are recorded in what is dropped
 }
 
 // unwritten reports whether the session's last use may not be in the store yet. After
@@ -33,19 +33,16 @@ func (c *cache) use(id string, s *Session, judge func(*User) (verdict, Interacti
 		return false
 	}
 	defer f.shard.mu.Unlock()
-	if f.shard.uses.closed {
-		return false
-	}
 	var u User
 	f.decode(s, &u)
 	v, last := judge(&u)
 	if v == good && last.At.After(s.Last.At) {
-		if !f.state.putInteraction(f.part, last) {
+		if !f.shard.dictionaries.putInteraction(f.part, last) {
 			return false
 		}
 		f.record()
 		s.Last = last
-		c.clock.touched(f.hash).Add(1)
+		c.clock.touched(f.user).Add(1)
 	}
 	return v != undecided
 }
@@ -62,97 +59,91 @@ const (
 // record notes that the session that was found has been used.
 func (f *finding) record() {
 	u := &f.shard.uses
-	if bytesOrder.Uint32(f.image[atUsed:]) != u.turn {
-		bytesOrder.PutUint32(f.image[atUsed:], u.turn)
-		u.users = append(u.users, f.hash)
-	}
+	bytesOrder.PutUint32(f.image[atUsed:], u.turn)
 	if turn := uint16(u.turn); bytesOrder.Uint16(f.part[atUse:]) != turn {
 		bytesOrder.PutUint16(f.part[atUse:], turn)
-		u.sessions++
+		u.used = append(u.used, f.at)
 	}
 }
 
-// recorded are the uses of an image that may not be in the store.
-func (s *userShard) recorded(i image, only func(part image) bool, yield func(Touch)) {
-	var texts strings.Builder
-	userID := ""
-	for part := range i.sessions {
-		if !only(part) {
-			continue
-		}
-		if userID == "" {
-			texts.Grow(len(i.userID()) + len(part))
-			userID = gather(&texts, i.userID())
-		}
-		yield(Touch{
-			UserID: userID, SessionID: gather(&texts, part.sessionID()), Interaction: s.uses.dictionaries.interaction(part, &texts),
-		})
-	}
-}
-
-// spill hands the uses over that an image holds before it goes, so that they are not
-// lost, and can be seen in the meantime.
-func (s *userShard) spill(hash uint64) {
-	p, ok := s.index[hash]
-	if !ok {
+// forget makes an image one that has no uses to write.
+func (u *recordedUses) forget(i image) {
+	if bytesOrder.Uint32(i[atUsed:]) == 0 {
 		return
 	}
-	if i := s.at(p); bytesOrder.Uint32(i[atUsed:]) > s.uses.written {
-		s.recorded(i, s.uses.unwritten, s.uses.touches.add)
+	bytesOrder.PutUint32(i[atUsed:], 0)
+	for part := range i.sessions {
+		bytesOrder.PutUint16(part[atUse:], uint16(u.written))
 	}
 }
 
-// close spills everything.
-func (s *userShard) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.uses.closed = true
-	for hash := range s.index {
-		s.spill(hash)
+// leave forgets the places in a segment, whose uses have been spilled.
+func (u *recordedUses) leave(segment uint64) {
+	u.used = slices.DeleteFunc(u.used, func(p place) bool { return p.segment() == segment })
+}
+
+// recorded is the last use of a session of an image.
+func (s *userShard) recorded(i, part image) Touch {
+	var texts strings.Builder
+	texts.Grow(len(i.userID()) + len(part))
+	return Touch{
+		UserID: gather(&texts, i.userID()), SessionID: gather(&texts, part.sessionID()),
+		Interaction: s.dictionaries.interaction(part, &texts),
 	}
 }
 
-// collect adds this turn's uses to the batch, and begins the next turn.
+// spill hands the uses over that the image at a place holds before it goes, so that
+// they are not lost, and can be seen in the meantime.
+func (s *userShard) spill(p place) {
+	i := s.image(p)
+	if bytesOrder.Uint32(i[atUsed:]) <= s.uses.written {
+		return
+	}
+	for part := range i.sessions {
+		if s.uses.unwritten(part) {
+			s.uses.touches.add(s.recorded(i, part))
+		}
+	}
+}
+
+// collect adds this turn's uses to the batch, and begins the next turn. Those of an
+// image that was forgotten since have been spilled.
 func (s *userShard) collect(batch []Touch) []Touch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := &s.uses
-	turn := uint16(u.turn)
-	for _, hash := range u.users {
-		if p, ok := s.index[hash]; ok {
-			used := func(part image) bool { return bytesOrder.Uint16(part[atUse:]) == turn }
-			s.recorded(s.at(p), used, func(t Touch) { batch = append(batch, t) })
+	for _, p := range u.used {
+		part, whole := s.part(p)
+		if i := s.image(whole); s.index[s.hash(whole)] == whole {
+			batch = append(batch, s.recorded(i, part))
 		}
 	}
-	u.users = u.users[:0]
-	u.writing, u.sessions = u.sessions, 0
+	u.writing, u.used = len(u.used), u.used[:0]
 	u.turn++
 	return batch
 }
 
-// collect gathers the uses that images hold. wrote is to be called on the state that it
-// returns. A nil cache has none.
-func (c *cache) collect(batch []Touch) ([]Touch, *cacheState) {
+// collect gathers the uses that images hold; wrote is to be called when they have been
+// written, or are kept elsewhere. A nil cache has none.
+func (c *cache) collect(batch []Touch) []Touch {
 	if c == nil {
-		return batch, nil
+		return batch
 	}
-	s := c.state.Load()
-	for i := range s.users {
-		batch = s.users[i].collect(batch)
+	for i := range c.users {
+		batch = c.users[i].collect(batch)
 	}
-	return batch, s
+	return batch
 }
 
-func (s *cacheState) wrote() {
-	if s == nil {
+func (c *cache) wrote() {
+	if c == nil {
 		return
 	}
-	for i := range s.users {
-		s.users[i].wrote()
+	for i := range c.users {
+		c.users[i].wrote()
 	}
 }
 
-// wrote ends what collect began: the uses are in the store, or kept elsewhere.
 func (s *userShard) wrote() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,31 +152,31 @@ func (s *userShard) wrote() {
 
 // overlay shows in a stored session what is recorded of its use.
 func (c *cache) overlay(s *Session) {
-	hash := c.clock.user(s.UserID)
-	shard := c.state.Load().user(hash)
+	hash := c.clock.hash(s.UserID)
+	shard := c.user(hash)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	p, ok := shard.index[hash]
-	if !ok || shard.uses.closed {
+	if !ok {
 		return
 	}
-	i := shard.at(p)
+	i := shard.image(p)
 	if bytesOrder.Uint32(i[atUsed:]) <= shard.uses.written {
 		return
 	}
 	if part, ok := i.find(s.ID); ok && shard.uses.unwritten(part) && readTime(part[atLast:]).After(s.Last.At) {
 		var texts strings.Builder
-		s.Last = shard.uses.dictionaries.interaction(part, &texts)
+		s.Last = shard.dictionaries.interaction(part, &texts)
 	}
 }
 
 // recordedUses is how many sessions have a use that only images hold.
 func (c *cache) recordedUses() (n int) {
-	users := c.state.Load().users
-	for i := range users {
-		users[i].mu.Lock()
-		n += users[i].uses.sessions + users[i].uses.writing
-		users[i].mu.Unlock()
+	for i := range c.users {
+		s := &c.users[i]
+		s.mu.Lock()
+		n += len(s.uses.used) + s.uses.writing
+		s.mu.Unlock()
 	}
 	return n
 }

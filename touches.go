@@ -80,7 +80,7 @@ func (p *pendingTouches) write(ctx context.Context, store Store, t Touch) error 
 func (p *pendingTouches) flush(ctx context.Context, store Store, c *cache) error {
 	p.writing.Lock()
 	defer p.writing.Unlock()
-	batch, recorded := c.collect(p.batch[:0])
+	batch := c.collect(p.batch[:0])
 	before := len(batch)
 	for i := range p.shards {
 		sh := &p.shards[i]
@@ -89,7 +89,7 @@ func (p *pendingTouches) flush(ctx context.Context, store Store, c *cache) error
 		sh.mu.Unlock()
 	}
 	if len(batch) == 0 {
-		recorded.wrote()
+		c.wrote()
 		return nil
 	}
 	err := store.Touch(ctx, batch)
@@ -99,7 +99,7 @@ func (p *pendingTouches) flush(ctx context.Context, store Store, c *cache) error
 			p.add(t)
 		}
 	}
-	recorded.wrote()
+	c.wrote()
 	if clear(batch); cap(batch) > 4*len(batch) {
 		batch = nil
 	}

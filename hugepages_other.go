@@ -1,0 +1,5 @@
+//go:build !linux
+
+package rollcall
+
+func adviseHugePages[T any]([]T) {}

@@ -1,0 +1,107 @@
+package rollcall
+
+import "sync/atomic"
+
+// Owners say where sessions are remembered, by hashes, in a table of a fixed size. An
+// entry is 24 bits of the session's hash and where its part of an image lies; two
+// sessions can be mistaken for each other, so whoever asks looks at the id. It is in one
+// of two buckets, each as long as a cache line.
+//
+// What concerns one session is changed under the lock of the shard that holds it.
+type owners struct {
+	entries []atomic.Uint64
+	next    atomic.Uint32 // whom to drop when there is no room
+}
+
+const (
+	bucketEntries = 8
+	locationBits  = 40
+	locationMask  = 1<<locationBits - 1
+)
+
+// newOwners has room for so many entries, or a few more.
+func newOwners(room int) *owners {
+	size := bucketEntries
+	for size < room {
+		size *= 2
+	}
+	o := &owners{entries: make([]atomic.Uint64, size)}
+	adviseHugePages(o.entries)
+	return o
+}
+
+// bucket is the first or second place where a session can be.
+func (o *owners) bucket(id uint64, second bool) []atomic.Uint64 {
+	if second {
+		id = id>>16 ^ id>>locationBits*0x9e3779b1
+	}
+	at := id % uint64(len(o.entries)/bucketEntries) * bucketEntries
+	return o.entries[at : at+bucketEntries : at+bucketEntries]
+}
+
+// get returns where the session is, 0 when that is not known.
+func (o *owners) get(id uint64) location {
+	if at := o.slot(id); at != nil {
+		if e := at.Load(); e>>locationBits == id>>locationBits {
+			return location(e & locationMask)
+		}
+	}
+	return 0
+}
+
+// slot returns the session's entry, nil if there is none.
+func (o *owners) slot(id uint64) *atomic.Uint64 {
+	for _, second := range [...]bool{false, true} {
+		bucket := o.bucket(id, second)
+		for i := range bucket {
+			if e := bucket[i].Load(); e != 0 && e>>locationBits == id>>locationBits {
+				return &bucket[i]
+			}
+		}
+	}
+	return nil
+}
+
+// put says where a session is now. When there is no room, another one is forgotten.
+func (o *owners) put(id uint64, at location) {
+	e := id&^locationMask | uint64(at)
+	for {
+		if known := o.slot(id); known != nil {
+			known.Store(e)
+			return
+		}
+		free := o.free(id)
+		if free == nil {
+			o.bucket(id, false)[o.next.Add(1)%bucketEntries].Store(e)
+			return
+		}
+		if free.CompareAndSwap(0, e) {
+			return
+		}
+	}
+}
+
+// free is a free entry of the emptier bucket, nil if there is none.
+func (o *owners) free(id uint64) (found *atomic.Uint64) {
+	most := 0
+	for _, second := range [...]bool{false, true} {
+		bucket := o.bucket(id, second)
+		empty, last := 0, 0
+		for i := range bucket {
+			if bucket[i].Load() == 0 {
+				empty, last = empty+1, i
+			}
+		}
+		if empty > most {
+			most, found = empty, &bucket[last]
+		}
+	}
+	return found
+}
+
+// remove forgets where a session is, if it is there.
+func (o *owners) remove(id uint64, at location) {
+	if known := o.slot(id); known != nil {
+		known.CompareAndSwap(id&^locationMask|uint64(at), 0)
+	}
+}
