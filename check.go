@@ -115,8 +115,11 @@ func (m *Manager) judge(s *Session, t Token, require Requirement, now time.Time)
 	return nil
 }
 
-// origin is where a use comes from.
+// origin is where a use comes from: mostly from where the last one came.
 func (m *Manager) origin(s *Session, use Use) Origin {
+	if use.IP == s.Last.Origin.IP && use.UserAgent == s.Last.Origin.UserAgent {
+		return s.Last.Origin
+	}
 	from := NewOrigin(use.IP, use.UserAgent)
 	if from.IP == s.Last.Origin.IP {
 		from.ASN = s.Last.Origin.ASN

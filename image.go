@@ -149,9 +149,11 @@ func (d *dictionaries) appendSession(b image, s *Session) (image, bool) {
 	}
 	copy(part[atHash:], s.SecretHash[:])
 	kind, known := d.kinds.number(sessionKind{s.Lifetimes, s.Generation, s.CookieMode})
-	if !known || !putTime(part[atCreated:], s.CreatedAt) || !putTime(part[atExpires:], s.ExpiresAt) {
+	if !known || !fits(s.CreatedAt) || !fits(s.ExpiresAt) {
 		return nil, false
 	}
+	putTime(part[atCreated:], s.CreatedAt)
+	putTime(part[atExpires:], s.ExpiresAt)
 	bytesOrder.PutUint16(part[atKind:], kind)
 	if len(s.Methods) > 255 || len(s.Clients) > 255 || len(s.Metadata) > 255 || len(s.ID) > 255 {
 		return nil, false
@@ -237,17 +239,22 @@ func gather(texts *strings.Builder, b []byte) string {
 	return texts.String()[start:]
 }
 
-func putTime(b []byte, t time.Time) bool {
+// fits reports whether an instant is within the 4,000 years that there is room for.
+func fits(t time.Time) bool {
+	ms := t.UnixMilli()
+	return ms<<16>>16 == ms
+}
+
+func putTime(b []byte, t time.Time) {
 	ms := t.UnixMilli()
 	bytesOrder.PutUint32(b, uint32(ms))
 	bytesOrder.PutUint16(b[4:], uint16(ms>>32))
-	return ms<<16>>16 == ms
 }
 
 func appendTime(b image, t time.Time, ok bool) (image, bool) {
 	var room [timeSize]byte
-	fits := putTime(room[:], t)
-	return append(b, room[:]...), ok && fits
+	putTime(room[:], t)
+	return append(b, room[:]...), ok && fits(t)
 }
 
 func readTime(b []byte) time.Time {
@@ -268,11 +275,16 @@ func readText(texts *strings.Builder, b image) (string, image) {
 // putInteraction writes what a touch changes, in place; nothing of it when it reports
 // false.
 func (d *dictionaries) putInteraction(part image, i Interaction) bool {
-	var times [2 * timeSize]byte
-	if !putTime(times[:], i.At) || !putTime(times[timeSize:], i.IdleExpiresAt) || !d.putOrigin(part, atLast+2*timeSize, 0, i.Origin) {
+	return fits(i.At) && fits(i.IdleExpiresAt) && d.putOrigin(part, atLast+2*timeSize, 0, i.Origin) && part.putInstants(i)
+}
+
+// putInstants writes an interaction's instants; neither when it reports false.
+func (i image) putInstants(last Interaction) bool {
+	if !fits(last.At) || !fits(last.IdleExpiresAt) {
 		return false
 	}
-	copy(part[atLast:], times[:])
+	putTime(i[atLast:], last.At)
+	putTime(i[atLast+timeSize:], last.IdleExpiresAt)
 	return true
 }
 

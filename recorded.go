@@ -37,7 +37,12 @@ func (c *cache) use(id string, s *Session, judge func(*User) (verdict, Interacti
 	f.decode(s, &u)
 	v, last := judge(&u)
 	if v == good && last.At.After(s.Last.At) {
-		if !f.shard.dictionaries.putInteraction(f.part, last) {
+		if last.Origin == s.Last.Origin {
+			ok = f.part.putInstants(last)
+		} else {
+			ok = f.shard.dictionaries.putInteraction(f.part, last)
+		}
+		if !ok {
 			return false
 		}
 		f.record()
