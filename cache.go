@@ -105,6 +105,16 @@ func (c *cache) session(id string, out *Session, u *User) (known bool) {
 	return true
 }
 
+// owner returns whose the remembered session is.
+func (c *cache) owner(id string) (userID string, known bool) {
+	f, ok := c.find(id)
+	if !ok {
+		return "", false
+	}
+	defer f.shard.mu.Unlock()
+	return string(f.image.userID()), true
+}
+
 // A finding is where a good session is remembered. Its shard is locked.
 type finding struct {
 	shard *userShard

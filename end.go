@@ -50,12 +50,12 @@ func (m *Manager) endIf(ctx context.Context, id string, why Reason, who func(Ses
 	if !IsSessionID(id) {
 		return failed(ErrNoSession)
 	}
-	s, _, err := m.store.Session(ctx, id)
+	userID, err := m.owner(ctx, id)
 	if err != nil {
 		return failed(err)
 	}
 	var lapsed bool
-	err = m.act(ctx, s.UserID, func(ctx context.Context, now time.Time) (_ Change, err error) {
+	err = m.act(ctx, userID, func(ctx context.Context, now time.Time) (_ Change, err error) {
 		var s Session
 		var user User
 		if s, user, lapsed, err = m.endable(ctx, id, now); err != nil {
@@ -82,6 +82,17 @@ func (m *Manager) endIf(ctx context.Context, id string, why Reason, who func(Ses
 		}
 	}
 	return err
+}
+
+// owner returns whose session it is, which never changes.
+func (m *Manager) owner(ctx context.Context, id string) (userID string, err error) {
+	if m.cache != nil {
+		if userID, known := m.cache.owner(id); known {
+			return userID, nil
+		}
+	}
+	s, _, err := m.store.Session(ctx, id)
+	return s.UserID, err
 }
 
 // endable returns a session that is live, or has lapsed. Otherwise it fails with

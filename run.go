@@ -18,6 +18,7 @@ const sweepBite = 200
 // to write, waits for writes that nobody else waits for any more, and returns. It is
 // called once.
 func (m *Manager) Run(ctx context.Context) error {
+	defer m.writes.keep()()
 	var loops sync.WaitGroup
 	loops.Go(func() {
 		every(ctx, m.touchInterval, func() {

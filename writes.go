@@ -20,6 +20,8 @@ const maxOverdue = 1000
 type boundedWrites struct {
 	timeout time.Duration
 	overdue atomic.Int64
+	// idle is where goroutines wait for another write; nil while none are kept.
+	idle atomic.Pointer[idleWriters]
 	// running counts all writes, so that a stop can wait for those that nobody else
 	// waits for.
 	mu      sync.Mutex
@@ -28,8 +30,59 @@ type boundedWrites struct {
 }
 
 func (w *boundedWrites) init(timeout time.Duration) {
-	if w.timeout, w.fewer.L = timeout, &w.mu; timeout == 0 {
+	w.fewer.L = &w.mu
+	if w.timeout = timeout; timeout == 0 {
 		w.timeout = 10 * time.Second
+	}
+}
+
+// idleWriters have grown the deep stack that a commit needs, which takes a new
+// goroutine as long as the request around it.
+type idleWriters struct {
+	next chan func()
+	end  chan struct{}
+}
+
+// idleWriter is how long a goroutine waits for another write.
+const idleWriter = 5 * time.Second
+
+// keep keeps goroutines for further writes until it is told to end.
+func (w *boundedWrites) keep() (end func()) {
+	kept := &idleWriters{next: make(chan func()), end: make(chan struct{})}
+	w.idle.Store(kept)
+	return func() {
+		w.idle.Store(nil)
+		close(kept.end)
+	}
+}
+
+// start lets a goroutine do the write.
+func (w *boundedWrites) start(write func()) {
+	kept := w.idle.Load()
+	if kept == nil {
+		go write()
+		return
+	}
+	select {
+	case kept.next <- write:
+	default:
+		go kept.work(write)
+	}
+}
+
+func (i *idleWriters) work(write func()) {
+	enough := time.NewTimer(idleWriter)
+	defer enough.Stop()
+	for {
+		write()
+		enough.Reset(idleWriter)
+		select {
+		case write = <-i.next:
+		case <-i.end:
+			return
+		case <-enough.C:
+			return
+		}
 	}
 }
 
@@ -53,7 +106,7 @@ func (w *boundedWrites) do(ctx context.Context, write func(context.Context) erro
 	done := make(chan error, 1)
 	var settled atomic.Bool // by the write's end, or by having waited long enough
 	w.count(1)
-	go func() {
+	w.start(func() {
 		defer w.count(-1)
 		err := guarded(context.WithoutCancel(ctx), write)
 		ended()
@@ -63,7 +116,7 @@ func (w *boundedWrites) do(ctx context.Context, write func(context.Context) erro
 		}
 		w.overdue.Add(-1)
 		late()
-	}()
+	})
 	enough := time.NewTimer(left)
 	defer enough.Stop()
 	select {
