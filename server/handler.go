@@ -80,13 +80,15 @@ func (d *Doors) Handler() http.Handler {
 	}
 	maps.Copy(exact, reference.Handlers(reference.Options{PublicURLs: d.Issuer.PublicURLs(), Cookie: d.Cookie}))
 	route := func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/v2/") { // with whatever escapes: that door knows them
+			published.ServeHTTP(w, r)
+			return
+		}
 		path := r.URL.EscapedPath()
 		switch h, ok := exact[path]; {
 		case ok:
 			r.Pattern = path
 			h.ServeHTTP(w, r)
-		case strings.HasPrefix(path, "/api/v2/"):
-			published.ServeHTTP(w, r)
 		case strings.HasPrefix(path, gate.EnvoyPrefix+"/"):
 			r.Pattern = gate.EnvoyPrefix + "/"
 			checks.Envoy(w, r)
@@ -129,7 +131,11 @@ func (m remote) caller(r *http.Request) rollcall.Caller {
 }
 
 func correlationID(r *http.Request) string {
-	id := []rune(strings.ToValidUTF8(r.Header.Get("X-Correlation-ID"), "\ufffd"))
+	text := r.Header.Get("X-Correlation-Id") // as net/http spells it: another spelling is made anew each time
+	if text == "" {
+		return ""
+	}
+	id := []rune(strings.ToValidUTF8(text, "\ufffd"))
 	return string(id[:min(len(id), maxCorrelationID)])
 }
 

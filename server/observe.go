@@ -29,7 +29,7 @@ func (d *Doors) observe(h http.Handler, from remote) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		note := &note{ResponseWriter: w, id: [1]string{requestID(r)}}
+		note := &note{ResponseWriter: w, request: r, id: [1]string{requestID(r)}}
 		header := w.Header()
 		header["X-Request-Id"] = note.id[:]
 		header["X-Content-Type-Options"] = noSniff
@@ -61,10 +61,11 @@ func (d *Doors) observe(h http.Handler, from remote) http.Handler {
 // A note gathers what the line about a request says.
 type note struct {
 	http.ResponseWriter
-	status int
-	bytes  int
-	caller string
-	id     [1]string // as a header has it
+	request *http.Request
+	status  int
+	bytes   int
+	caller  string
+	id      [1]string // as a header has it
 }
 
 // WriteHeader notes the status.
@@ -78,7 +79,7 @@ func (n *note) Write(b []byte) (int, error) {
 	if n.status == 0 {
 		n.status = http.StatusOK
 	}
-	written, err := n.ResponseWriter.Write(b)
+	written, err := writeTogether(n.ResponseWriter, n.request, b)
 	n.bytes += written
 	return written, err
 }

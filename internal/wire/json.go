@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"time"
 	"unicode/utf8"
 )
@@ -12,7 +13,7 @@ const hexDigits = "0123456789abcdef"
 func AppendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := 0
-	for i := 0; i < len(s); {
+	for i := plain(s); i < len(s); {
 		c := s[i]
 		if c >= utf8.RuneSelf {
 			r, size := utf8.DecodeRuneInString(s[i:])
@@ -35,6 +36,30 @@ func AppendString(b []byte, s string) []byte {
 	return append(append(b, s[start:]...), '"')
 }
 
+// plain is how much of s is spelled as it is, found out in words of eight bytes: all
+// of s, or a part that ends before the first word that has something to look at.
+func plain(s string) int {
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		if !isPlain(s[i : i+8]) {
+			return i
+		}
+	}
+	if i > 0 && isPlain(s[len(s)-8:]) {
+		return len(s)
+	}
+	return i
+}
+
+// isPlain reports whether eight bytes are spelled as they are. A byte's high bit gets
+// set by a control character, by a quote, by a backslash, or by what is not ASCII.
+func isPlain(s string) bool {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	word := binary.LittleEndian.Uint64([]byte(s))
+	quote, backslash := word^each*'"', word^each*'\\'
+	return (word|(word-each*' ')|(quote-each)|(backslash-each))&high == 0
+}
+
 func appendEscape(b []byte, c byte) []byte {
 	switch c {
 	case '"', '\\':
@@ -53,26 +78,56 @@ func appendEscape(b []byte, c byte) []byte {
 	return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 }
 
+const timeLayout = `"2006-01-02T15:04:05.000Z"`
+
 // AppendTime appends an instant as the published API spells it: UTC with three
 // fraction digits (wire.md 1.7).
 func AppendTime(b []byte, t time.Time) []byte {
-	t = t.UTC()
-	year, month, day := t.Date()
-	if year < 0 || year > 9999 {
-		return t.AppendFormat(b, `"2006-01-02T15:04:05.000Z"`)
+	const year0, year10000, day = -62167219200000, 253402300800000, 86400000 // in ms
+	at := t.UnixMilli()
+	if at < year0 || at >= year10000 {
+		return t.UTC().AppendFormat(b, timeLayout)
 	}
-	hour, minute, second := t.Clock()
-	b = append(b, '"')
-	b = appendDigits(appendDigits(b, year/100), year%100)
-	b = appendDigits(append(b, '-'), int(month))
-	b = appendDigits(append(b, '-'), day)
-	b = appendDigits(append(b, 'T'), hour)
-	b = appendDigits(append(b, ':'), minute)
-	b = appendDigits(append(b, ':'), second)
-	millisecond := t.Nanosecond() / int(time.Millisecond)
-	b = append(b, '.', '0'+byte(millisecond/100))
-	return append(appendDigits(b, millisecond%100), 'Z', '"')
+	at -= year0
+	start := len(b)
+	b = append(b, timeLayout...)
+	text := (*[len(timeLayout)]byte)(b[start:])
+	putDate(text, uint32(at/day))
+	ms := uint32(at % day)
+	putDigits(text[12:], ms/3600000)
+	putDigits(text[15:], ms/60000%60)
+	putDigits(text[18:], ms/1000%60)
+	text[21] = '0' + byte(ms/100%10)
+	putDigits(text[22:], ms%100)
+	return b
 }
 
-// appendDigits appends a number below a hundred as two digits.
-func appendDigits(b []byte, n int) []byte { return append(b, '0'+byte(n/10), '0'+byte(n%10)) }
+// putDate writes the date that is so many days after 1 January of the year 0. It is
+// Neri and Schneider's algorithm ("Euclidean affine functions and their application
+// to calendar algorithms", 2022), which time.Time.Date has too, behind much else.
+func putDate(text *[len(timeLayout)]byte, days uint32) {
+	n := 4*(days+146097-60) + 3 // from 1 March of the year -400, in quarters
+	century := n / 146097
+	inCentury := 2939745 * uint64(n%146097|3)
+	dayOfYear := uint32(inCentury) / 2939745 / 4
+	inYear := 2141*dayOfYear + 197913
+	year, month := 100*century+uint32(inCentury>>32)-400, inYear>>16
+	if dayOfYear >= 306 {
+		year, month = year+1, month-12
+	}
+	putDigits(text[1:], year/100)
+	putDigits(text[3:], year%100)
+	putDigits(text[6:], month)
+	putDigits(text[9:], inYear&0xffff/2141+1)
+}
+
+// putDigits writes a number below a hundred as two digits.
+func putDigits(b []byte, n uint32) { binary.LittleEndian.PutUint16(b, digits[n]) }
+
+// digits are the numbers below a hundred, as two digits each.
+var digits = func() (d [100]uint16) {
+	for i := range d {
+		d[i] = binary.LittleEndian.Uint16([]byte{'0' + byte(i/10), '0' + byte(i%10)})
+	}
+	return d
+}()

@@ -28,7 +28,7 @@ func AppendSession(b []byte, s *rollcall.Session) []byte {
 	b = append(b, `,"expires_at":`...)
 	b = AppendTime(b, s.ExpiresAt)
 	b = append(b, `,"device":`...)
-	b = appendDevice(b, s.Initial, s.Last.Origin)
+	b = appendDevice(b, &s.Initial, &s.Last.Origin)
 	b = append(b, `,"clients":[`...)
 	for i, id := range s.Clients {
 		b = append(comma(b, i), `{"client_id":`...)
@@ -68,11 +68,15 @@ func appendMethod(b []byte, m *rollcall.Method) []byte {
 // appendDevice appends where the session began and where it was used last, in
 // the order of the recorded answers. An unknown address is null, an unknown
 // agent or network is left out.
-func appendDevice(b []byte, initial, last rollcall.Origin) []byte {
+func appendDevice(b []byte, initial, last *rollcall.Origin) []byte {
 	b = append(b, '{')
+	var agent []byte // as it has been spelled
 	if initial.UserAgent != "" {
 		b = append(b, `"initial_user_agent":`...)
-		b = append(AppendString(b, initial.UserAgent), ',')
+		start := len(b)
+		b = AppendString(b, initial.UserAgent)
+		agent = b[start:]
+		b = append(b, ',')
 	}
 	if initial.ASN != "" {
 		b = append(b, `"initial_asn":`...)
@@ -82,7 +86,12 @@ func appendDevice(b []byte, initial, last rollcall.Origin) []byte {
 	b = append(appendNullable(b, initial.IP), ',')
 	if last.UserAgent != "" {
 		b = append(b, `"last_user_agent":`...)
-		b = append(AppendString(b, last.UserAgent), ',')
+		if last.UserAgent == initial.UserAgent {
+			b = append(b, agent...) // the longest text there is, and nearly always the same
+		} else {
+			b = AppendString(b, last.UserAgent)
+		}
+		b = append(b, ',')
 	}
 	b = append(b, `"last_ip":`...)
 	b = appendNullable(b, last.IP)
