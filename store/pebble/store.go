@@ -64,6 +64,8 @@ type Options struct {
 	// useBytes and useSessions make tests retire uses often; 0 is 128 MiB on the
 	// disk, and a million sessions in memory.
 	useBytes, useSessions int64
+	// knownSets makes tests forget users often; 0 is room for 262,144 users.
+	knownSets int
 	// hold is called between taking an event's position and its being visible.
 	hold func(rollcall.Change)
 }
@@ -78,10 +80,12 @@ type Store struct {
 
 	// A commit takes its user's stripe, then those of the ids it claims. Reads
 	// take none.
-	users stripes
-	ids   stripes
-	docs  sync.Mutex
-	log   eventLog
+	users  stripes
+	ids    stripes
+	docs   sync.Mutex
+	known  knownUsers
+	recent recentRows
+	log    eventLog
 	// useLog is looked at together with a view: see moment.
 	useLog useLog
 	// sweeping lets one bite at a time through: two would look at the same rows.
@@ -118,6 +122,9 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.useSessions == 0 {
 		o.useSessions = defaultUseSessions
 	}
+	if o.knownSets == 0 {
+		o.knownSets = defaultKnownSets
+	}
 	seed := maphash.MakeSeed()
 	s := &Store{
 		cache: pebbledb.NewCache(o.CacheSize), last: newLastWord(o.Logger, o.Fatal), sync: pebbledb.Sync, hold: o.hold,
@@ -126,6 +133,8 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	s.useLog.maxSize, s.useLog.maxCount = o.useBytes, o.useSessions
 	s.useLog.uses.init(o.useSessions)
+	s.known.init(o.knownSets)
+	s.recent.seed = seed
 	if o.noSync {
 		s.sync = pebbledb.NoSync
 	}
