@@ -22,12 +22,12 @@ import (
 const loadedStore = "../../bench/data/sessions-1000000/store"
 
 // BenchmarkActsOnAMillion creates sessions for users drawn at random from those of
-// a loaded store, and then ends them, from 64 goroutines with every sync. It tells
+// a loaded store, ends them, and reads others, from 64 goroutines with every sync. It tells
 // the processor time of an act, with all that follows from it in the background:
 // let it make at least 300,000 (-benchtime 300000x).
 func BenchmarkActsOnAMillion(b *testing.B) {
 	s := loaded(b)
-	users := ownersOfAll(b, s)
+	users, old := ownersOfAll(b, s)
 	ids := make([]string, b.N)
 	act := func(b *testing.B, do func(i int, random *rand.Rand) error) {
 		var next atomic.Int64
@@ -82,6 +82,13 @@ func BenchmarkActsOnAMillion(b *testing.B) {
 					return err
 				}
 			}
+		})
+	})
+	// What nobody remembers, in tables as the acts have left them.
+	b.Run("read", func(b *testing.B) {
+		act(b, func(_ int, random *rand.Rand) error {
+			_, _, err := s.Session(background, old[random.IntN(len(old))])
+			return err
 		})
 	})
 }
@@ -144,8 +151,8 @@ func loaded(b *testing.B) *Store {
 	return s
 }
 
-// ownersOfAll returns the user of each session.
-func ownersOfAll(b *testing.B, s *Store) []string {
+// ownersOfAll returns the user of each session, and its id.
+func ownersOfAll(b *testing.B, s *Store) (owners, ids []string) {
 	b.Helper()
 	it, err := s.db.NewIter(&pebbledb.IterOptions{LowerBound: []byte{spacePointer}, UpperBound: []byte{spacePointer + 1}})
 	if err != nil {
@@ -153,7 +160,6 @@ func ownersOfAll(b *testing.B, s *Store) []string {
 	}
 	defer closeQuietly(it)
 	known := map[string]string{}
-	var owners []string
 	for ok := it.First(); ok; ok = it.Next() {
 		p, err := decodePointer(it.Value())
 		if err != nil {
@@ -162,7 +168,7 @@ func ownersOfAll(b *testing.B, s *Store) []string {
 		if _, ok := known[p.userID]; !ok {
 			known[p.userID] = p.userID
 		}
-		owners = append(owners, known[p.userID])
+		owners, ids = append(owners, known[p.userID]), append(ids, string(it.Key()[1:]))
 	}
-	return owners
+	return owners, ids
 }
