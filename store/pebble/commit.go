@@ -185,7 +185,7 @@ func (s *Store) putSession(batch *pebbledb.Batch, p *rollcall.PutSession, mark u
 // replaced returns as much of a session's row as a put needs, for a caller who holds
 // the stripe of the put's user.
 func (s *Store) replaced(userID, id string) (row, pointer, error) {
-	if r, at, ok := s.recent.get(userID, id); ok {
+	if r, at, ok := s.recent.take(userID, id); ok {
 		return r, at, nil
 	}
 	l := latest{db: s.db}

@@ -14,7 +14,7 @@ import (
 // so nothing has to be taken away.
 type recentRows struct {
 	seed maphash.Seed
-	rows [2048]atomic.Pointer[recentRow]
+	rows [1024]atomic.Pointer[recentRow]
 }
 
 type recentRow struct {
@@ -40,11 +40,16 @@ func (x *recentRows) put(quiet pause, at pointer, r *row) {
 	})
 }
 
-// get returns as much of a session's row as a put needs, for a caller who holds the
-// user's stripe.
-func (x *recentRows) get(userID, id string) (row, pointer, bool) {
-	k := x.place(id).Load()
-	if k == nil || k.id != id || k.at.userID != userID || !k.quiet.endedByHolder() {
+// take returns as much of a session's row as a put needs, for a caller who holds the
+// user's stripe. The put makes it stale, so it is not kept.
+func (x *recentRows) take(userID, id string) (row, pointer, bool) {
+	place := x.place(id)
+	k := place.Load()
+	if k == nil || k.id != id {
+		return row{}, pointer{}, false
+	}
+	place.CompareAndSwap(k, nil)
+	if k.at.userID != userID || !k.quiet.endedByHolder() {
 		return row{}, pointer{}, false
 	}
 	return row{

@@ -50,7 +50,7 @@ type Options struct {
 	MinFree int64
 	// CacheSize is the memory, in bytes, for what has been read from the disk and for
 	// what is in the log and not yet in a table, which takes up to 48 MiB of it; 0 is
-	// 84 MiB. All else takes some 20 MiB, and 100 more while a million sessions
+	// 80 MiB. All else takes some 20 MiB, and 100 more while a million sessions
 	// are in use.
 	CacheSize int64
 	// Fatal is called when the log cannot be written or synced any more, perhaps
@@ -113,7 +113,7 @@ func Open(dir string, o Options) (*Store, error) {
 		o.MinFree = DefaultMinFree
 	}
 	if o.CacheSize == 0 {
-		o.CacheSize = 84 << 20
+		o.CacheSize = 80 << 20
 	}
 	if o.memTableSize == 0 {
 		o.memTableSize = 24 << 20
