@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +20,13 @@ type fields struct {
 	err  error
 }
 
+// fewFields is how many members are asked for in most objects.
+const fewFields = 12
+
 func (f *fields) get(name string) (any, bool) {
+	if f.read == nil {
+		f.read = make([]string, 0, fewFields)
+	}
 	f.read = append(f.read, name)
 	for _, m := range f.body {
 		if m.Name == name {
@@ -122,13 +129,9 @@ func (f *fields) done() error {
 	if f.err != nil {
 		return f.err
 	}
-	known := map[string]bool{}
-	for _, name := range f.read {
-		known[name] = true
-	}
 	var unknown []string
 	for _, m := range f.body {
-		if !known[m.Name] {
+		if !slices.Contains(f.read, m.Name) {
 			unknown = append(unknown, m.Name)
 		}
 	}

@@ -277,8 +277,8 @@ func TestSoakLosesNothingAndLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// flat holds the memory against its bounds: the cache of 16 MiB, the engine's 64 MiB
-// for what it has read and 40 for what it writes, and what a busy heap needs beside; and in a
+// flat holds the memory against its bounds: the cache of 16 MiB, the engine's 80 MiB
+// for what it has read and not yet written to tables and 20 for all else, and what a busy heap needs beside; and in a
 // run that is long enough to tell, that the last quarter needs no more than the second.
 func flat(t *testing.T, mib []int64) {
 	t.Helper()

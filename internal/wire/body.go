@@ -100,7 +100,7 @@ func ReadOptionalObject(w http.ResponseWriter, r *http.Request) (Object, bool) {
 
 // readObject reads a body; missing is what an empty one stands for.
 func readObject(w http.ResponseWriter, r *http.Request, missing any) (Object, bool) {
-	if t := r.Header.Get("Content-Type"); t != "" {
+	if t := r.Header.Get("Content-Type"); t != "" && t != "application/json" {
 		if media, _, err := mime.ParseMediaType(t); err != nil || media != "application/json" {
 			WriteError(w, http.StatusUnsupportedMediaType, "Unsupported Media Type", "")
 			return nil, false

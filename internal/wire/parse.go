@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
+	"slices"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -16,25 +16,22 @@ const maxDepth = 16
 
 var errJSON = errors.New("not acceptable JSON")
 
-// ParseJSON parses one JSON value, as strictly as ReadObject.
+// ParseJSON parses one JSON value, as strictly as ReadObject. What it returns holds
+// on to no part of data.
 func ParseJSON(data []byte) (any, error) {
 	if !utf8.Valid(data) || hasLoneSurrogate(data) {
 		return nil, errJSON
 	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	value, err := parseValue(d, 0)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+	p := parser{rest: data}
+	value, ok := p.value(0)
+	if p.next(); !ok || len(p.rest) > 0 {
 		return nil, errJSON
 	}
 	return value, nil
 }
 
 // hasLoneSurrogate reports whether a text in JSON has an escape for half a character,
-// which encoding/json would replace, so that two different values became one. Where
+// which would have to be replaced, so that two different values became one. Where
 // data is no JSON, the answer means nothing.
 func hasLoneSurrogate(data []byte) bool {
 	for {
@@ -66,56 +63,207 @@ func escaped(data []byte) rune {
 	return rune(code)
 }
 
-func parseValue(d *json.Decoder, depth int) (any, error) {
-	token, err := d.Token()
-	if err != nil {
-		return nil, err
+// A parser reads JSON that is valid UTF-8 without halves of characters. Each of its
+// methods reports whether what it reads was there.
+type parser struct{ rest []byte }
+
+// next passes over white space and returns the byte that follows, 0 at the end.
+func (p *parser) next() byte {
+	for i, c := range p.rest {
+		if c != ' ' && c != '\t' && c != '\n' && c != '\r' {
+			p.rest = p.rest[i:]
+			return c
+		}
 	}
-	delim, ok := token.(json.Delim)
-	if !ok {
-		return token, nil
-	}
-	if depth == maxDepth {
-		return nil, errJSON
-	}
-	if delim == '[' {
-		return parseArray(d, depth)
-	}
-	return parseObject(d, depth)
+	p.rest = nil
+	return 0
 }
 
-func parseArray(d *json.Decoder, depth int) (any, error) {
+// take takes the byte that follows white space, if it is that one.
+func (p *parser) take(c byte) bool {
+	if p.next() != c {
+		return false
+	}
+	p.rest = p.rest[1:]
+	return true
+}
+
+func (p *parser) value(depth int) (any, bool) {
+	switch c := p.next(); c {
+	case '{', '[':
+		p.rest = p.rest[1:]
+		if depth == maxDepth {
+			return nil, false
+		}
+		if c == '[' {
+			return p.array(depth)
+		}
+		return p.object(depth)
+	case '"':
+		p.rest = p.rest[1:]
+		return p.text()
+	case 'n':
+		return nil, p.word("null")
+	case 't':
+		return true, p.word("true")
+	case 'f':
+		return false, p.word("false")
+	}
+	return p.number()
+}
+
+func (p *parser) word(word string) (ok bool) {
+	p.rest, ok = bytes.CutPrefix(p.rest, []byte(word))
+	return ok
+}
+
+func (p *parser) array(depth int) (any, bool) {
 	array := []any{}
-	for d.More() {
-		v, err := parseValue(d, depth+1)
-		if err != nil {
-			return nil, err
+	if p.take(']') {
+		return array, true
+	}
+	for {
+		v, ok := p.value(depth + 1)
+		if !ok {
+			return nil, false
 		}
 		array = append(array, v)
+		if p.take(']') {
+			return array, true
+		}
+		if !p.take(',') {
+			return nil, false
+		}
 	}
-	_, err := d.Token()
-	return array, err
 }
 
-func parseObject(d *json.Decoder, depth int) (any, error) {
-	object := Object{}
-	seen := map[string]bool{}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return nil, err
-		}
-		key, ok := name.(string)
-		if !ok || seen[key] {
-			return nil, errJSON
-		}
-		seen[key] = true
-		v, err := parseValue(d, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		object = append(object, Member{key, v})
+// fewMembers is how many names are looked through for one that comes twice.
+const fewMembers = 16
+
+func (p *parser) object(depth int) (any, bool) {
+	if p.take('}') {
+		return Object{}, true
 	}
-	_, err := d.Token()
-	return object, err
+	object := make(Object, 0, 4)
+	var seen map[string]bool
+	for {
+		if !p.take('"') {
+			return nil, false
+		}
+		name, ok := p.text()
+		if !ok || seen[name] || seen == nil && slices.ContainsFunc(object, func(m Member) bool { return m.Name == name }) {
+			return nil, false
+		}
+		if !p.take(':') {
+			return nil, false
+		}
+		v, ok := p.value(depth + 1)
+		if !ok {
+			return nil, false
+		}
+		object = append(object, Member{name, v})
+		if len(object) == fewMembers {
+			seen = map[string]bool{}
+			for i := range object {
+				seen[object[i].Name] = true
+			}
+		} else if seen != nil {
+			seen[name] = true
+		}
+		if p.take('}') {
+			return object, true
+		}
+		if !p.take(',') {
+			return nil, false
+		}
+	}
+}
+
+// text reads what follows a quotation mark, up to the next.
+func (p *parser) text() (string, bool) {
+	for i, c := range p.rest {
+		switch {
+		case c == '"':
+			text := string(p.rest[:i])
+			p.rest = p.rest[i+1:]
+			return text, true
+		case c == '\\':
+			return p.escapes(i)
+		case c < ' ':
+			return "", false
+		}
+	}
+	return "", false
+}
+
+// plain are the escapes of one character, and what they stand for.
+var plain = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
+// escapes reads a text whose first escape is at i.
+func (p *parser) escapes(i int) (string, bool) {
+	b := append(make([]byte, 0, 2*i+32), p.rest[:i]...)
+	for p.rest = p.rest[i:]; len(p.rest) > 0; {
+		c := p.rest[0]
+		switch {
+		case c == '"':
+			p.rest = p.rest[1:]
+			return string(b), true
+		case c < ' ':
+			return "", false
+		case c != '\\':
+			b, p.rest = append(b, c), p.rest[1:]
+		case len(p.rest) > 1 && plain[p.rest[1]] != 0:
+			b, p.rest = append(b, plain[p.rest[1]]), p.rest[2:]
+		default:
+			r := escaped(p.rest)
+			if r < 0 {
+				return "", false
+			}
+			p.rest = p.rest[6:]
+			if utf16.IsSurrogate(r) {
+				r = utf16.DecodeRune(r, escaped(p.rest))
+				p.rest = p.rest[6:] // its other half: there is none alone
+			}
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return "", false
+}
+
+// number reads a number as it is spelled.
+func (p *parser) number() (any, bool) {
+	b := p.rest
+	if len(b) > 0 && b[0] == '-' {
+		b = b[1:]
+	}
+	ok := true
+	if len(b) > 0 && b[0] == '0' {
+		b = b[1:]
+	} else {
+		b, ok = digits(b)
+	}
+	if ok && len(b) > 0 && b[0] == '.' {
+		b, ok = digits(b[1:])
+	}
+	if ok && len(b) > 0 && (b[0] == 'e' || b[0] == 'E') {
+		if b = b[1:]; len(b) > 0 && (b[0] == '+' || b[0] == '-') {
+			b = b[1:]
+		}
+		b, ok = digits(b)
+	}
+	if !ok {
+		return nil, false
+	}
+	number := json.Number(p.rest[:len(p.rest)-len(b)])
+	p.rest = b
+	return number, true
+}
+
+// digits passes over at least one digit.
+func digits(b []byte) ([]byte, bool) {
+	n := 0
+	for n < len(b) && '0' <= b[n] && b[n] <= '9' {
+		n++
+	}
+	return b[n:], n > 0
 }

@@ -48,7 +48,16 @@ func (s *Store) Commit(ctx context.Context, c rollcall.Change) error {
 	if s.hold != nil {
 		s.hold(c)
 	}
-	return s.apply(batch, s.sync)
+	if err := s.apply(batch, s.sync); err != nil {
+		s.known.drop(c.UserID) // whether it is made is unknown
+		return err
+	}
+	if c.User != nil {
+		u := c.User.User
+		u.Version = c.User.Replaces + 1
+		s.known.put(u, nil)
+	}
+	return nil
 }
 
 // wellFormed refuses what is the caller's mistake. That includes a row that is put
@@ -89,15 +98,11 @@ func claimed(c rollcall.Change) (ids []string) {
 	return ids
 }
 
-// fill holds a change against what is stored and writes it into the batch.
+// fill holds a change against what is stored and writes it into the batch. The
+// stripes that the commit holds keep that from changing.
 func (s *Store) fill(batch *pebbledb.Batch, c rollcall.Change) error {
-	v, mark, err := s.markedView()
-	if err != nil {
-		return err
-	}
-	defer v.close()
 	if c.User != nil {
-		stored, err := v.user(c.UserID)
+		stored, err := s.user(c.UserID)
 		if err != nil {
 			return err
 		}
@@ -110,8 +115,9 @@ func (s *Store) fill(batch *pebbledb.Batch, c rollcall.Change) error {
 			return err
 		}
 	}
+	mark := s.mark()
 	for i := range c.Sessions {
-		if err := s.putSession(batch, v, &c.Sessions[i], mark); err != nil {
+		if err := s.putSession(batch, &c.Sessions[i], mark); err != nil {
 			return err
 		}
 	}
@@ -130,24 +136,28 @@ func (s *Store) fill(batch *pebbledb.Batch, c rollcall.Change) error {
 	return nil
 }
 
-// markedView returns a view and the mark for rows that are put by it. Uses up to the
-// mark are shown in what is stored by whoever looks from now on; a use that comes
-// later counts as one that follows the put.
-func (s *Store) markedView() (view, uint64, error) {
+// mark returns the mark for rows that are put by what is read from now on. Uses up
+// to it are shown in what is stored by whoever looks; a use that comes later counts
+// as one that follows the put.
+func (s *Store) mark() uint64 {
 	x := &s.useLog.uses
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	v, err := s.view()
-	return v, x.published, err
+	return x.published
 }
 
-func (s *Store) putSession(batch *pebbledb.Batch, v view, p *rollcall.PutSession, mark uint64) error {
-	stored, at, err := v.row(p.Session.ID)
+func (s *Store) putSession(batch *pebbledb.Batch, p *rollcall.PutSession, mark uint64) error {
+	if p.Replaces == 0 {
+		if free, err := s.isFree(p.Session.ID); err != nil || free {
+			return errors.Join(err, claim(batch, p, mark))
+		}
+	}
+	stored, at, err := s.replaced(p.Session.UserID, p.Session.ID)
 	if errors.Is(err, rollcall.ErrNoSession) {
 		if p.Replaces != 0 {
 			return rollcall.ErrConflict
 		}
-		return errors.Join(writeSession(batch, row{session: p.Session, mark: mark}, 1), writePointer(batch, &p.Session))
+		return claim(batch, p, mark)
 	}
 	if err != nil {
 		return err
@@ -170,6 +180,22 @@ func (s *Store) putSession(batch *pebbledb.Batch, v view, p *rollcall.PutSession
 		}
 	}
 	return writeSession(batch, next, p.Replaces+1)
+}
+
+// replaced returns as much of a session's row as a put needs, for a caller who holds
+// the stripe of the put's user.
+func (s *Store) replaced(userID, id string) (row, pointer, error) {
+	if r, at, ok := s.recent.take(userID, id); ok {
+		return r, at, nil
+	}
+	l := latest{db: s.db}
+	defer l.close()
+	return rowIn(&l, id)
+}
+
+// claim writes a session that is new.
+func claim(batch *pebbledb.Batch, p *rollcall.PutSession, mark uint64) error {
+	return errors.Join(writeSession(batch, row{session: p.Session, mark: mark}, 1), writePointer(batch, &p.Session))
 }
 
 func kindOf(s *rollcall.Session) byte {

@@ -33,8 +33,10 @@ func (v view) get(key []byte) ([]byte, error) {
 	return v.it.ValueAndErr()
 }
 
-func (v view) pointer(id string) (pointer, error) {
-	value, err := v.get(pointerKey(id))
+func (v view) pointer(id string) (pointer, error) { return pointerIn(v, id) }
+
+func pointerIn(l looker, id string) (pointer, error) {
+	value, err := l.get(pointerKey(id))
 	if err != nil {
 		return pointer{}, err
 	}
@@ -44,13 +46,15 @@ func (v view) pointer(id string) (pointer, error) {
 	return decodePointer(value)
 }
 
-// row returns a session's row by its id.
-func (v view) row(id string) (row, pointer, error) {
-	p, err := v.pointer(id)
+func (v view) row(id string) (row, pointer, error) { return rowIn(v, id) }
+
+// rowIn returns a session's row by its id.
+func rowIn(l looker, id string) (row, pointer, error) {
+	p, err := pointerIn(l, id)
 	if err != nil {
 		return row{}, pointer{}, err
 	}
-	value, err := v.get(p.row(id))
+	value, err := l.get(p.row(id))
 	if err == nil && value == nil {
 		err = rollcall.ErrNoSession // a pointer without its row is not found
 	}
@@ -61,11 +65,13 @@ func (v view) row(id string) (row, pointer, error) {
 	return r, p, err
 }
 
-func (v view) user(id string) (rollcall.User, error) {
+func (v view) user(id string) (rollcall.User, error) { return userIn(v, id) }
+
+func userIn(l looker, id string) (rollcall.User, error) {
 	if len(id) > maxUserID {
 		return rollcall.User{ID: id}, nil // no commit takes it
 	}
-	value, err := v.get(userKey(id))
+	value, err := l.get(userKey(id))
 	if err != nil || value == nil {
 		return rollcall.User{ID: id}, err
 	}
@@ -146,6 +152,9 @@ func (s *Store) Session(ctx context.Context, id string) (rollcall.Session, rollc
 	if err := s.begin(ctx); err != nil {
 		return rollcall.Session{}, rollcall.User{}, err
 	}
+	if session, u, ok, err := s.sessionNow(id); ok || err != nil {
+		return session, u, err
+	}
 	var u rollcall.User
 	sessions, err := s.read(func(v view, f *found) error {
 		r, p, err := v.row(id)
@@ -170,9 +179,15 @@ func (s *Store) Sessions(ctx context.Context, userID string, after rollcall.Posi
 	if err := s.begin(ctx); err != nil {
 		return rollcall.User{}, nil, err
 	}
+	if limit == 0 {
+		l := latest{db: s.db}
+		defer l.close()
+		u, err := s.userWhile(s.users.pause(userID), &l, userID)
+		return u, nil, err
+	}
 	var u rollcall.User
 	sessions, err := s.read(func(v view, f *found) (err error) {
-		if u, err = v.user(userID); err != nil || limit == 0 || len(userID) > maxUserID {
+		if u, err = v.user(userID); err != nil || len(userID) > maxUserID {
 			return err
 		}
 		return v.page(f, userID, after, limit)

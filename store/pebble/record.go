@@ -152,7 +152,7 @@ func decodeDocument(name string, b []byte) (rollcall.Document, error) {
 }
 
 func encodeEvent(e rollcall.Event) []byte {
-	b := append(make([]byte, 0, 256), recordFormat)
+	b := append(make([]byte, 0, 384), recordFormat)
 	b = appendTexts(b, e.ID, string(e.Type), e.UserID, e.SessionID, e.ClientID, string(e.Reason), e.Actor, e.IP, e.UserAgent, e.CorrelationID)
 	b = appendTimes(b, e.At)
 	return binary.AppendVarint(b, int64(e.Count))

@@ -48,8 +48,9 @@ type Options struct {
 	// Interactions and the sweep go on, which is what the floor is kept for,
 	// until but a small part of it is left.
 	MinFree int64
-	// CacheSize is the memory, in bytes, for what has been read from the disk; 0
-	// is 64 MiB. All else takes some 40 MiB, and 100 more while a million sessions
+	// CacheSize is the memory, in bytes, for what has been read from the disk and for
+	// what is in the log and not yet in a table, which takes up to 48 MiB of it; 0 is
+	// 80 MiB. All else takes some 20 MiB, and 100 more while a million sessions
 	// are in use.
 	CacheSize int64
 	// Fatal is called when the log cannot be written or synced any more, perhaps
@@ -59,11 +60,13 @@ type Options struct {
 
 	// noSync leaves out every sync. It is the control of the power-loss tests.
 	noSync bool
-	// memTableSize makes tests flush often; 0 is 16 MiB.
+	// memTableSize makes tests flush often; 0 is 24 MiB.
 	memTableSize uint64
 	// useBytes and useSessions make tests retire uses often; 0 is 128 MiB on the
 	// disk, and a million sessions in memory.
 	useBytes, useSessions int64
+	// knownSets makes tests forget users often; 0 is room for 262,144 users.
+	knownSets int
 	// hold is called between taking an event's position and its being visible.
 	hold func(rollcall.Change)
 }
@@ -78,10 +81,12 @@ type Store struct {
 
 	// A commit takes its user's stripe, then those of the ids it claims. Reads
 	// take none.
-	users stripes
-	ids   stripes
-	docs  sync.Mutex
-	log   eventLog
+	users  stripes
+	ids    stripes
+	docs   sync.Mutex
+	known  knownUsers
+	recent recentRows
+	log    eventLog
 	// useLog is looked at together with a view: see moment.
 	useLog useLog
 	// sweeping lets one bite at a time through: two would look at the same rows.
@@ -90,6 +95,7 @@ type Store struct {
 	fs      vfs.FS
 	dir     string
 	minFree int64
+	syncing atomic.Int64  // commits that wait for a sync
 	free    atomic.Uint64 // bytes, when it was last looked
 	looked  atomic.Int64
 	started time.Time
@@ -107,16 +113,19 @@ func Open(dir string, o Options) (*Store, error) {
 		o.MinFree = DefaultMinFree
 	}
 	if o.CacheSize == 0 {
-		o.CacheSize = 64 << 20
+		o.CacheSize = 80 << 20
 	}
 	if o.memTableSize == 0 {
-		o.memTableSize = 16 << 20
+		o.memTableSize = 24 << 20
 	}
 	if o.useBytes == 0 {
 		o.useBytes = defaultUseBytes
 	}
 	if o.useSessions == 0 {
 		o.useSessions = defaultUseSessions
+	}
+	if o.knownSets == 0 {
+		o.knownSets = defaultKnownSets
 	}
 	seed := maphash.MakeSeed()
 	s := &Store{
@@ -126,6 +135,8 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	s.useLog.maxSize, s.useLog.maxCount = o.useBytes, o.useSessions
 	s.useLog.uses.init(o.useSessions)
+	s.known.init(o.knownSets)
+	s.recent.seed = seed
 	if o.noSync {
 		s.sync = pebbledb.NoSync
 	}
@@ -137,6 +148,13 @@ func Open(dir string, o Options) (*Store, error) {
 		FormatMajorVersion: pebbledb.FormatTableFormatV6,
 		Logger:             s.last,
 		EventListener:      s.last.listener(),
+		// Most keys are random, so each merge of level 0 reads and writes all of the
+		// next level, and that one all of the last. Tables come together longer before
+		// they are merged, which a look pays for with two filters more.
+		L0CompactionThreshold: 8,
+		L0StopWritesThreshold: 16,
+		LBaseMaxBytes:         128 << 20,
+		WALMinSyncInterval:    s.gather,
 	}
 	// Levels take over what the one before them has. The filters are of whole keys:
 	// a look for one key touches the tables that hold it.

@@ -119,6 +119,7 @@ func (s *Store) sweepOne(filing []byte, bite rollcall.Sweep, swept *rollcall.Swe
 	if err := s.remove(batch, v, id, at); err != nil {
 		return err
 	}
+	s.known.drop(userID) // which may go with its last session
 	if verdict.Event != nil {
 		position, err := s.log.append(batch, []rollcall.Event{*verdict.Event})
 		if err != nil {

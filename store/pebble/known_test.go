@@ -1,0 +1,167 @@
+package pebble
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/rollcall-id/rollcall"
+)
+
+// TestStoreKeepsTheContractWhileUsersAreForgotten is the contract with room for so
+// few users' rows that most are read from the store.
+func TestStoreKeepsTheContractWhileUsersAreForgotten(t *testing.T) {
+	keepsTheContract(t, Options{knownSets: 1})
+}
+
+func TestOnlySoManyUsersAreKnownAndTheLastOnes(t *testing.T) {
+	var k knownUsers
+	k.init(1)
+	for _, id := range []string{"a", "b", "c", "d", "b", "e"} {
+		k.put(rollcall.User{ID: id, Version: uint64(id[0]), Generation: 2, GenerationAt: t0}, nil)
+	}
+	for _, id := range []string{"b", "c", "d", "e"} {
+		want := rollcall.User{ID: id, Version: uint64(id[0]), Generation: 2, GenerationAt: t0}
+		if got, ok := k.get(id); !ok || got != want {
+			t.Errorf("%s: %+v, %v", id, got, ok)
+		}
+	}
+	if _, ok := k.get("a"); ok {
+		t.Error("the one that came first is still known")
+	}
+	k.drop("c")
+	if _, ok := k.get("c"); ok {
+		t.Error("one that was dropped is still known")
+	}
+}
+
+// readUser is what the store answers of a user.
+func readUser(t *testing.T, s *Store, id string) rollcall.User {
+	t.Helper()
+	u, _, err := s.Sessions(background, id, rollcall.Position{}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func TestARowThatWasReadBeforeACommitIsNotKnownAfterIt(t *testing.T) {
+	s := openUses(t, Options{})
+	defer closeQuietly(s)
+	quiet := s.users.pause("u")
+	before := readUser(t, s, "u")
+	if err := s.Commit(background, creation("u", 0, typical("u", "one", t0))); err != nil {
+		t.Fatal(err)
+	}
+	s.known.drop("u") // as if others had taken its place
+	s.known.put(before, quiet.lasts)
+	if u := readUser(t, s, "u"); u.Version != 1 {
+		t.Errorf("a reader that came late brought the old row back: %+v", u)
+	}
+}
+
+func TestNothingIsKnownOfAUserWhoseLastSessionWasSwept(t *testing.T) {
+	s := openUses(t, Options{})
+	defer closeQuietly(s)
+	if err := s.Commit(background, creation("u", 0, typical("u", "one", t0))); err != nil {
+		t.Fatal(err)
+	}
+	swept, err := s.Sweep(background, rollcall.Sweep{
+		SessionsBefore: t0.Add(1000 * time.Hour), Limit: 9,
+		Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict { return rollcall.Verdict{} },
+	})
+	if err != nil || swept.Removed != 1 {
+		t.Fatalf("%+v, %v", swept, err)
+	}
+	if u := readUser(t, s, "u"); u != (rollcall.User{ID: "u"}) {
+		t.Errorf("%+v", u)
+	}
+	if err := s.Commit(background, creation("u", 1, typical("u", "two", t0))); !errors.Is(err, rollcall.ErrConflict) {
+		t.Errorf("a put that replaces a row that is gone: %v", err)
+	}
+	if err := s.Commit(background, creation("u", 0, typical("u", "two", t0))); err != nil {
+		t.Errorf("a put of a new row: %v", err)
+	}
+}
+
+func TestAUsersRowIsKnownAsItIsStored(t *testing.T) {
+	fs := vfs.NewMem()
+	s := openUses(t, Options{FS: fs})
+	odd := t0.In(time.FixedZone("", 3600)).Add(123456 * time.Nanosecond)
+	for i, at := range []time.Time{{}, odd} {
+		c := creation("u", uint64(i))
+		c.User.User.GenerationAt = at
+		if err := s.Commit(background, c); err != nil {
+			t.Fatal(err)
+		}
+		known := readUser(t, s, "u")
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = openUses(t, Options{FS: fs})
+		if stored := readUser(t, s, "u"); stored != known {
+			t.Errorf("known as %+v, stored as %+v", known, stored)
+		}
+	}
+	closeQuietly(s)
+}
+
+// TestAPutOfWhatWasReadSeesWhatCameBetween: a session's row is remembered from its
+// read to the put that replaces it, unless it has changed.
+func TestAPutOfWhatWasReadSeesWhatCameBetween(t *testing.T) {
+	s := openUses(t, Options{})
+	defer closeQuietly(s)
+	createSessions(t, s, "u", "one")
+	read := func() rollcall.Session {
+		t.Helper()
+		session, _, err := s.Session(background, "one")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return session
+	}
+	put := func(session rollcall.Session) error {
+		return s.Commit(background, rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: session, Replaces: session.Version}}})
+	}
+	first := read()
+	touch := useAt("u", "one", t0.Add(time.Minute))
+	touchAll(t, s, touch)
+	if err := put(first); err != nil {
+		t.Fatalf("a use moves no version: %v", err)
+	}
+	lastUse(t, s, touch)
+	if err := put(first); !errors.Is(err, rollcall.ErrConflict) {
+		t.Errorf("a put of what was replaced: %v", err)
+	}
+	second := read()
+	if _, err := s.Sweep(background, rollcall.Sweep{
+		SessionsBefore: t0.Add(1000 * time.Hour), Limit: 9,
+		Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict {
+			return rollcall.Verdict{FileAt: t0.Add(2000 * time.Hour)}
+		},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(second.Ended(t0.Add(time.Hour), rollcall.ReasonLogout)); err != nil {
+		t.Fatal(err)
+	}
+	third := read()
+	if third.Version != 3 || third.EndedAt.IsZero() {
+		t.Errorf("%+v", third)
+	}
+	if filings := filingsOf(t, s); len(filings) != 1 {
+		t.Errorf("a session has %d filings: the put did not know where the sweep had filed it", len(filings))
+	}
+}
+
+// filingsOf returns all filings.
+func filingsOf(t *testing.T, s *Store) [][]byte {
+	t.Helper()
+	filings, err := s.due(rollcall.Sweep{SessionsBefore: t0.Add(1e6 * time.Hour), Limit: 99})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filings
+}
