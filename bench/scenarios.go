@@ -101,7 +101,7 @@ func scenarios() []scenario {
 
 // recorded is how many answers of ours the floor gives in turn, so that both sides
 // send as many bytes.
-const recorded = 64
+const recorded = 2000
 
 // againstFloor compares the large server with a floor that gives its answers.
 func (b *bench) againstFloor(ctx context.Context, ours side, connections, perRound int, verify func(answer) error) (mine, floor load, err error) {

@@ -196,8 +196,8 @@ func (p *parser) text() (string, bool) {
 	return "", false
 }
 
-// plain are the escapes of one character, and what they stand for.
-var plain = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+// shortEscapes are the escapes of one character, and what they stand for.
+var shortEscapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
 // escapes reads a text whose first escape is at i.
 func (p *parser) escapes(i int) (string, bool) {
@@ -212,8 +212,8 @@ func (p *parser) escapes(i int) (string, bool) {
 			return "", false
 		case c != '\\':
 			b, p.rest = append(b, c), p.rest[1:]
-		case len(p.rest) > 1 && plain[p.rest[1]] != 0:
-			b, p.rest = append(b, plain[p.rest[1]]), p.rest[2:]
+		case len(p.rest) > 1 && shortEscapes[p.rest[1]] != 0:
+			b, p.rest = append(b, shortEscapes[p.rest[1]]), p.rest[2:]
 		default:
 			r := escaped(p.rest)
 			if r < 0 {
@@ -240,16 +240,16 @@ func (p *parser) number() (any, bool) {
 	if len(b) > 0 && b[0] == '0' {
 		b = b[1:]
 	} else {
-		b, ok = digits(b)
+		b, ok = skipDigits(b)
 	}
 	if ok && len(b) > 0 && b[0] == '.' {
-		b, ok = digits(b[1:])
+		b, ok = skipDigits(b[1:])
 	}
 	if ok && len(b) > 0 && (b[0] == 'e' || b[0] == 'E') {
 		if b = b[1:]; len(b) > 0 && (b[0] == '+' || b[0] == '-') {
 			b = b[1:]
 		}
-		b, ok = digits(b)
+		b, ok = skipDigits(b)
 	}
 	if !ok {
 		return nil, false
@@ -259,8 +259,8 @@ func (p *parser) number() (any, bool) {
 	return number, true
 }
 
-// digits passes over at least one digit.
-func digits(b []byte) ([]byte, bool) {
+// skipDigits passes over at least one digit.
+func skipDigits(b []byte) ([]byte, bool) {
 	n := 0
 	for n < len(b) && '0' <= b[n] && b[n] <= '9' {
 		n++
