@@ -187,7 +187,7 @@ func (c *cache) recall(userID string, r *recollection) (known bool) {
 // sessions yields the sessions in order. Each holds until the next.
 func (r *recollection) sessions(userID string, yield func(*Session) bool) {
 	var texts strings.Builder
-	texts.Grow(len(r.image) / 2)
+	texts.Grow(len(r.image) * 3 / 4)
 	var s Session
 	for part := range r.image.sessions {
 		r.dictionaries.session(part, userID, &s, &texts)

@@ -158,7 +158,7 @@ func TestAFillThatAnActOvertookIsDiscarded(t *testing.T) {
 			t.Run(name+"/"+look, func(t *testing.T) {
 				store := &storetest.Faulty{Store: memory.New()}
 				n := newNodeOn(t, store, newClock(), cached)
-				s, token := n.create(signIn(aUser))
+				s, token := n.forgetful().create(signIn(aUser)) // n has to read it
 				var stopping atomic.Bool
 				stopped, goOn := make(chan struct{}), make(chan struct{})
 				store.Loaded = func() {
@@ -195,8 +195,12 @@ func (n node) agreesWithItsStore(userID, id string, token rollcall.Token) {
 	if err := n.Flush(context.Background()); err != nil {
 		n.t.Fatal(err)
 	}
-	plain := newNodeOn(n.t, n.store, n.clock, func(o *rollcall.Options) { o.CacheSize = 0 })
-	agree(n.t, everyLook(plain, userID, id, token), got)
+	agree(n.t, everyLook(n.forgetful(), userID, id, token), got)
+}
+
+// forgetful is a node on the same store that remembers nothing.
+func (n node) forgetful() node {
+	return newNodeOn(n.t, n.store, n.clock, func(o *rollcall.Options) { o.CacheSize = 0 })
 }
 
 // agree fails unless both looks are the same, but for what only acts look at.
@@ -540,7 +544,7 @@ func TestAUseThatWasWrittenAtOnceIsNotForgottenByAFill(t *testing.T) {
 		t.Run(look, func(t *testing.T) {
 			store := &storetest.Faulty{Store: memory.New()}
 			n := newNodeOn(t, store, newClock(), cached)
-			s, token := n.create(signIn(aUser))
+			s, token := n.forgetful().create(signIn(aUser)) // n has to read it
 			n.clock.now.Store(s.Last.IdleExpiresAt.Add(-2 * time.Second).UnixMilli())
 			skip := atomic.Int32{} // reads before the one that fills
 			skip.Store(-1)

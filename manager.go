@@ -157,11 +157,19 @@ func (m *Manager) act(ctx context.Context, userID string, decide func(ctx contex
 // from before the commit on until it has ended, also when its outcome is unknown. late
 // is called when it has ended after all, if commit fails with errOverdue.
 func (m *Manager) commit(ctx context.Context, c Change, late func()) error {
-	ended := func() {}
-	if m.cache != nil {
-		ended = m.cache.clock.committing(c.UserID)
+	write := func(ctx context.Context) error { return m.store.Commit(ctx, c) }
+	if m.cache == nil {
+		return m.writes.do(ctx, write, func() {}, late)
 	}
-	return m.writes.do(ctx, func(ctx context.Context) error { return m.store.Commit(ctx, c) }, ended, late)
+	word := m.cache.clock.word(c.UserID).Load()
+	ended := m.cache.clock.committing(c.UserID)
+	return m.writes.do(ctx, func(ctx context.Context) error {
+		err := write(ctx)
+		if err == nil {
+			m.cache.committed(&c, word)
+		}
+		return err
+	}, ended, late)
 }
 
 func (c Change) isEmpty() bool {

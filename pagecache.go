@@ -60,6 +60,25 @@ func (p *pageCache) get(k pageKey) (page, bool) {
 	return *found, true
 }
 
+// admits reports whether a page of the key and so many bytes is worth remembering: one
+// that is there already, or that there is room for. Else the next one of the queue has
+// to go: a page that was asked for stays, and is the last one now, and the new page is
+// not worth it this time. So a load that is far too large for the cache does not turn
+// it over.
+func (p *pageCache) admits(k pageKey, size int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, ok := p.pages[k]; ok {
+		return true
+	}
+	for p.size+int64(size) > p.budget {
+		if len(p.pages) == 0 || p.turn() {
+			return false
+		}
+	}
+	return true
+}
+
 // put remembers a page, in the place of an older one of the same key.
 func (p *pageCache) put(added page) {
 	p.mu.Lock()
@@ -73,12 +92,12 @@ func (p *pageCache) put(added page) {
 		p.queue = append(p.queue, &added)
 	}
 	for p.size > p.budget {
-		p.drop()
+		p.turn()
 	}
 }
 
-// drop takes the next page of the queue, and drops it unless it was asked for.
-func (p *pageCache) drop() {
+// turn takes the next page of the queue, and drops it unless it was asked for.
+func (p *pageCache) turn() (stays bool) {
 	next := p.queue[p.head]
 	p.queue[p.head] = nil
 	if p.head++; p.head > len(p.queue)/2 {
@@ -87,10 +106,11 @@ func (p *pageCache) drop() {
 	if next.asked {
 		next.asked = false
 		p.queue = append(p.queue, next)
-		return
+		return true
 	}
 	p.size -= int64(cap(next.body))
 	delete(p.pages, next.key)
+	return false
 }
 
 func (p *pageCache) seenBefore(k pageKey) bool {
@@ -122,7 +142,7 @@ func (c *cache) read(fresh page, body []byte, until time.Time) {
 	hash := fresh.key.user
 	if !quiet(fresh.acts) || !quiet(fresh.everybody) ||
 		c.clock.of(hash).Load() != fresh.acts || c.clock.touched(hash).Load() != fresh.touches || c.clock.everybody.Load() != fresh.everybody ||
-		!c.pages.seenBefore(fresh.key) {
+		!c.pages.seenBefore(fresh.key) || !c.pages.admits(fresh.key, len(body)) {
 		return
 	}
 	fresh.body, fresh.until = slices.Clone(body), until
