@@ -24,6 +24,8 @@ const (
 	HeaderExpiresAt       = "X-Rollcall-Expires-At"
 )
 
+var identity = [...]string{HeaderUser, HeaderSession, HeaderAuthenticatedAt, HeaderMethods, HeaderExpiresAt}
+
 // Options configure the door.
 type Options struct {
 	Manager *rollcall.Manager
@@ -77,7 +79,7 @@ func (g *Gate) check(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	identify(w.Header(), s)
+	identify(w.Header(), &s)
 	w.WriteHeader(http.StatusOK)
 	return nil
 }
@@ -153,44 +155,53 @@ func (g *Gate) clientID(r *http.Request, id string) string {
 var empty = []string{""}
 
 func anonymous(h http.Header) {
-	for _, name := range []string{HeaderUser, HeaderSession, HeaderAuthenticatedAt, HeaderMethods, HeaderExpiresAt} {
+	for _, name := range identity {
 		h[name] = empty
 	}
 }
 
-func identify(h http.Header, s rollcall.Session) {
-	h[HeaderUser] = []string{encode(s.UserID)}
-	h[HeaderSession] = []string{s.ID}
-	h[HeaderAuthenticatedAt] = []string{s.AuthenticatedAt.Format(time.RFC3339)}
-	h[HeaderMethods] = []string{encodeList(wire.MethodNames(s.Methods))}
-	h[HeaderExpiresAt] = []string{s.OverAt().Format(time.RFC3339)}
+// identify puts into the header who is signed in. The values lie in one piece of
+// memory, and so do their texts.
+func identify(h http.Header, s *rollcall.Session) {
+	var room [256]byte
+	text := appendEncoded(room[:0], s.UserID, '%')
+	methods := len(text)
+	text = appendMethods(text, s.Methods)
+	authenticatedAt := len(text)
+	text = s.AuthenticatedAt.AppendFormat(text, time.RFC3339)
+	expiresAt := len(text)
+	text = s.OverAt().AppendFormat(text, time.RFC3339)
+	all := string(text)
+	values := []string{all[:methods], s.ID, all[authenticatedAt:expiresAt], all[methods:authenticatedAt], all[expiresAt:]}
+	for i, name := range identity {
+		h[name] = values[i : i+1 : i+1]
+	}
 	h["Cache-Control"] = noStore
 }
 
 var noStore = []string{"no-store"}
 
-// encodeList spells names for a header: a comma within one, which may be an address
-// that somebody else made up, must not pass for two.
-func encodeList(names []string) string {
-	for i := range names {
-		names[i] = strings.ReplaceAll(encode(names[i]), ",", "%2C")
+// appendMethods appends how a user was authenticated, each way once.
+func appendMethods(b []byte, methods []rollcall.Method) []byte {
+	for i, name := range wire.MethodNames(methods) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendEncoded(b, name, ',') // which may be an address that somebody else made up
 	}
-	return strings.Join(names, ",")
+	return b
 }
 
-// encode percent-encodes what is not printable ASCII, and the percent sign, so
-// that every user id fits a header and can be read back.
-func encode(s string) string {
+// appendEncoded percent-encodes what is not printable ASCII, the percent sign, and
+// another character, so that every text fits a header and can be read back.
+func appendEncoded(b []byte, s string, other byte) []byte {
 	const upperHex = "0123456789ABCDEF"
-	var b strings.Builder
 	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c > 0x7e || c == '%' {
-			b.WriteByte('%')
-			b.WriteByte(upperHex[c>>4])
-			b.WriteByte(upperHex[c&15])
+		if c := s[i]; c < 0x20 || c > 0x7e || c == '%' || c == other {
+			b = append(b, '%', upperHex[c>>4], upperHex[c&15])
 		} else {
-			b.WriteByte(c)
+			b = append(b, c)
 		}
 	}
-	return b.String()
+	return b
 }
