@@ -129,7 +129,11 @@ func (m remote) caller(r *http.Request) rollcall.Caller {
 }
 
 func correlationID(r *http.Request) string {
-	id := []rune(strings.ToValidUTF8(r.Header.Get("X-Correlation-ID"), "\ufffd"))
+	text := r.Header.Get("X-Correlation-Id") // as net/http spells it: another spelling is made anew each time
+	if text == "" {
+		return ""
+	}
+	id := []rune(strings.ToValidUTF8(text, "\ufffd"))
 	return string(id[:min(len(id), maxCorrelationID)])
 }
 
