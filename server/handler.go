@@ -80,13 +80,15 @@ func (d *Doors) Handler() http.Handler {
 	}
 	maps.Copy(exact, reference.Handlers(reference.Options{PublicURLs: d.Issuer.PublicURLs(), Cookie: d.Cookie}))
 	route := func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/v2/") { // with whatever escapes: that door knows them
+			published.ServeHTTP(w, r)
+			return
+		}
 		path := r.URL.EscapedPath()
 		switch h, ok := exact[path]; {
 		case ok:
 			r.Pattern = path
 			h.ServeHTTP(w, r)
-		case strings.HasPrefix(path, "/api/v2/"):
-			published.ServeHTTP(w, r)
 		case strings.HasPrefix(path, gate.EnvoyPrefix+"/"):
 			r.Pattern = gate.EnvoyPrefix + "/"
 			checks.Envoy(w, r)

@@ -11,7 +11,8 @@ import (
 // redirect: an empty or a dot segment is an unknown route (wire.md trap 15).
 func NoRedirects(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !isClean(r.URL.EscapedPath()) {
+		// Escapes can only hide such a segment: a clean path was clean before.
+		if !isClean(r.URL.Path) && !isClean(r.URL.EscapedPath()) {
 			NotFound(w, r)
 			return
 		}

@@ -1,0 +1,84 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/wire"
+	"github.com/rollcall-id/rollcall/oauth"
+	"github.com/rollcall-id/rollcall/store/memory"
+)
+
+// discard is an answer that nobody reads.
+type discard struct{ header http.Header }
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) WriteHeader(int)             {}
+func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
+
+// BenchmarkHandler measures what is done for a request between net/http and the store.
+func BenchmarkHandler(b *testing.B) {
+	logger := slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	keys, err := oauth.OpenKeys(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	issuer, err := oauth.NewIssuer(oauth.Options{Keys: keys, PublicURLs: []string{"http://rollcall.bench"}, Logger: logger, Clients: []oauth.Client{{
+		ID: "backend", SecretHashes: [][32]byte{sha256.Sum256([]byte("rccs_test"))}, Scopes: rollcall.Scopes(),
+	}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	manager, err := rollcall.New(memory.New(), rollcall.Options{Logger: logger, TouchInterval: time.Hour, CacheSize: 64 << 20})
+	if err != nil {
+		b.Fatal(err)
+	}
+	d := &Doors{Manager: manager, Issuer: issuer, Keys: keys, Cookie: wire.NewCookie(""), Logger: logger, Metrics: NewMetrics("", "")}
+	h := d.Handler()
+	const agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"
+	var token rollcall.Token
+	for range 5 {
+		_, token, err = manager.Create(context.Background(), rollcall.Caller{}, rollcall.NewSession{
+			UserID: "auth0|66d7f1a2b3c4d5e6f7081920", ClientID: "web-application", Methods: []rollcall.Method{{Name: "pwd"}},
+			IP: "203.0.113.7", UserAgent: agent,
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	bearer, err := issuer.MintOffline("", rollcall.Scopes(), time.Hour)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, request := range []struct{ name, target, token, agent string }{
+		{"check", "/check", token.Reveal(), agent},
+		{"list", "/api/v2/users/auth0%7C66d7f1a2b3c4d5e6f7081920/sessions", bearer, "node.js/22.0.0"},
+		{"get", "/api/v2/sessions/" + token.ID, bearer, "node.js/22.0.0"},
+	} {
+		b.Run(request.name, func(b *testing.B) {
+			r, err := http.NewRequest(http.MethodGet, "http://rollcall.bench"+request.target, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			r.RemoteAddr = "127.0.0.1:40000"
+			r.Header = http.Header{"Authorization": {"Bearer " + request.token}, "User-Agent": {request.agent}, "Accept": {"*/*"}}
+			w := &discard{http.Header{}}
+			b.ReportAllocs()
+			for b.Loop() {
+				again := *r
+				clear(w.header)
+				h.ServeHTTP(w, &again)
+			}
+			if ids := w.header["X-Request-Id"]; len(ids) != 1 || strings.TrimSpace(ids[0]) == "" {
+				b.Fatal(w.header)
+			}
+		})
+	}
+}
