@@ -89,16 +89,17 @@ func AppendTime(b []byte, t time.Time) []byte {
 		return t.UTC().AppendFormat(b, timeLayout)
 	}
 	at -= year0
-	var text [len(timeLayout)]byte
-	copy(text[:], timeLayout)
-	putDate(&text, uint32(at/day))
+	start := len(b)
+	b = append(b, timeLayout...)
+	text := (*[len(timeLayout)]byte)(b[start:])
+	putDate(text, uint32(at/day))
 	ms := uint32(at % day)
 	putDigits(text[12:], ms/3600000)
 	putDigits(text[15:], ms/60000%60)
 	putDigits(text[18:], ms/1000%60)
 	text[21] = '0' + byte(ms/100%10)
 	putDigits(text[22:], ms%100)
-	return append(b, text[:]...)
+	return b
 }
 
 // putDate writes the date that is so many days after 1 January of the year 0. It is
