@@ -74,9 +74,16 @@ func IsSessionID(id string) bool {
 	return true
 }
 
-func isIDByte(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-'
-}
+func isIDByte(c byte) bool { return idBytes[c] }
+
+// idBytes are what an id is made of. It is a table since ids are random: no processor
+// guesses which kind of character comes next.
+var idBytes = func() (t [256]bool) {
+	for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-" {
+		t[c] = true
+	}
+	return t
+}()
 
 // CheckUserID holds a user id against the rule: valid UTF-8, 1 to 300 code
 // points, no control characters, no space at either end.
