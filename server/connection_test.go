@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -130,6 +131,43 @@ func TestAClientThatDoesNotReadIsCutOff(t *testing.T) {
 			t.Errorf("answers of %d bytes that nobody reads: %v after %v", length, err, time.Since(began))
 		}
 	}
+}
+
+// TestAClientThatTricklesItsBodyIsCutOff has one send a byte of it now and again.
+func TestAClientThatTricklesItsBodyIsCutOff(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan error, 1)
+	s := newServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, err := io.Copy(io.Discard, r.Body)
+		read <- err
+	}), slog.New(slog.DiscardHandler))
+	if s.ReadTimeout != readTimeout || s.ReadTimeout <= 0 {
+		t.Fatalf("a body may take %v", s.ReadTimeout)
+	}
+	s.ReadTimeout = 300 * time.Millisecond
+	go func() { _ = s.Serve(connections{l}) }()
+	defer s.Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, err = io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+	for began := time.Now(); err == nil && time.Since(began) < 10*time.Second; {
+		select {
+		case readErr := <-read:
+			if !errors.Is(readErr, os.ErrDeadlineExceeded) {
+				t.Errorf("the body is read until %v", readErr)
+			}
+			return
+		case <-time.After(20 * time.Millisecond):
+			_, err = io.WriteString(c, "x")
+		}
+	}
+	t.Errorf("the body is still waited for, %v", err)
 }
 
 // A broken connection takes nothing.
