@@ -156,6 +156,7 @@ func TestActGivesUpAfterABoundAndChangesNothing(t *testing.T) {
 
 func TestStoreThatCannotBeReadIsUnavailableNeverARefusal(t *testing.T) {
 	n, store, s, token := faulty(t)
+	n = newNodeOn(t, store, n.clock) // has nothing in memory
 	store.FailReads(errors.New("disk"))
 	_, err := n.Check(context.Background(), token.Reveal(), rollcall.Use{})
 	wantCode(t, err, rollcall.CodeUnavailable)
@@ -192,6 +193,7 @@ func TestInteractionsThatCouldNotBeWrittenAreKeptAndWrittenLater(t *testing.T) {
 
 func TestEndingOvertakesACheckThatReadBeforeIt(t *testing.T) {
 	n, store, s, token := faulty(t)
+	n = newNodeOn(t, store, n.clock) // has to read it
 	once := true
 	store.Loaded = func() {
 		if once {

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"os"
 	"sync/atomic"
-	"time"
 
 	pebbledb "github.com/cockroachdb/pebble/v2"
 )
@@ -81,21 +80,6 @@ func (w *lastWord) listener() *pebbledb.EventListener {
 	}
 }
 
-// gather is how long the log waits after a sync before it syncs again. Where many
-// commits wait, a short while brings as many others to the next sync, and spares
-// most of what a sync costs; a few are not kept waiting.
-func (s *Store) gather() time.Duration {
-	if s.syncing.Load() < manyCommits {
-		return 0
-	}
-	return gatherTime
-}
-
-const (
-	manyCommits = 16
-	gatherTime  = 250 * time.Microsecond
-)
-
 // apply makes a batch's changes. Nil means that they are made and, if the
 // options say so, durable.
 func (s *Store) apply(batch *pebbledb.Batch, o *pebbledb.WriteOptions) (err error) {
@@ -109,10 +93,6 @@ func (s *Store) apply(batch *pebbledb.Batch, o *pebbledb.WriteOptions) (err erro
 			err = lost
 		}
 	}()
-	if o.Sync {
-		s.syncing.Add(1)
-		defer s.syncing.Add(-1)
-	}
 	return s.db.Apply(batch, o)
 }
 

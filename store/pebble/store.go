@@ -95,7 +95,6 @@ type Store struct {
 	fs      vfs.FS
 	dir     string
 	minFree int64
-	syncing atomic.Int64  // commits that wait for a sync
 	free    atomic.Uint64 // bytes, when it was last looked
 	looked  atomic.Int64
 	started time.Time
@@ -154,7 +153,6 @@ func Open(dir string, o Options) (*Store, error) {
 		L0CompactionThreshold: 8,
 		L0StopWritesThreshold: 16,
 		LBaseMaxBytes:         128 << 20,
-		WALMinSyncInterval:    s.gather,
 	}
 	// Levels take over what the one before them has. The filters are of whole keys:
 	// a look for one key touches the tables that hold it.
