@@ -138,7 +138,7 @@ func (c *cache) find(id string) (f finding, ok bool) {
 		part, whole := f.shard.part(f.at)
 		f.user = f.shard.hash(whole)
 		f.image, f.part = f.shard.image(whole), part
-		if f.image.word() == c.clock.of(f.user).Load() && string(part.sessionID()) == id {
+		if f.image.word() == c.clock.of(f.user).Load() && part[atFlags]&isGone == 0 && string(part.sessionID()) == id {
 			f.keep(whole)
 			return f, true
 		}
@@ -177,7 +177,7 @@ func (c *cache) recall(userID string, r *recollection) (known bool) {
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	i, ok := shard.get(hash)
-	if !ok || i.overflows() || i.word() != c.clock.of(hash).Load() || string(i.userID()) != userID {
+	if !ok || !i.whole() || i.word() != c.clock.of(hash).Load() || string(i.userID()) != userID {
 		return false
 	}
 	r.dictionaries, r.image = shard.dictionaries, append(r.image[:0], i...)

@@ -137,7 +137,7 @@ func (s *userShard) drop(segment uint64) {
 		if hash := s.hash(p); s.index[hash] == p {
 			s.forget(hash)
 		}
-		for part := range s.image(p).sessions {
+		for part := range s.image(p).parts {
 			s.owners.remove(s.clock.hashBytes(part.sessionID()), s.located(p, part))
 		}
 	}

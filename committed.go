@@ -22,7 +22,8 @@ func (c *cache) committed(change *Change, word uint64) {
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	old := newImage(change.UserID, User{}, word, 0)
-	if p, ok := shard.index[hash]; ok {
+	p, ok := shard.index[hash]
+	if ok {
 		old = shard.image(p)
 		shard.spill(p)
 	} else if change.User == nil || change.User.Replaces != 0 {
@@ -31,12 +32,39 @@ func (c *cache) committed(change *Change, word uint64) {
 	if old.word() != word || string(old.userID()) != change.UserID {
 		return
 	}
-	next, ok := shard.dictionaries.changed(old, change)
-	if !ok {
-		return
+	if ok && (len(old) > maxRewritten || !change.putsLive()) {
+		old.amend(change)
+		bytesOrder.PutUint64(old, word+2*actCounted)
+	} else if next, ok := shard.dictionaries.changed(old, change); ok {
+		bytesOrder.PutUint64(next, word+2*actCounted)
+		shard.put(hash, next)
 	}
-	bytesOrder.PutUint64(next, word+2*actCounted)
-	shard.put(hash, next)
+}
+
+// maxRewritten is how large an image may be to be written anew for a change: to write
+// those of users with very many sessions again and again would push out everybody
+// else's.
+const maxRewritten = 2 << 10
+
+// putsLive reports whether the change puts sessions that have not ended.
+func (c *Change) putsLive() bool {
+	return slices.ContainsFunc(c.Sessions, func(p PutSession) bool { return p.Session.EndedAt.IsZero() })
+}
+
+// amend takes what a change puts out of an image, in place. What is live of it is
+// missing from then on.
+func (i image) amend(change *Change) {
+	for n := range change.Sessions {
+		if part, ok := i.find(change.Sessions[n].Session.ID); ok {
+			part[atFlags] |= isGone
+		}
+	}
+	if change.putsLive() && !i.overflows() {
+		bytesOrder.PutUint16(i[atCount:], incomplete)
+	}
+	if change.User != nil {
+		bytesOrder.PutUint64(i[8:], change.User.User.Generation)
+	}
 }
 
 // changed is the image of a user after a change. It reports false when no image can
@@ -69,7 +97,10 @@ func (d *dictionaries) changed(old image, change *Change) (image, bool) {
 		parts = append(parts, part)
 	}
 	count := len(parts)
-	if old.overflows() || count > maxImageSessions {
+	if !old.whole() {
+		count = incomplete
+	}
+	if old.overflows() || len(parts) > maxImageSessions {
 		count, parts = tooMany, nil
 	}
 	slices.SortStableFunc(parts, image.compare)

@@ -14,7 +14,7 @@ import (
 //	word      8  the user's word of the act clock
 //	generation 8 of the user
 //	turn      4  of its shard in which a use was last recorded in it
-//	sessions  2  how many, or tooMany
+//	sessions  2  how many, or tooMany, or incomplete
 //	user id   2 + n
 //	then each session: see appendSession
 type image []byte
@@ -24,8 +24,10 @@ const (
 	atUsed     = 8 + 8
 	atCount    = atUsed + 4
 	atIDLength = atCount + 2
-	// tooMany stands for a user with more sessions than an image holds.
-	tooMany = 1<<16 - 1
+	// tooMany stands for a user with more sessions than an image holds, incomplete for
+	// one who has sessions that the image does not.
+	tooMany    = 1<<16 - 1
+	incomplete = 1<<16 - 2
 	// maxImageSessions bounds an image, and with it what one miss reads.
 	maxImageSessions = 64
 )
@@ -57,6 +59,7 @@ const (
 	hasUpdated             // else it is when the session was created
 	hasAuthenticated
 	hasRenewed
+	isGone // the session has ended, or is another one now
 )
 
 // A sessionKind is what most sessions share with many others.
@@ -85,6 +88,9 @@ func (i image) outdate() { bytesOrder.PutUint64(i, actUnderWay) }
 
 func (i image) overflows() bool { return bytesOrder.Uint16(i[atCount:]) == tooMany }
 
+// whole reports whether the image has all sessions of the user.
+func (i image) whole() bool { return bytesOrder.Uint16(i[atCount:]) < incomplete }
+
 func (i image) userID() []byte {
 	return i[imageHead : imageHead+int(bytesOrder.Uint16(i[atIDLength:]))]
 }
@@ -95,6 +101,15 @@ func (i image) user() User { return User{ID: string(i.userID()), Generation: i.g
 
 // sessions yields the parts of an image that are sessions.
 func (i image) sessions(yield func(image) bool) {
+	for part := range i.parts {
+		if part[atFlags]&isGone == 0 && !yield(part) {
+			return
+		}
+	}
+}
+
+// parts yields what are sessions, or were.
+func (i image) parts(yield func(image) bool) {
 	if i.overflows() {
 		return
 	}

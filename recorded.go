@@ -77,7 +77,7 @@ func (u *recordedUses) forget(i image) {
 		return
 	}
 	bytesOrder.PutUint32(i[atUsed:], 0)
-	for part := range i.sessions {
+	for part := range i.parts {
 		bytesOrder.PutUint16(part[atUse:], uint16(u.written))
 	}
 }
