@@ -72,7 +72,7 @@ type sessionKind struct {
 var bytesOrder = binary.LittleEndian
 
 func newImage(userID string, u User, word uint64, count int) image {
-	b := make(image, 0, imageHead+len(userID)+count*160)
+	b := make(image, 0, imageHead+len(userID)+min(count, maxImageSessions)*160)
 	b = bytesOrder.AppendUint64(b, word)
 	b = bytesOrder.AppendUint64(b, u.Generation)
 	b = bytesOrder.AppendUint32(b, 0)

@@ -23,11 +23,14 @@ const (
 // CountSessions implements rollcall.Counter. The rows are read through one
 // iterator, which is a snapshot: all users lie in one range, each with its row first,
 // then its sessions. The latest uses are shown in them; once some have left the log
-// for their rows, which the snapshot does not have, sessions are read one by one.
+// for their rows, which the snapshot does not have, sessions are read one by one. Users
+// that are passed by are known from then on, while there is room, if nobody has acted on
+// them meanwhile.
 func (s *Store) CountSessions(ctx context.Context, counts func(*rollcall.Session, *rollcall.User) bool) (int, error) {
 	if err := s.begin(ctx); err != nil {
 		return 0, err
 	}
+	pauses := s.users.pauses()
 	x := &s.useLog.uses
 	x.mu.RLock()
 	settled := x.settled
@@ -57,6 +60,7 @@ func (s *Store) CountSessions(ctx context.Context, counts func(*rollcall.Session
 			if user, err = decodeUser(string(userID), value); err != nil {
 				return 0, err
 			}
+			s.known.offer(user, pauses[s.users.of(user.ID)].lasts)
 			continue
 		}
 		r, err := decodeRow(value)

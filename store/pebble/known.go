@@ -77,6 +77,16 @@ func (k *knownUsers) put(u rollcall.User, still func() bool) {
 	set[0] = knownUser{key: key, version: u.Version, generation: u.Generation, generationAt: u.GenerationAt.UnixMilli()}
 }
 
+// offer notes a row if that pushes out nobody else's.
+func (k *knownUsers) offer(u rollcall.User, still func() bool) {
+	_, set, unlock := k.find(u.ID)
+	free := set.place([2]uint64{}) >= 0
+	unlock()
+	if free {
+		k.put(u, still)
+	}
+}
+
 // drop forgets a row. The caller holds the user's stripe.
 func (k *knownUsers) drop(userID string) {
 	key, set, unlock := k.find(userID)

@@ -62,6 +62,34 @@ func TestARowThatWasReadBeforeACommitIsNotKnownAfterIt(t *testing.T) {
 	}
 }
 
+func TestACountMakesUsersKnownAsTheyAreWhenItEnds(t *testing.T) {
+	s := openUses(t, Options{})
+	defer closeQuietly(s)
+	for _, id := range []string{"a", "b"} {
+		if err := s.Commit(background, creation(id, 0, typical(id, "of "+id, t0))); err != nil {
+			t.Fatal(err)
+		}
+		s.known.drop(id)
+	}
+	if _, err := s.CountSessions(background, func(counted *rollcall.Session, _ *rollcall.User) bool {
+		if counted.UserID == "a" { // while the count has b still before it
+			if err := s.Commit(background, creation("b", 1, typical("b", "another", t0))); err != nil {
+				t.Error(err)
+			}
+			s.known.drop("b")
+		}
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if u, ok := s.known.get("a"); !ok || u.Version != 1 {
+		t.Errorf("a: %+v, %v", u, ok)
+	}
+	if u := readUser(t, s, "b"); u.Version != 2 {
+		t.Errorf("b: %+v", u)
+	}
+}
+
 func TestNothingIsKnownOfAUserWhoseLastSessionWasSwept(t *testing.T) {
 	s := openUses(t, Options{})
 	defer closeQuietly(s)

@@ -70,6 +70,15 @@ func (s *stripes) pause(text string) pause {
 	return pause{l, l.turns.Load()}
 }
 
+// pauses are those of all stripes.
+func (s *stripes) pauses() []pause {
+	all := make([]pause, len(s.locks))
+	for i := range all {
+		all[i] = pause{&s.locks[i], s.locks[i].turns.Load()}
+	}
+	return all
+}
+
 // lasts reports whether nobody has taken the stripe since the pause was asked for,
 // or had it then.
 func (p pause) lasts() bool { return p.turns%2 == 0 && p.of.turns.Load() == p.turns }
