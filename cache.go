@@ -38,17 +38,18 @@ type rememberedEverybody struct {
 // ownedBytes is about the least that a session takes in an image.
 const ownedBytes = 128
 
-// newCache returns a cache of so many bytes: half of them for images, three tenths for
-// pages, and what it takes to find both.
+// newCache returns a cache of so many bytes: nine twentieths of them for images, eight
+// for pages, and the rest for what it takes to find both.
 func newCache(size int64, touches *pendingTouches) *cache {
-	c := &cache{clock: newActClock(), owners: newOwners(int(size / 2 / ownedBytes)), touches: touches}
-	c.pages.init(size / 10 * 3)
+	images := size / 20 * 9
+	c := &cache{clock: newActClock(), owners: newOwners(int(images / ownedBytes)), touches: touches}
+	c.pages.init(size / 20 * 8)
 	c.dictionaries.Store(newDictionaries())
 	shards := 1
-	for shards < maxShards && int64(2*shards*shardSegments*minSegment) <= size/2 {
+	for shards < maxShards && int64(2*shards*shardSegments*minSegment) <= images {
 		shards *= 2
 	}
-	segment := min(max(int(size/2)/shards/shardSegments, minSegment), maxSegment-1)
+	segment := min(max(int(images)/shards/shardSegments, minSegment), maxSegment-1)
 	c.users = make([]userShard, shards)
 	memory := make([]byte, shards*shardSegments*segment)
 	c.room = int64(len(memory))

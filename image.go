@@ -210,7 +210,9 @@ func (d *dictionaries) appendSession(b image, s *Session) (image, bool) {
 func (d *dictionaries) session(part image, userID string, s *Session, texts *strings.Builder) {
 	s.UserID = userID
 	s.Last = d.interaction(part, texts)
-	s.Initial = d.origin(part, atInitial, 1, texts)
+	if s.Initial = s.Last.Origin; !part.sameOrigin() {
+		s.Initial = d.origin(part, atInitial, 1, texts)
+	}
 	copy(s.SecretHash[:], part[atHash:])
 	kind := d.kinds.value(part[atKind:])
 	s.Lifetimes, s.Generation, s.CookieMode = kind.lifetimes, kind.generation, kind.mode
@@ -235,6 +237,14 @@ func (d *dictionaries) session(part image, userID string, s *Session, texts *str
 		e.Value, rest = readText(texts, rest)
 		s.Metadata = append(s.Metadata, e)
 	}
+}
+
+// sameOrigin reports whether the session was used last from where it began, as most
+// were.
+func (i image) sameOrigin() bool {
+	room := i.ipRoom()
+	return string(i[atLast+2*timeSize:][:originSize]) == string(i[atInitial:][:originSize]) &&
+		string(i[atIPs:][:room]) == string(i[atIPs+room:][:room])
 }
 
 // instant reads the next instant if the flag says that there is one, else it is the
@@ -331,7 +341,8 @@ func (d *dictionaries) putOrigin(part image, at, nth int, o Origin) bool {
 	bytesOrder.PutUint16(part[at:], agent)
 	bytesOrder.PutUint16(part[at+2:], network)
 	part[at+4] = byte(len(ip))
-	copy(part[atIPs+nth*room:], ip)
+	n := copy(part[atIPs+nth*room:][:room], ip)
+	clear(part[atIPs+nth*room:][n:room])
 	return true
 }
 

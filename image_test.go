@@ -174,3 +174,47 @@ func newTouches() *pendingTouches {
 	p.init()
 	return &p
 }
+
+func TestAPageGivesWayOnlyToOneThatIsAskedForMoreOften(t *testing.T) {
+	var p pageCache
+	p.init(100 * 1000)
+	ask := func(user uint64) (known bool) {
+		k := pageKey{user: user, take: 50}
+		if _, known = p.get(k); !known && p.admits(k, 1000) {
+			p.put(page{key: k, body: make([]byte, 1000)})
+		}
+		return known
+	}
+	for range 3 {
+		for user := range uint64(90) {
+			ask(user)
+		}
+	}
+	for user := range uint64(900) { // each twice, as a crawler does
+		ask(1000 + user)
+		ask(1000 + user)
+	}
+	kept := 0
+	for user := range uint64(90) {
+		if ask(user) {
+			kept++
+		}
+	}
+	if kept < 80 {
+		t.Errorf("%d of 90 pages that were in use are left", kept)
+	}
+	for range 20 {
+		for user := range uint64(90) {
+			ask(100_000 + user)
+		}
+	}
+	admitted := 0
+	for user := range uint64(90) {
+		if ask(100_000 + user) {
+			admitted++
+		}
+	}
+	if admitted < 80 || p.size > p.budget || len(p.queue)-p.head != len(p.pages) {
+		t.Errorf("%d of 90 pages that came into use are there; %d bytes of %d, %d in the queue of %d", admitted, p.size, p.budget, len(p.queue)-p.head, len(p.pages))
+	}
+}

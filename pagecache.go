@@ -16,13 +16,13 @@ type pageCache struct {
 	budget int64
 	size   int64 // of all bodies
 	pages  map[pageKey]*page
-	// queue has the pages in the order in which they are to go: who was asked for
-	// meanwhile goes to its end once more.
+	// queue has the pages in the order in which they may have to go.
 	queue []*page
 	head  int
-	// seen remembers what was asked for once: only what is asked for again is worth
-	// its room.
-	seen []atomic.Uint32
+	// asks count how often pages were asked for lately, those that are not here too.
+	// They share counters by their hash.
+	asks    []atomic.Uint32
+	counted int // since they were last halved
 }
 
 type pageKey struct {
@@ -40,40 +40,67 @@ type page struct {
 	everybody uint64
 	since     time.Time // when it was read: a clock that was set back makes sessions live again
 	until     time.Time // the first of its sessions is over
-	asked     bool      // since it was last at the queue's end
 }
 
-const seenPages = 1 << 16
+const (
+	askCounters = 1 << 18
+	// askedLately is how many asks for each page that is remembered count as late:
+	// enough to tell one that is asked for often from others, and few enough to forget
+	// what was so before.
+	askedLately  = 8
+	leastCounted = 1 << 12
+)
 
 func (p *pageCache) init(size int64) {
-	p.budget, p.seen, p.pages = size, make([]atomic.Uint32, seenPages), map[pageKey]*page{}
+	p.budget, p.asks, p.pages = size, make([]atomic.Uint32, askCounters), map[pageKey]*page{}
 }
 
+// get returns a page, and counts that it was asked for.
 func (p *pageCache) get(k pageKey) (page, bool) {
+	p.asked(k).Add(1)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.counted++; p.counted > max(leastCounted, askedLately*len(p.pages)) {
+		p.counted = 0
+		for i := range p.asks {
+			p.asks[i].Store(p.asks[i].Load() / 2)
+		}
+	}
 	found, ok := p.pages[k]
 	if !ok {
 		return page{}, false
 	}
-	found.asked = true
 	return *found, true
 }
 
-// admits reports whether a page of the key and so many bytes is worth remembering: one
-// that is there already, or that there is room for. Else the next one of the queue has
-// to go: a page that was asked for stays, and is the last one now, and the new page is
-// not worth it this time. So a load that is far too large for the cache does not turn
-// it over.
+func (p *pageCache) asked(k pageKey) *atomic.Uint32 {
+	at := k.user ^ uint64(k.take)<<1
+	if k.total {
+		at ^= 1
+	}
+	return &p.asks[at%askCounters]
+}
+
+// admits reports whether a page is worth remembering: one that is there already, or that
+// was asked for again while there is room. Else it has to be asked for more often than
+// the next one of the queue, which otherwise stays, as the last one. So what is asked for
+// often gets in, and a load that is far too large for the cache does not turn it over.
 func (p *pageCache) admits(k pageKey, size int) bool {
+	asked := p.asked(k).Load()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, ok := p.pages[k]; ok {
 		return true
 	}
+	if asked < 2 || int64(size) > p.budget {
+		return false
+	}
 	for p.size+int64(size) > p.budget {
-		if len(p.pages) == 0 || p.turn() {
+		if next := p.next(); p.asked(next.key).Load() >= asked {
+			p.queue = append(p.queue, next)
 			return false
+		} else {
+			p.drop(next)
 		}
 	}
 	return true
@@ -92,33 +119,23 @@ func (p *pageCache) put(added page) {
 		p.queue = append(p.queue, &added)
 	}
 	for p.size > p.budget {
-		p.turn()
+		p.drop(p.next())
 	}
 }
 
-// turn takes the next page of the queue, and drops it unless it was asked for.
-func (p *pageCache) turn() (stays bool) {
+// next takes the next page out of the queue.
+func (p *pageCache) next() *page {
 	next := p.queue[p.head]
 	p.queue[p.head] = nil
 	if p.head++; p.head > len(p.queue)/2 {
 		p.queue, p.head = slices.Delete(p.queue, 0, p.head), 0
 	}
-	if next.asked {
-		next.asked = false
-		p.queue = append(p.queue, next)
-		return true
-	}
-	p.size -= int64(cap(next.body))
-	delete(p.pages, next.key)
-	return false
+	return next
 }
 
-func (p *pageCache) seenBefore(k pageKey) bool {
-	mark := uint32(k.user>>32) ^ uint32(k.take)<<1
-	if k.total {
-		mark ^= 1
-	}
-	return p.seen[k.user%seenPages].Swap(mark) == mark
+func (p *pageCache) drop(gone *page) {
+	p.size -= int64(cap(gone.body))
+	delete(p.pages, gone.key)
 }
 
 // reading begins to read a page: it returns what there is to say of it beforehand, or
@@ -142,7 +159,7 @@ func (c *cache) read(fresh page, body []byte, until time.Time) {
 	hash := fresh.key.user
 	if !quiet(fresh.acts) || !quiet(fresh.everybody) ||
 		c.clock.of(hash).Load() != fresh.acts || c.clock.touched(hash).Load() != fresh.touches || c.clock.everybody.Load() != fresh.everybody ||
-		!c.pages.seenBefore(fresh.key) || !c.pages.admits(fresh.key, len(body)) {
+		!c.pages.admits(fresh.key, len(body)) {
 		return
 	}
 	fresh.body, fresh.until = slices.Clone(body), until

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 )
@@ -66,8 +67,9 @@ func growth(of func(*bench, *population) (side, int, int)) func(context.Context,
 		large, connections, perRound := of(b, b.population)
 		small, _, _ := of(b, b.smallPopulation)
 		large.process, small.process = b.large, b.small
+		profile := b.profile(ctx, s.key)
 		mine, other, err := duel{ours: large, other: small, connections: connections, perRound: b.scaled(perRound), rounds: b.rounds}.fight(ctx)
-		return s.ratio(mine, other, mine, other), err
+		return s.ratio(mine, other, mine, other), errors.Join(err, profile())
 	}
 }
 
