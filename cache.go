@@ -1,7 +1,6 @@
 package rollcall
 
 import (
-	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -38,12 +37,12 @@ type rememberedEverybody struct {
 // ownedBytes is about the least that a session takes in an image.
 const ownedBytes = 128
 
-// newCache returns a cache of so many bytes: nine twentieths of them for images, eight
+// newCache returns a cache of so many bytes: nine twentieths of them for images, as many
 // for pages, and the rest for what it takes to find both.
 func newCache(size int64, touches *pendingTouches) *cache {
 	images := size / 20 * 9
 	c := &cache{clock: newActClock(), owners: newOwners(int(images / ownedBytes)), touches: touches}
-	c.pages.init(size / 20 * 8)
+	c.pages.init(size / 20 * 9)
 	c.dictionaries.Store(newDictionaries())
 	shards := 1
 	for shards < maxShards && int64(2*shards*shardSegments*minSegment) <= images {
@@ -158,9 +157,9 @@ func (f *finding) keep(whole place) {
 }
 
 func (f *finding) decode(out *Session, u *User) {
-	var texts strings.Builder
-	texts.Grow(len(f.image.userID()) + len(f.part))
-	*u = User{ID: gather(&texts, f.image.userID()), Generation: f.image.generation()}
+	var texts gathered
+	texts.grow(len(f.image.userID()) + len(f.part))
+	*u = User{ID: texts.add(f.image.userID()), Generation: f.image.generation()}
 	f.shard.dictionaries.session(f.part, u.ID, out, &texts)
 }
 
@@ -168,6 +167,8 @@ func (f *finding) decode(out *Session, u *User) {
 type recollection struct {
 	dictionaries *dictionaries
 	image        image
+	texts        gathered // of the session
+	session      Session
 }
 
 // recall copies what is remembered of a user into a recollection that may have been
@@ -187,12 +188,10 @@ func (c *cache) recall(userID string, r *recollection) (known bool) {
 
 // sessions yields the sessions in order. Each holds until the next.
 func (r *recollection) sessions(userID string, yield func(*Session) bool) {
-	var texts strings.Builder
-	texts.Grow(len(r.image) * 3 / 4)
-	var s Session
 	for part := range r.image.sessions {
-		r.dictionaries.session(part, userID, &s, &texts)
-		if !yield(&s) {
+		r.texts = r.texts[:0]
+		r.dictionaries.session(part, userID, &r.session, &r.texts)
+		if !yield(&r.session) {
 			return
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
-	"strings"
 )
 
 // committed shows a change that is in the store in what is remembered of its user, so
@@ -87,7 +86,7 @@ func (d *dictionaries) changed(old image, change *Change) (image, bool) {
 			continue
 		}
 		if part, ok := old.find(s.ID); ok {
-			var texts strings.Builder
+			var texts gathered
 			s.Last = s.Last.Later(d.interaction(part, &texts))
 		}
 		part, ok := d.appendSession(nil, &s)

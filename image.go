@@ -207,7 +207,7 @@ func (d *dictionaries) appendSession(b image, s *Session) (image, bool) {
 
 // session is the inverse of appendSession. The slices of s are used again, and texts
 // gathers what its strings are parts of.
-func (d *dictionaries) session(part image, userID string, s *Session, texts *strings.Builder) {
+func (d *dictionaries) session(part image, userID string, s *Session, texts *gathered) {
 	s.UserID = userID
 	s.Last = d.interaction(part, texts)
 	if s.Initial = s.Last.Origin; !part.sameOrigin() {
@@ -217,7 +217,7 @@ func (d *dictionaries) session(part image, userID string, s *Session, texts *str
 	kind := d.kinds.value(part[atKind:])
 	s.Lifetimes, s.Generation, s.CookieMode = kind.lifetimes, kind.generation, kind.mode
 	s.CreatedAt, s.ExpiresAt = readTime(part[atCreated:]), readTime(part[atExpires:])
-	s.ID = gather(texts, part.sessionID())
+	s.ID = texts.add(part.sessionID())
 	rest := part[atIPs+2*part.ipRoom()+len(s.ID):]
 	s.UpdatedAt, rest = part.instant(hasUpdated, s.CreatedAt, rest)
 	s.AuthenticatedAt, rest = part.instant(hasAuthenticated, s.CreatedAt, rest)
@@ -256,14 +256,6 @@ func (i image) instant(flag byte, most time.Time, rest image) (time.Time, image)
 	return readTime(rest), rest[timeSize:]
 }
 
-// gather returns a text that is a part of what is gathered: one piece of memory for
-// many.
-func gather(texts *strings.Builder, b []byte) string {
-	start := texts.Len()
-	texts.Write(b)
-	return texts.String()[start:]
-}
-
 // fits reports whether an instant is within the 4,000 years that there is room for.
 func fits(t time.Time) bool {
 	ms := t.UnixMilli()
@@ -292,9 +284,9 @@ func (d *dictionaries) appendText(b image, text string, ok bool) (image, bool) {
 	return bytesOrder.AppendUint16(b, n), ok && known
 }
 
-func readText(texts *strings.Builder, b image) (string, image) {
+func readText(texts *gathered, b image) (string, image) {
 	n := 2 + int(bytesOrder.Uint16(b))
-	return gather(texts, b[2:n]), b[n:]
+	return texts.add(b[2:n]), b[n:]
 }
 
 // putInteraction writes what a touch changes, in place; nothing of it when it reports
@@ -314,7 +306,7 @@ func (i image) putInstants(last Interaction) bool {
 }
 
 // interaction is the last use of a part that is a session.
-func (d *dictionaries) interaction(part image, texts *strings.Builder) Interaction {
+func (d *dictionaries) interaction(part image, texts *gathered) Interaction {
 	return Interaction{
 		At: readTime(part[atLast:]), IdleExpiresAt: readTime(part[atLast+timeSize:]), Origin: d.origin(part, atLast+2*timeSize, 0, texts),
 	}
@@ -349,15 +341,15 @@ func (d *dictionaries) putOrigin(part image, at, nth int, o Origin) bool {
 // isWide reports whether an address needs the room of IPv6.
 func isWide(ip string) bool { return strings.Contains(ip, ":") }
 
-func (d *dictionaries) origin(part image, at, nth int, texts *strings.Builder) Origin {
+func (d *dictionaries) origin(part image, at, nth int, texts *gathered) Origin {
 	o := Origin{UserAgent: d.texts.value(part[at:]), ASN: d.texts.value(part[at+2:])}
 	room := part.ipRoom()
 	var spelled [46]byte
 	switch b := part[atIPs+nth*room:]; part[at+4] {
 	case 4:
-		o.IP = gather(texts, netip.AddrFrom4([4]byte(b)).AppendTo(spelled[:0]))
+		o.IP = texts.add(netip.AddrFrom4([4]byte(b)).AppendTo(spelled[:0]))
 	case 16:
-		o.IP = gather(texts, netip.AddrFrom16([16]byte(b)).AppendTo(spelled[:0]))
+		o.IP = texts.add(netip.AddrFrom16([16]byte(b)).AppendTo(spelled[:0]))
 	}
 	return o
 }

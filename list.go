@@ -46,10 +46,14 @@ func (m *Manager) List(ctx context.Context, q ListQuery) (Page, error) {
 	return page, nil
 }
 
-// clone shares no slice with s.
+// clone holds for longer than what a visit was given.
 func (s *Session) clone() Session {
 	c := *s
+	c.ID, c.Initial.IP, c.Last.Origin.IP = strings.Clone(s.ID), strings.Clone(s.Initial.IP), strings.Clone(s.Last.Origin.IP)
 	c.Methods, c.Clients, c.Metadata = slices.Clone(s.Methods), slices.Clone(s.Clients), slices.Clone(s.Metadata)
+	for i, e := range c.Metadata {
+		c.Metadata[i] = MetadataEntry{strings.Clone(e.Key), strings.Clone(e.Value)}
+	}
 	return c
 }
 

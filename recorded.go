@@ -2,7 +2,6 @@ package rollcall
 
 import (
 	"slices"
-	"strings"
 )
 
 // RecordedUses are those that a shard's images hold and the store does not yet: a
@@ -89,10 +88,10 @@ func (u *recordedUses) leave(segment uint64) {
 
 // recorded is the last use of a session of an image.
 func (s *userShard) recorded(i, part image) Touch {
-	var texts strings.Builder
-	texts.Grow(len(i.userID()) + len(part))
+	var texts gathered
+	texts.grow(len(i.userID()) + len(part))
 	return Touch{
-		UserID: gather(&texts, i.userID()), SessionID: gather(&texts, part.sessionID()),
+		UserID: texts.add(i.userID()), SessionID: texts.add(part.sessionID()),
 		Interaction: s.dictionaries.interaction(part, &texts),
 	}
 }
@@ -170,7 +169,7 @@ func (c *cache) overlay(s *Session) {
 		return
 	}
 	if part, ok := i.find(s.ID); ok && shard.uses.unwritten(part) && readTime(part[atLast:]).After(s.Last.At) {
-		var texts strings.Builder
+		var texts gathered
 		s.Last = shard.dictionaries.interaction(part, &texts)
 	}
 }
