@@ -37,12 +37,12 @@ type rememberedEverybody struct {
 // ownedBytes is about the least that a session takes in an image.
 const ownedBytes = 128
 
-// newCache returns a cache of so many bytes: nine twentieths of them for images, as many
+// newCache returns a cache of so many bytes: nine twentieths of them for images, eight
 // for pages, and the rest for what it takes to find both.
 func newCache(size int64, touches *pendingTouches) *cache {
 	images := size / 20 * 9
 	c := &cache{clock: newActClock(), owners: newOwners(int(images / ownedBytes)), touches: touches}
-	c.pages.init(size / 20 * 9)
+	c.pages.init(size / 20 * 8)
 	c.dictionaries.Store(newDictionaries())
 	shards := 1
 	for shards < maxShards && int64(2*shards*shardSegments*minSegment) <= images {
@@ -139,21 +139,12 @@ func (c *cache) find(id string) (f finding, ok bool) {
 		f.user = f.shard.hash(whole)
 		f.image, f.part = f.shard.image(whole), part
 		if f.image.word() == c.clock.of(f.user).Load() && part[atFlags]&isGone == 0 && string(part.sessionID()) == id {
-			f.keep(whole)
+			f.shard.look(whole)
 			return f, true
 		}
 	}
 	f.shard.mu.Unlock()
 	return f, false
-}
-
-// keep writes the image that was found anew, if it would be the next to go.
-func (f *finding) keep(whole place) {
-	if kept := f.shard.kept(whole, f.user); kept != whole {
-		f.at += kept - whole
-		f.image = f.shard.image(kept)
-		f.part, _ = f.shard.part(f.at)
-	}
 }
 
 func (f *finding) decode(out *Session, u *User) {

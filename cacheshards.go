@@ -1,10 +1,13 @@
 package rollcall
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
-// A userShard holds images in segments, oldest first, which are written one after
-// the other. The oldest goes when there is no room; an image that is found in it is
-// written anew first, so what is used stays.
+// A userShard holds images in segments, which are written one after the other. When
+// there is no room the oldest segment is cleared, but for what was looked for since the
+// last time.
 type userShard struct {
 	mu       sync.Mutex
 	number   location // its bits of a location
@@ -54,18 +57,12 @@ func (s *userShard) get(hash uint64) (image, bool) {
 	if !ok {
 		return nil, false
 	}
-	return s.image(s.kept(p, hash)), true
+	s.look(p)
+	return s.image(p), true
 }
 
-// kept is where the image at a place is from now on: it is written anew if it would be
-// the next to go.
-func (s *userShard) kept(p place, hash uint64) place {
-	if p.segment() == s.oldest() {
-		s.spill(p)
-		s.put(hash, append(image(nil), s.image(p)...))
-	}
-	return s.index[hash]
-}
+// look notes that the image at a place has been looked for.
+func (s *userShard) look(p place) { s.segments[p.segment()][p.offset()+atLooked] = 1 }
 
 func (s *userShard) oldest() uint64 { return (s.newest + 1) % shardSegments }
 
@@ -84,11 +81,16 @@ func (s *userShard) part(p place) (part image, whole place) {
 	return segment[offset : offset+size : offset+size], whole
 }
 
-// entryHead is the length of an entry and the hash of its user.
-const entryHead = 4 + 8
+// The head of an entry is its length, the hash of its user, and whether it was looked
+// for.
+const (
+	atUser    = 4
+	atLooked  = atUser + 8
+	entryHead = atLooked + 1
+)
 
 func (s *userShard) hash(p place) uint64 {
-	return bytesOrder.Uint64(s.segments[p.segment()][p.offset()+4:])
+	return bytesOrder.Uint64(s.segments[p.segment()][p.offset()+atUser:])
 }
 
 // put adds an image that has no uses to write, in the place of the user's present one,
@@ -108,7 +110,7 @@ func (s *userShard) put(hash uint64, i image) bool {
 	p := at(s.newest, len(*segment))
 	b := bytesOrder.AppendUint32(*segment, uint32(len(i)))
 	b = bytesOrder.AppendUint64(b, hash)
-	*segment = append(b, i...)
+	*segment = append(append(b, 0), i...)
 	s.index[hash] = p
 	kept := s.image(p)
 	s.uses.forget(kept)
@@ -123,10 +125,26 @@ func (s *userShard) located(p place, part image) location {
 	return s.number | location(p) + location(entryHead+bytesOrder.Uint32(part[atBack:]))
 }
 
-// turn drops the oldest segment and begins a new one in its memory.
+// turn clears the oldest segment, which is the newest from then on. What was looked for
+// stays, if it leaves room for others.
 func (s *userShard) turn() {
-	s.drop(s.oldest())
-	s.newest = s.oldest()
+	oldest := s.oldest()
+	b := s.segments[oldest]
+	stays := map[uint64]image{}
+	size := 0
+	for offset := 0; offset < len(b); offset += entryHead + int(bytesOrder.Uint32(b[offset:])) {
+		p := at(oldest, offset)
+		i := s.image(p)
+		if hash := s.hash(p); s.index[hash] == p && b[offset+atLooked] == 1 && size+len(i) < cap(b)*3/4 {
+			stays[hash] = slices.Clone(i)
+			size += entryHead + len(i)
+		}
+	}
+	s.drop(oldest)
+	s.newest = oldest
+	for hash, i := range stays {
+		s.put(hash, i)
+	}
 }
 
 // drop forgets all that is in a segment.

@@ -69,7 +69,7 @@ func (w *warming) keep() {
 		return
 	}
 	c := w.m.cache
-	if w.size += int64(len(w.image)); w.size > c.room/8*7 {
+	if w.size += int64(entryHead + len(w.image)); w.size > c.room/16*15 {
 		w.m = nil
 		return
 	}
