@@ -37,12 +37,12 @@ type rememberedEverybody struct {
 // ownedBytes is about the least that a session takes in an image.
 const ownedBytes = 128
 
-// newCache returns a cache of so many bytes: nine twentieths of them for images, eight
+// newCache returns a cache of so many bytes: nine twentieths of them for images, seven
 // for pages, and the rest for what it takes to find both.
 func newCache(size int64, touches *pendingTouches) *cache {
 	images := size / 20 * 9
 	c := &cache{clock: newActClock(), owners: newOwners(int(images / ownedBytes)), touches: touches}
-	c.pages.init(size / 20 * 8)
+	c.pages.init(size / 20 * 7)
 	c.dictionaries.Store(newDictionaries())
 	shards := 1
 	for shards < maxShards && int64(2*shards*shardSegments*minSegment) <= images {

@@ -34,11 +34,10 @@ const (
 	minSegment = 128 << 10
 	maxShards  = 64 // a power of two, as all numbers of shards
 
-	offsetBits  = 31
-	maxSegment  = 1 << offsetBits
-	placeBits   = offsetBits + 3
-	placeMask   = 1<<placeBits - 1
-	shardOfBits = maxShards - 1
+	offsetBits = 31
+	maxSegment = 1 << offsetBits
+	placeBits  = offsetBits + 3
+	placeMask  = 1<<placeBits - 1
 )
 
 func at(segment uint64, offset int) place { return place(segment<<offsetBits | uint64(offset)) }
@@ -49,7 +48,7 @@ func (p place) offset() int { return int(p & (maxSegment - 1)) }
 
 func (l location) place() place { return place(l & placeMask) }
 
-func (l location) shard() int { return int(l>>placeBits) & shardOfBits }
+func (l location) shard() int { return int(l>>placeBits) % maxShards }
 
 // get returns the user's image, good or not.
 func (s *userShard) get(hash uint64) (image, bool) {

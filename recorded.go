@@ -1,10 +1,8 @@
 package rollcall
 
-import (
-	"slices"
-)
+import "slices"
 
-// RecordedUses are those that a shard's images hold and the store does not yet: a
+// recordedUses are those that a shard's images hold and the store does not yet: a
 // check writes its use into the image that it has found, and nowhere else. Time is cut
 // into turns, from one collection of what is to be written to the next; sessions that
 // were used in this turn are listed, and each says in which turn it was used last. The
