@@ -6,9 +6,9 @@ import (
 )
 
 // A cache remembers what was read of users, for a store that no other process
-// writes. It never answers with what an act has changed: what it holds is good only
-// while the user's word of the act clock is what it was before the read. A fill
-// during which the word moved is discarded.
+// writes. It never answers with what an act has changed: when an act begins to commit,
+// what is remembered of its user is suspended, and a fill is discarded if the user's
+// word of the act clock moved since its read began.
 //
 // Its methods may be called at once from many goroutines.
 type cache struct {
@@ -138,7 +138,7 @@ func (c *cache) find(id string) (f finding, ok bool) {
 		part, whole := f.shard.part(f.at)
 		f.user = f.shard.hash(whole)
 		f.image, f.part = f.shard.image(whole), part
-		if f.image.word() == c.clock.of(f.user).Load() && part[atFlags]&isGone == 0 && string(part.sessionID()) == id {
+		if f.image.isGood() && part[atFlags]&isGone == 0 && string(part.sessionID()) == id {
 			f.shard.look(whole)
 			return f, true
 		}
@@ -170,7 +170,7 @@ func (c *cache) recall(userID string, r *recollection) (known bool) {
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	i, ok := shard.get(hash)
-	if !ok || !i.whole() || i.word() != c.clock.of(hash).Load() || string(i.userID()) != userID {
+	if !ok || !i.whole() || !i.isGood() || string(i.userID()) != userID {
 		return false
 	}
 	r.dictionaries, r.image = shard.dictionaries, append(r.image[:0], i...)
@@ -196,7 +196,7 @@ func (c *cache) worthFilling(userID string) bool {
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	i, ok := shard.get(hash)
-	return !ok || !i.overflows() || i.word() != c.clock.of(hash).Load()
+	return !ok || !i.overflows() || !i.isGood()
 }
 
 // fill remembers what was read of a user, unless an act on the user began since
@@ -210,7 +210,7 @@ func (c *cache) fill(u User, sessions []Session, word uint64, latest func(*Sessi
 	if count > maxImageSessions {
 		count, sessions = tooMany, nil
 	}
-	i, ok := newImage(u.ID, u, word, count), true
+	i, ok := newImage(u, count), true
 	begins := make([]int, len(sessions))
 	for n := range sessions {
 		begins[n] = len(i)
@@ -248,7 +248,7 @@ func (c *cache) keep(d *dictionaries, hash uint64, i image, good func() bool) {
 		return
 	}
 	if !shard.put(hash, i) { // too large: not worth reading for again
-		shard.put(hash, newImage(i.user().ID, i.user(), i.word(), tooMany))
+		shard.put(hash, newImage(i.user(), tooMany))
 	}
 }
 

@@ -6,36 +6,62 @@ import (
 	"slices"
 )
 
+// committing is called before an act's commit; what it returns, after it, whatever
+// came of the commit. Meanwhile nothing is remembered of the user, "" being everybody.
+func (c *cache) committing(userID string) (ended func()) {
+	ended = c.clock.committing(userID) // first: what is being read is not to be remembered
+	if userID == "" {
+		return ended
+	}
+	hash := c.clock.hash(userID)
+	shard := c.user(hash)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	if p, ok := shard.index[hash]; ok {
+		shard.image(p).suspend()
+	}
+	return ended
+}
+
+// removing is committing for the sweep, after which nothing is remembered of the user.
+func (c *cache) removing(userID string) (ended func()) {
+	ended = c.clock.committing(userID)
+	hash := c.clock.hash(userID)
+	shard := c.user(hash)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	shard.forget(hash)
+	return ended
+}
+
 // committed shows a change that is in the store in what is remembered of its user, so
-// that the next look finds it in memory. word is the user's as it was before the commit
-// began. What is remembered is good again when the commit has ended, unless another
-// one was under way with it.
+// that the next look finds it in memory. It is called before the commit has ended.
 //
-// It knows enough when it has a good image, or when the user had no row before.
-func (c *cache) committed(change *Change, word uint64) {
-	if change.UserID == "" || !quiet(word) {
+// It knows enough when the image was good when the commit began, or when the user had no
+// row before.
+func (c *cache) committed(change *Change) {
+	if change.UserID == "" {
 		return
 	}
 	hash := c.clock.hash(change.UserID)
 	shard := c.user(hash)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	old := newImage(change.UserID, User{}, word, 0)
+	old := newImage(User{ID: change.UserID}, 0)
 	p, ok := shard.index[hash]
 	if ok {
 		old = shard.image(p)
+		if old[0] != imageSuspended || string(old.userID()) != change.UserID {
+			return
+		}
 		shard.spill(p)
 	} else if change.User == nil || change.User.Replaces != 0 {
 		return
 	}
-	if old.word() != word || string(old.userID()) != change.UserID {
-		return
-	}
 	if ok && (len(old) > maxRewritten || !change.putsLive()) {
 		old.amend(change)
-		bytesOrder.PutUint64(old, word+2*actCounted)
+		old[0] = imageGood
 	} else if next, ok := shard.dictionaries.changed(old, change); ok {
-		bytesOrder.PutUint64(next, word+2*actCounted)
 		shard.put(hash, next)
 	}
 }
@@ -62,7 +88,7 @@ func (i image) amend(change *Change) {
 		bytesOrder.PutUint16(i[atCount:], incomplete)
 	}
 	if change.User != nil {
-		bytesOrder.PutUint64(i[8:], change.User.User.Generation)
+		bytesOrder.PutUint64(i[atGeneration:], change.User.User.Generation)
 	}
 }
 
@@ -103,7 +129,8 @@ func (d *dictionaries) changed(old image, change *Change) (image, bool) {
 		count, parts = tooMany, nil
 	}
 	slices.SortStableFunc(parts, image.compare)
-	next := newImage(change.UserID, u, 0, count)
+	u.ID = change.UserID
+	next := newImage(u, count)
 	copy(next[atUsed:atCount], old[atUsed:])
 	for _, part := range parts {
 		start := len(next)

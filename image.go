@@ -11,7 +11,7 @@ import (
 // bytes: it holds no pointers, so a million sessions cost the garbage collector
 // nothing. It leaves out what only acts look at, and acts read the store.
 //
-//	word      8  the user's word of the act clock
+//	state     1
 //	generation 8 of the user
 //	turn      4  of its shard in which a use was last recorded in it
 //	sessions  2  how many, or tooMany, or incomplete
@@ -20,10 +20,11 @@ import (
 type image []byte
 
 const (
-	imageHead  = 8 + 8 + 4 + 2 + 2
-	atUsed     = 8 + 8
-	atCount    = atUsed + 4
-	atIDLength = atCount + 2
+	imageHead    = 1 + 8 + 4 + 2 + 2
+	atGeneration = 1
+	atUsed       = atGeneration + 8
+	atCount      = atUsed + 4
+	atIDLength   = atCount + 2
 	// tooMany stands for a user with more sessions than an image holds, incomplete for
 	// one who has sessions that the image does not.
 	tooMany    = 1<<16 - 1
@@ -71,20 +72,38 @@ type sessionKind struct {
 
 var bytesOrder = binary.LittleEndian
 
-func newImage(userID string, u User, word uint64, count int) image {
-	b := make(image, 0, imageHead+len(userID)+min(count, maxImageSessions)*160)
-	b = bytesOrder.AppendUint64(b, word)
+// The states of an image. A commit suspends a good one, and makes it good again when
+// its change has been applied; what is gone stays so.
+const (
+	imageGood = iota
+	imageSuspended
+	imageGone
+)
+
+func newImage(u User, count int) image {
+	b := make(image, 0, imageHead+len(u.ID)+min(count, maxImageSessions)*160)
+	b = append(b, imageGood)
 	b = bytesOrder.AppendUint64(b, u.Generation)
 	b = bytesOrder.AppendUint32(b, 0)
 	b = bytesOrder.AppendUint16(b, uint16(count))
-	b = bytesOrder.AppendUint16(b, uint16(len(userID)))
-	return append(b, userID...)
+	b = bytesOrder.AppendUint16(b, uint16(len(u.ID)))
+	return append(b, u.ID...)
 }
 
-func (i image) word() uint64 { return bytesOrder.Uint64(i) }
+func (i image) isGood() bool { return i[0] == imageGood }
+
+// suspend is called when a commit begins. An image that another one has left suspended
+// has not got its change.
+func (i image) suspend() {
+	if i[0] == imageGood {
+		i[0] = imageSuspended
+	} else {
+		i[0] = imageGone
+	}
+}
 
 // outdate makes an image one that is never good again.
-func (i image) outdate() { bytesOrder.PutUint64(i, actUnderWay) }
+func (i image) outdate() { i[0] = imageGone }
 
 func (i image) overflows() bool { return bytesOrder.Uint16(i[atCount:]) == tooMany }
 
@@ -95,7 +114,7 @@ func (i image) userID() []byte {
 	return i[imageHead : imageHead+int(bytesOrder.Uint16(i[atIDLength:]))]
 }
 
-func (i image) generation() uint64 { return bytesOrder.Uint64(i[8:]) }
+func (i image) generation() uint64 { return bytesOrder.Uint64(i[atGeneration:]) }
 
 func (i image) user() User { return User{ID: string(i.userID()), Generation: i.generation()} }
 

@@ -218,3 +218,54 @@ func TestAPageGivesWayOnlyToOneThatIsAskedForMoreOften(t *testing.T) {
 		t.Errorf("%d of 90 pages that came into use are there; %d bytes of %d, %d in the queue of %d", admitted, p.size, p.budget, len(p.queue)-p.head, len(p.pages))
 	}
 }
+
+func TestAnActOfAUserWhoSharesTheWordChangesNothing(t *testing.T) {
+	c := newCache(8<<20, newTouches())
+	s := imageSession("session")
+	hash := c.clock.hash(s.UserID)
+	c.fill(User{ID: s.UserID}, []Session{s}, c.clock.of(hash).Load(), func(*Session) bool { return true })
+	c.clock.of(hash).Add(actCounted + actUnderWay) // another user's commit begins
+	if _, _, known := recalled(c, s.UserID); !known {
+		t.Error("a stranger's act counts as the user's")
+	}
+	before := c.clock.of(hash).Load()
+	c.fill(User{ID: s.UserID}, nil, before, func(*Session) bool { return false })
+	ended := c.committing(s.UserID)
+	if _, _, known := recalled(c, s.UserID); known {
+		t.Error("it is remembered while an act is under way")
+	}
+	ended()
+	if _, _, known := recalled(c, s.UserID); known {
+		t.Error("it is remembered after an act of which nothing is known")
+	}
+}
+
+func TestWhatWasNotToldOfAnActIsNotGoodAfterTheNext(t *testing.T) {
+	u := User{ID: "auth0|ünï", Version: 1}
+	change := Change{UserID: u.ID, User: &PutUser{User: u, Replaces: 1}}
+	for name, lose := range map[string]func(*cache){
+		"an act that failed":    func(c *cache) { c.committing(u.ID)() },
+		"a removal":             func(c *cache) { c.removing(u.ID)() },
+		"a removal meanwhile":   func(*cache) {},
+		"nothing, for contrast": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCache(8<<20, newTouches())
+			s := imageSession("session")
+			s.Generation.User = 0
+			c.fill(u, []Session{s}, c.clock.word(u.ID).Load(), func(*Session) bool { return true })
+			if lose != nil {
+				lose(c)
+			}
+			ended := c.committing(u.ID)
+			if name == "a removal meanwhile" {
+				c.removing(u.ID)()
+			}
+			c.committed(&change)
+			ended()
+			if _, _, known := recalled(c, u.ID); known != (lose == nil) {
+				t.Errorf("remembered: %v", known)
+			}
+		})
+	}
+}

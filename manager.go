@@ -161,12 +161,11 @@ func (m *Manager) commit(ctx context.Context, c Change, late func()) error {
 	if m.cache == nil {
 		return m.writes.do(ctx, write, func() {}, late)
 	}
-	word := m.cache.clock.word(c.UserID).Load()
-	ended := m.cache.clock.committing(c.UserID)
+	ended := m.cache.committing(c.UserID)
 	return m.writes.do(ctx, func(ctx context.Context) error {
 		err := write(ctx)
 		if err == nil {
-			m.cache.committed(&c, word)
+			m.cache.committed(&c)
 		}
 		return err
 	}, ended, late)

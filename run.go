@@ -90,7 +90,7 @@ func (m *Manager) bite(ctx context.Context, now time.Time, everybody Everybody) 
 			m.overlay(&s)
 			v := s.sweepVerdict(now, u, everybody)
 			if m.cache != nil && v.FileAt.IsZero() {
-				removed = append(removed, m.cache.clock.committing(s.UserID))
+				removed = append(removed, m.cache.removing(s.UserID))
 			}
 			return v
 		},

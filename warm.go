@@ -43,13 +43,13 @@ func (w *warming) add(s *Session, u *User) {
 	if w.image == nil || string(w.image.userID()) != u.ID {
 		w.keep()
 		w.hash = c.clock.hash(u.ID)
-		w.image = newImage(u.ID, *u, w.acts[w.hash%clockWords], 0)
+		w.image = newImage(*u, 0)
 	}
 	if w.image.overflows() || w.m == nil {
 		return
 	}
 	if w.count == maxImageSessions {
-		w.image, w.count = newImage(u.ID, *u, w.image.word(), tooMany), 0
+		w.image, w.count = newImage(*u, tooMany), 0
 		return
 	}
 	grown, ok := w.dictionaries.appendSession(w.image, s)
@@ -74,7 +74,8 @@ func (w *warming) keep() {
 		return
 	}
 	still := func() bool {
-		return c.clock.of(w.hash).Load() == w.image.word() && quiet(w.image.word()) &&
+		word := w.acts[w.hash%clockWords]
+		return c.clock.of(w.hash).Load() == word && quiet(word) &&
 			c.clock.touched(w.hash).Load() == w.touches[w.hash%clockWords]
 	}
 	c.keep(w.dictionaries, w.hash, w.image, still)
