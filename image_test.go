@@ -106,7 +106,7 @@ func TestTheCacheKeepsItsBoundAndWhatIsUsed(t *testing.T) {
 			}
 		}
 	}
-	if c.room > size/2 || indexed < users/4 || indexed > users*9/10 {
+	if c.room > size/2 || indexed < users/5 || indexed > users*9/10 {
 		t.Errorf("%d bytes of %d for images, %d users remembered", c.room, size, indexed)
 	}
 }

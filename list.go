@@ -2,7 +2,6 @@ package rollcall
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,7 +49,8 @@ func (m *Manager) List(ctx context.Context, q ListQuery) (Page, error) {
 func (s *Session) clone() Session {
 	c := *s
 	c.ID, c.Initial.IP, c.Last.Origin.IP = strings.Clone(s.ID), strings.Clone(s.Initial.IP), strings.Clone(s.Last.Origin.IP)
-	c.Methods, c.Clients, c.Metadata = slices.Clone(s.Methods), slices.Clone(s.Clients), slices.Clone(s.Metadata)
+	c.Methods, c.Clients = append([]Method(nil), s.Methods...), append([]string(nil), s.Clients...)
+	c.Metadata = append([]MetadataEntry(nil), s.Metadata...)
 	for i, e := range c.Metadata {
 		c.Metadata[i] = MetadataEntry{strings.Clone(e.Key), strings.Clone(e.Value)}
 	}

@@ -197,11 +197,16 @@ func TestAStoreThatCannotCountShowsNoNumberOfLiveSessions(t *testing.T) {
 
 func TestLooksInTheCacheAreCountedWhenThereIsOne(t *testing.T) {
 	ctx := t.Context()
-	manager, err := rollcall.New(memory.New(), rollcall.Options{CacheSize: 1 << 20})
+	store := memory.New()
+	bare, err := rollcall.New(store, rollcall.Options{})
+	if err != nil || bare.Caches() {
+		t.Fatalf("a cache that was not asked for: %v", err)
+	}
+	manager, err := rollcall.New(store, rollcall.Options{CacheSize: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, _, err := manager.Create(ctx, rollcall.Caller{}, rollcall.NewSession{UserID: "a", Methods: []rollcall.Method{{Name: "pwd"}}})
+	s, _, err := bare.Create(ctx, rollcall.Caller{}, rollcall.NewSession{UserID: "a", Methods: []rollcall.Method{{Name: "pwd"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,10 +219,6 @@ func TestLooksInTheCacheAreCountedWhenThereIsOne(t *testing.T) {
 	m.watchCache(manager)
 	if text := exposed(t, m); !strings.Contains(text, `rollcall_cache_lookups_total{result="hit"} 2`) || !strings.Contains(text, `result="miss"} 1`) {
 		t.Error(text)
-	}
-	bare, err := rollcall.New(memory.New(), rollcall.Options{})
-	if err != nil || bare.Caches() {
-		t.Errorf("a cache that was not asked for: %v", err)
 	}
 }
 
