@@ -56,8 +56,7 @@ func newCache(size int64, touches *pendingTouches) *cache {
 	for i := range c.users {
 		s := &c.users[i]
 		s.number, s.index = location(i)<<placeBits, map[uint64]place{}
-		s.clock, s.owners, s.dictionaries = c.clock, c.owners, c.dictionaries.Load()
-		s.uses = recordedUses{turn: 1, touches: touches}
+		s.cache, s.dictionaries, s.uses.turn = c, c.dictionaries.Load(), 1
 	}
 	// The first segments of all shards lie side by side, and so on: what is not needed
 	// is not looked at.
@@ -82,6 +81,14 @@ func (c *cache) begin(old *dictionaries) {
 }
 
 func (c *cache) user(hash uint64) *userShard { return &c.users[hash>>32%uint64(len(c.users))] }
+
+// lock locks the user's shard. Whoever calls it unlocks it.
+func (c *cache) lock(userID string) (shard *userShard, hash uint64) {
+	hash = c.clock.hash(userID)
+	shard = c.user(hash)
+	shard.mu.Lock()
+	return shard, hash
+}
 
 // counted counts a look, found or not.
 func (c *cache) counted(known bool) bool {
@@ -165,9 +172,7 @@ type recollection struct {
 // recall copies what is remembered of a user into a recollection that may have been
 // used before.
 func (c *cache) recall(userID string, r *recollection) (known bool) {
-	hash := c.clock.hash(userID)
-	shard := c.user(hash)
-	shard.mu.Lock()
+	shard, hash := c.lock(userID)
 	defer shard.mu.Unlock()
 	i, ok := shard.get(hash)
 	if !ok || !i.whole() || !i.isGood() || string(i.userID()) != userID {
@@ -191,9 +196,7 @@ func (r *recollection) sessions(userID string, yield func(*Session) bool) {
 // worthFilling reports whether reading the user's sessions may help: not when there
 // are known to be too many.
 func (c *cache) worthFilling(userID string) bool {
-	hash := c.clock.hash(userID)
-	shard := c.user(hash)
-	shard.mu.Lock()
+	shard, hash := c.lock(userID)
 	defer shard.mu.Unlock()
 	i, ok := shard.get(hash)
 	return !ok || !i.overflows() || !i.isGood()
@@ -255,9 +258,7 @@ func (c *cache) keep(d *dictionaries, hash uint64, i image, good func() bool) {
 // touch shows a use, which is recorded elsewhere, in what is remembered of the
 // session. What cannot be shown is forgotten.
 func (c *cache) touch(t *Touch) {
-	hash := c.clock.hash(t.UserID)
-	shard := c.user(hash)
-	shard.mu.Lock()
+	shard, hash := c.lock(t.UserID)
 	if i, ok := shard.get(hash); ok {
 		part, ok := i.find(t.SessionID)
 		switch {

@@ -16,8 +16,7 @@ type userShard struct {
 	newest   uint64                // the segment that is written
 	uses     recordedUses
 
-	clock        *actClock
-	owners       *owners
+	cache        *cache
 	dictionaries *dictionaries // of the images
 }
 
@@ -114,7 +113,7 @@ func (s *userShard) put(hash uint64, i image) bool {
 	kept := s.image(p)
 	s.uses.forget(kept)
 	for part := range kept.sessions {
-		s.owners.put(s.clock.hashBytes(part.sessionID()), s.located(p, part))
+		s.cache.owners.put(s.cache.clock.hashBytes(part.sessionID()), s.located(p, part))
 	}
 	return true
 }
@@ -155,7 +154,7 @@ func (s *userShard) drop(segment uint64) {
 			s.forget(hash)
 		}
 		for part := range s.image(p).parts {
-			s.owners.remove(s.clock.hashBytes(part.sessionID()), s.located(p, part))
+			s.cache.owners.remove(s.cache.clock.hashBytes(part.sessionID()), s.located(p, part))
 		}
 	}
 	s.uses.leave(segment)

@@ -90,7 +90,7 @@ func (m *Manager) checkRemembered(t Token, use Use, now time.Time) (s Session, e
 		switch {
 		case err != nil:
 			return refused, Interaction{}
-		case use.ClientID != "" && !slices.Contains(s.Clients, use.ClientID), s.Last.IdleExpiresAt.Sub(now) < 3*m.touchInterval:
+		case use.ClientID != "" && !slices.Contains(s.Clients, use.ClientID), !m.mayWriteLater(&s, now):
 			return undecided, Interaction{}
 		}
 		return good, s.Touched(m.policy, now, m.origin(&s, use))
@@ -143,12 +143,18 @@ func (m *Manager) inspect(ctx context.Context, t Token, require Requirement, now
 	return s, nil
 }
 
+// mayWriteLater reports whether a use of the session at now may be written after the
+// answer: enough idle time is left for every node to learn of it.
+func (m *Manager) mayWriteLater(s *Session, now time.Time) bool {
+	return s.Last.IdleExpiresAt.Sub(now) >= 3*m.touchInterval
+}
+
 // touch records a use of a session and shows it in s.
 func (m *Manager) touch(ctx context.Context, s *Session, now time.Time, use Use) error {
-	left := s.Last.IdleExpiresAt.Sub(now)
+	later := m.mayWriteLater(s, now)
 	touch := Touch{UserID: s.UserID, SessionID: s.ID, Interaction: s.Touched(m.policy, now, m.origin(s, use))}
 	s.Last = s.Last.Later(touch.Interaction)
-	if left >= 3*m.touchInterval {
+	if later {
 		m.touches.add(touch)
 		m.show(&touch)
 		return nil

@@ -13,9 +13,7 @@ func (c *cache) committing(userID string) (ended func()) {
 	if userID == "" {
 		return ended
 	}
-	hash := c.clock.hash(userID)
-	shard := c.user(hash)
-	shard.mu.Lock()
+	shard, hash := c.lock(userID)
 	defer shard.mu.Unlock()
 	if p, ok := shard.index[hash]; ok {
 		shard.image(p).suspend()
@@ -26,9 +24,7 @@ func (c *cache) committing(userID string) (ended func()) {
 // removing is committing for the sweep, after which nothing is remembered of the user.
 func (c *cache) removing(userID string) (ended func()) {
 	ended = c.clock.committing(userID)
-	hash := c.clock.hash(userID)
-	shard := c.user(hash)
-	shard.mu.Lock()
+	shard, hash := c.lock(userID)
 	defer shard.mu.Unlock()
 	shard.forget(hash)
 	return ended
@@ -43,9 +39,7 @@ func (c *cache) committed(change *Change) {
 	if change.UserID == "" {
 		return
 	}
-	hash := c.clock.hash(change.UserID)
-	shard := c.user(hash)
-	shard.mu.Lock()
+	shard, hash := c.lock(change.UserID)
 	defer shard.mu.Unlock()
 	old := newImage(User{ID: change.UserID}, 0)
 	p, ok := shard.index[hash]

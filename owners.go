@@ -41,32 +41,28 @@ func (o *owners) bucket(id uint64, second bool) []atomic.Uint64 {
 
 // get returns where the session is, 0 when that is not known.
 func (o *owners) get(id uint64) location {
-	if at := o.slot(id); at != nil {
-		if e := at.Load(); e>>locationBits == id>>locationBits {
-			return location(e & locationMask)
-		}
-	}
-	return 0
+	_, e := o.slot(id)
+	return location(e & locationMask)
 }
 
-// slot returns the session's entry, nil if there is none.
-func (o *owners) slot(id uint64) *atomic.Uint64 {
+// slot returns the session's entry and what it is now, nil and 0 if there is none.
+func (o *owners) slot(id uint64) (*atomic.Uint64, uint64) {
 	for _, second := range [...]bool{false, true} {
 		bucket := o.bucket(id, second)
 		for i := range bucket {
 			if e := bucket[i].Load(); e != 0 && e>>locationBits == id>>locationBits {
-				return &bucket[i]
+				return &bucket[i], e
 			}
 		}
 	}
-	return nil
+	return nil, 0
 }
 
 // put says where a session is now. When there is no room, another one is forgotten.
 func (o *owners) put(id uint64, at location) {
 	e := id&^locationMask | uint64(at)
 	for {
-		if known := o.slot(id); known != nil {
+		if known, _ := o.slot(id); known != nil {
 			known.Store(e)
 			return
 		}
@@ -101,7 +97,7 @@ func (o *owners) free(id uint64) (found *atomic.Uint64) {
 
 // remove forgets where a session is, if it is there.
 func (o *owners) remove(id uint64, at location) {
-	if known := o.slot(id); known != nil {
+	if known, _ := o.slot(id); known != nil {
 		known.CompareAndSwap(id&^locationMask|uint64(at), 0)
 	}
 }

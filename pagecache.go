@@ -3,7 +3,6 @@ package rollcall
 import (
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -21,7 +20,7 @@ type pageCache struct {
 	head  int
 	// asks count how often pages were asked for lately, those that are not here too.
 	// They share counters by their hash.
-	asks    []atomic.Uint32
+	asks    []uint32
 	counted int // since they were last halved
 }
 
@@ -52,18 +51,18 @@ const (
 )
 
 func (p *pageCache) init(size int64) {
-	p.budget, p.asks, p.pages = size, make([]atomic.Uint32, askCounters), map[pageKey]*page{}
+	p.budget, p.asks, p.pages = size, make([]uint32, askCounters), map[pageKey]*page{}
 }
 
 // get returns a page, and counts that it was asked for.
 func (p *pageCache) get(k pageKey) (page, bool) {
-	p.asked(k).Add(1)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	*p.asked(k)++
 	if p.counted++; p.counted > max(leastCounted, askedLately*len(p.pages)) {
 		p.counted = 0
 		for i := range p.asks {
-			p.asks[i].Store(p.asks[i].Load() / 2)
+			p.asks[i] /= 2
 		}
 	}
 	found, ok := p.pages[k]
@@ -73,7 +72,7 @@ func (p *pageCache) get(k pageKey) (page, bool) {
 	return *found, true
 }
 
-func (p *pageCache) asked(k pageKey) *atomic.Uint32 {
+func (p *pageCache) asked(k pageKey) *uint32 {
 	at := k.user ^ uint64(k.take)<<1
 	if k.total {
 		at ^= 1
@@ -86,9 +85,9 @@ func (p *pageCache) asked(k pageKey) *atomic.Uint32 {
 // the next one of the queue, which otherwise stays, as the last one. So what is asked for
 // often gets in, and a load that is far too large for the cache does not turn it over.
 func (p *pageCache) admits(k pageKey, size int) bool {
-	asked := p.asked(k).Load()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	asked := *p.asked(k)
 	if _, ok := p.pages[k]; ok {
 		return true
 	}
@@ -96,12 +95,12 @@ func (p *pageCache) admits(k pageKey, size int) bool {
 		return false
 	}
 	for p.size+int64(size) > p.budget {
-		if next := p.next(); p.asked(next.key).Load() >= asked {
+		next := p.next()
+		if *p.asked(next.key) >= asked {
 			p.queue = append(p.queue, next)
 			return false
-		} else {
-			p.drop(next)
 		}
+		p.drop(next)
 	}
 	return true
 }

@@ -124,7 +124,7 @@ func (m *Manager) remember(ctx context.Context, userID string) error {
 	u, sessions, err := m.store.Sessions(ctx, userID, Position{}, maxImageSessions+1)
 	if err == nil && quiet(word) {
 		m.cache.fill(u, sessions, word, func(s *Session) bool {
-			m.touches.overlay(s)
+			m.touches.overlay(s) // what images held of the user is pending by now, and their lock is taken
 			return m.touches.flushed.Load() == flushed
 		})
 	}

@@ -11,8 +11,6 @@ type recordedUses struct {
 	turn, written uint32  // the present turn, and the last one whose uses are in the store
 	used          []place // of the sessions with uses of this turn
 	writing       int     // sessions that are being written
-
-	touches *pendingTouches // takes the uses that are recorded in what is dropped
 }
 
 // unwritten reports whether the session's last use may not be in the store yet. After
@@ -103,7 +101,7 @@ func (s *userShard) spill(p place) {
 	}
 	for part := range i.sessions {
 		if s.uses.unwritten(part) {
-			s.uses.touches.add(s.recorded(i, part))
+			s.cache.touches.add(s.recorded(i, part))
 		}
 	}
 }
@@ -154,9 +152,7 @@ func (s *userShard) wrote() {
 
 // overlay shows in a stored session what is recorded of its use.
 func (c *cache) overlay(s *Session) {
-	hash := c.clock.hash(s.UserID)
-	shard := c.user(hash)
-	shard.mu.Lock()
+	shard, hash := c.lock(s.UserID)
 	defer shard.mu.Unlock()
 	p, ok := shard.index[hash]
 	if !ok {
