@@ -12,7 +12,7 @@ const actsPerRound = 6000
 func creations(ctx context.Context, b *bench, s scenario) (result, error) {
 	p := b.population
 	ours := side{requests: p.creates, status: 201, look: p.acts.made, deferred: b.settled()}
-	mine, floor, err := b.againstFloor(ctx, ours, actConnections, actsPerRound, nil)
+	mine, floor, err := b.againstFloor(ctx, s, ours, actConnections, actsPerRound, nil)
 	return s.ratio(mine, floor, mine, floor), err
 }
 
@@ -28,7 +28,7 @@ func endings(ctx context.Context, b *bench, s scenario) (result, error) {
 			return result{}, err
 		}
 	}
-	mine, floor, err := b.againstFloor(ctx, side{requests: p.ends, status: 202, deferred: b.settled()}, actConnections, actsPerRound, nil)
+	mine, floor, err := b.againstFloor(ctx, s, side{requests: p.ends, status: 202, deferred: b.settled()}, actConnections, actsPerRound, nil)
 	return s.ratio(mine, floor, mine, floor), err
 }
 

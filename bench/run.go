@@ -67,7 +67,6 @@ type bench struct {
 	smallPopulation *population
 	counted         func() (syncCount, error) // once, for both of its scenarios
 	telemetry       string                    // address of the large server's, when profiles are taken
-	measured        string                    // key of the scenario
 }
 
 // scaled is how many requests a round has.
@@ -184,7 +183,6 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 			continue
 		}
 		began := time.Now()
-		b.measured = s.key
 		got, err := s.measure(ctx, b, s)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.key, err)

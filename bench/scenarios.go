@@ -100,11 +100,13 @@ func scenarios() []scenario {
 }
 
 // recorded is how many answers of ours the floor gives in turn, so that both sides
-// send as many bytes.
+// send as many bytes, and read them from memory: few answers would lie in the
+// processor's caches.
 const recorded = 2000
 
-// againstFloor compares the large server with a floor that gives its answers.
-func (b *bench) againstFloor(ctx context.Context, ours side, connections, perRound int, verify func(answer) error) (mine, floor load, err error) {
+// againstFloor compares the large server with a floor that gives its answers, for a
+// scenario.
+func (b *bench) againstFloor(ctx context.Context, s scenario, ours side, connections, perRound int, verify func(answer) error) (mine, floor load, err error) {
 	ours.process = b.large
 	requests, err := ours.requests(recorded)
 	if err != nil {
@@ -132,7 +134,7 @@ func (b *bench) againstFloor(ctx context.Context, ours side, connections, perRou
 	if err := ours.heat(ctx, connections); err != nil {
 		return mine, floor, err
 	}
-	profile := b.profile(ctx, b.measured)
+	profile := b.profile(ctx, s.key)
 	mine, floor, err = duel{
 		ours: ours, other: side{process: p, status: ours.status},
 		connections: connections, perRound: b.scaled(perRound), rounds: b.rounds,
@@ -178,7 +180,7 @@ func checks(hot bool) func(context.Context, *bench, scenario) (result, error) {
 			set = among
 		}
 		ours := side{requests: b.population.checks(among), hot: set, status: 200, deferred: b.settled()}
-		mine, floor, err := b.againstFloor(ctx, ours, readConnections, 40_000, func(a answer) error {
+		mine, floor, err := b.againstFloor(ctx, s, ours, readConnections, 40_000, func(a answer) error {
 			if a.Header.Get("X-Rollcall-User") == "" || a.Header.Get("X-Rollcall-Session") == "" {
 				return fmt.Errorf("a check's answer names nobody: %v", a.Header)
 			}
@@ -205,7 +207,7 @@ func lists(length int, query string, hot bool) func(context.Context, *bench, sce
 		if hot {
 			ours.hot = among
 		}
-		mine, floor, err := b.againstFloor(ctx, ours, readConnections, perRound, func(a answer) error {
+		mine, floor, err := b.againstFloor(ctx, s, ours, readConnections, perRound, func(a answer) error {
 			return verifyList(a.Body, length, query != "")
 		})
 		return s.ratio(floor, mine, mine, floor), err
