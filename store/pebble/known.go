@@ -30,6 +30,9 @@ type knownUser struct {
 	generationAt        int64
 }
 
+// noKey is that of an empty place.
+var noKey [2]uint64
+
 const defaultKnownSets = 1 << 16
 
 func (k *knownUsers) init(sets int) {
@@ -71,16 +74,19 @@ func (k *knownUsers) put(u rollcall.User, still func() bool) {
 	}
 	at := set.place(key)
 	if at < 0 {
+		at = set.place(noKey)
+	}
+	if at < 0 {
 		at = len(set) - 1
 	}
-	copy(set[1:at+1], set[:at])
+	copy(set[1:at+1], set[:at]) // over an empty place, if there is one
 	set[0] = knownUser{key: key, version: u.Version, generation: u.Generation, generationAt: u.GenerationAt.UnixMilli()}
 }
 
 // offer notes a row if that pushes out nobody else's.
 func (k *knownUsers) offer(u rollcall.User, still func() bool) {
 	_, set, unlock := k.find(u.ID)
-	free := set.place([2]uint64{}) >= 0
+	free := set.place(noKey) >= 0
 	unlock()
 	if free {
 		k.put(u, still)

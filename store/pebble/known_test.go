@@ -37,6 +37,21 @@ func TestOnlySoManyUsersAreKnownAndTheLastOnes(t *testing.T) {
 	}
 }
 
+func TestAPlaceThatIsEmptyIsTakenBeforeSomebodyElses(t *testing.T) {
+	var k knownUsers
+	k.init(1)
+	for _, id := range []string{"a", "b", "c", "d"} {
+		k.put(rollcall.User{ID: id}, nil)
+	}
+	k.drop("c")
+	k.offer(rollcall.User{ID: "e"}, nil)
+	for _, id := range []string{"a", "b", "d", "e"} {
+		if _, ok := k.get(id); !ok {
+			t.Errorf("%s is not known", id)
+		}
+	}
+}
+
 // readUser is what the store answers of a user.
 func readUser(t *testing.T, s *Store, id string) rollcall.User {
 	t.Helper()

@@ -33,8 +33,6 @@ func (v view) get(key []byte) ([]byte, error) {
 	return v.it.ValueAndErr()
 }
 
-func (v view) pointer(id string) (pointer, error) { return pointerIn(v, id) }
-
 func pointerIn(l looker, id string) (pointer, error) {
 	value, err := l.get(pointerKey(id))
 	if err != nil {
@@ -45,8 +43,6 @@ func pointerIn(l looker, id string) (pointer, error) {
 	}
 	return decodePointer(value)
 }
-
-func (v view) row(id string) (row, pointer, error) { return rowIn(v, id) }
 
 // rowIn returns a session's row by its id.
 func rowIn(l looker, id string) (row, pointer, error) {
@@ -64,8 +60,6 @@ func rowIn(l looker, id string) (row, pointer, error) {
 	r, err := decodeRow(value)
 	return r, p, err
 }
-
-func (v view) user(id string) (rollcall.User, error) { return userIn(v, id) }
 
 func userIn(l looker, id string) (rollcall.User, error) {
 	if len(id) > maxUserID {
@@ -157,12 +151,12 @@ func (s *Store) Session(ctx context.Context, id string) (rollcall.Session, rollc
 	}
 	var u rollcall.User
 	sessions, err := s.read(func(v view, f *found) error {
-		r, p, err := v.row(id)
+		r, p, err := rowIn(v, id)
 		if err != nil {
 			return err
 		}
 		f.add(&r)
-		u, err = v.user(p.userID)
+		u, err = userIn(v, p.userID)
 		return err
 	})
 	if err != nil {
@@ -187,7 +181,7 @@ func (s *Store) Sessions(ctx context.Context, userID string, after rollcall.Posi
 	}
 	var u rollcall.User
 	sessions, err := s.read(func(v view, f *found) (err error) {
-		if u, err = v.user(userID); err != nil || len(userID) > maxUserID {
+		if u, err = userIn(v, userID); err != nil || len(userID) > maxUserID {
 			return err
 		}
 		return v.page(f, userID, after, limit)

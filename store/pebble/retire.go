@@ -136,7 +136,7 @@ func (s *Store) settleUses(us []*use) (left []*use, err error) {
 }
 
 func (s *Store) settleOne(batch *pebbledb.Batch, v view, u *use) error {
-	r, at, err := v.row(u.sessionID)
+	r, at, err := rowIn(v, u.sessionID)
 	if errors.Is(err, rollcall.ErrNoSession) || err == nil && at.userID != u.userID {
 		return nil
 	}

@@ -84,14 +84,14 @@ func (s *Store) sweepOne(filing []byte, bite rollcall.Sweep, swept *rollcall.Swe
 		return err
 	}
 	defer v.close()
-	r, at, err := v.row(id)
+	r, at, err := rowIn(v, id)
 	if errors.Is(err, rollcall.ErrNoSession) || err == nil && at.userID != userID {
 		return nil // changed since the filing was read
 	}
 	if err != nil {
 		return err
 	}
-	user, err := v.user(userID)
+	user, err := userIn(v, userID)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (s *Store) sweepOne(filing []byte, bite rollcall.Sweep, swept *rollcall.Swe
 	s.useLog.uses.showIn(&r)
 	verdict := bite.Decide(r.session, user)
 	if !verdict.FileAt.IsZero() {
-		if r, at, err = v.row(id); err != nil { // what was decided on is the decider's now
+		if r, at, err = rowIn(v, id); err != nil { // what was decided on is the decider's now
 			return err
 		}
 		r.filed = verdict.FileAt.UTC().Truncate(time.Millisecond)
@@ -137,7 +137,7 @@ func (s *Store) ownerOf(id string) (string, error) {
 		return "", err
 	}
 	defer v.close()
-	p, err := v.pointer(id)
+	p, err := pointerIn(v, id)
 	return p.userID, err
 }
 

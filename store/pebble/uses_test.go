@@ -143,7 +143,7 @@ func TestASessionInUseIsWrittenAnewAndNotToItsRow(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer v.close()
-		r, _, err := v.row(id)
+		r, _, err := rowIn(v, id)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -276,7 +276,7 @@ func TestAReadIsOfOneMoment(t *testing.T) {
 	} {
 		reads := 0
 		sessions, err := s.read(func(v view, f *found) error {
-			r, _, err := v.row("one")
+			r, _, err := rowIn(v, "one")
 			f.add(&r)
 			if reads++; reads == 1 {
 				c.write()
