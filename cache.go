@@ -142,12 +142,14 @@ func (c *cache) find(id string) (f finding, ok bool) {
 	f.shard.mu.Lock()
 	if c.owners.get(hash) == l { // else it has gone since
 		f.at = l.place()
-		part, whole := f.shard.part(f.at)
-		f.user = f.shard.hash(whole)
-		f.image, f.part = f.shard.image(whole), part
-		if f.image.isGood() && part[atFlags]&isGone == 0 && string(part.sessionID()) == id {
-			f.shard.look(whole)
-			return f, true
+		part, entry := f.shard.part(f.at)
+		if whole, ok := f.shard.whole(entry); ok {
+			f.user = f.shard.hash(whole)
+			f.image, f.part = f.shard.image(whole), part
+			if f.image.isGood() && part[atFlags]&isGone == 0 && string(part.sessionID()) == id {
+				f.shard.look(whole)
+				return f, true
+			}
 		}
 	}
 	f.shard.mu.Unlock()
@@ -174,11 +176,14 @@ type recollection struct {
 func (c *cache) recall(userID string, r *recollection) (known bool) {
 	shard, hash := c.lock(userID)
 	defer shard.mu.Unlock()
-	i, ok := shard.get(hash)
-	if !ok || !i.whole() || !i.isGood() || string(i.userID()) != userID {
+	p, ok := shard.get(hash)
+	if !ok {
 		return false
 	}
-	r.dictionaries, r.image = shard.dictionaries, append(r.image[:0], i...)
+	if i := shard.image(p); i.overflows() || !i.isGood() || string(i.userID()) != userID {
+		return false
+	}
+	r.dictionaries, r.image = shard.dictionaries, shard.gather(r.image[:0], p)
 	return true
 }
 
@@ -198,8 +203,12 @@ func (r *recollection) sessions(userID string, yield func(*Session) bool) {
 func (c *cache) worthFilling(userID string) bool {
 	shard, hash := c.lock(userID)
 	defer shard.mu.Unlock()
-	i, ok := shard.get(hash)
-	return !ok || !i.overflows() || !i.isGood()
+	p, ok := shard.get(hash)
+	if !ok {
+		return true
+	}
+	i := shard.image(p)
+	return !i.overflows() || !i.isGood()
 }
 
 // fill remembers what was read of a user, unless an act on the user began since
@@ -259,8 +268,8 @@ func (c *cache) keep(d *dictionaries, hash uint64, i image, good func() bool) {
 // session. What cannot be shown is forgotten.
 func (c *cache) touch(t *Touch) {
 	shard, hash := c.lock(t.UserID)
-	if i, ok := shard.get(hash); ok {
-		part, ok := i.find(t.SessionID)
+	if p, ok := shard.get(hash); ok {
+		part, ok := shard.find(p, t.SessionID)
 		switch {
 		case !ok || !t.Interaction.At.After(readTime(part[atLast:])):
 		case !shard.dictionaries.putInteraction(part, t.Interaction):

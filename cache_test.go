@@ -86,8 +86,9 @@ func TestACacheAnswersWhatTheStoreAnswers(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		c := newClock()
 		store := memory.New()
-		n := newNodeOn(t, store, c, cached)
+		n := newNodeOn(t, store, c, smallCache)
 		plain := node{t: t, clock: c, store: store}
+		others := 0
 		var tokens []rollcall.Token
 		users := []string{"a", "b"}
 		rt.Repeat(map[string]func(*rapid.T){
@@ -121,6 +122,15 @@ func TestACacheAnswersWhatTheStoreAnswers(t *testing.T) {
 				_, _ = n.Check(context.Background(), token.Reveal(), rollcall.Use{
 					IP: rapid.SampledFrom([]string{"", "192.0.2.9"}).Draw(rt, "ip"), UserAgent: rapid.SampledFrom([]string{"", "Safari"}).Draw(rt, "agent"),
 				})
+			},
+			"let others in": func(rt *rapid.T) {
+				if rapid.IntRange(0, 9).Draw(rt, "many") > 0 {
+					return
+				}
+				for range 800 { // the oldest have to go
+					others++
+					n.create(signIn(fmt.Sprintf("other-%d", others)))
+				}
 			},
 			"write": func(*rapid.T) {
 				if err := n.Flush(context.Background()); err != nil {

@@ -1,9 +1,6 @@
 package rollcall
 
-import (
-	"slices"
-	"sync"
-)
+import "sync"
 
 // A userShard holds images in segments, which are written one after the other. When
 // there is no room the oldest segment is cleared, but for what was looked for since the
@@ -14,6 +11,7 @@ type userShard struct {
 	index    map[uint64]place
 	segments [shardSegments][]byte // each in its capacity
 	newest   uint64                // the segment that is written
+	marked   uint32                // images so far, which are told apart by it
 	uses     recordedUses
 
 	cache        *cache
@@ -49,14 +47,12 @@ func (l location) place() place { return place(l & placeMask) }
 
 func (l location) shard() int { return int(l>>placeBits) % maxShards }
 
-// get returns the user's image, good or not.
-func (s *userShard) get(hash uint64) (image, bool) {
-	p, ok := s.index[hash]
-	if !ok {
-		return nil, false
+// get returns where the user's image is, good or not.
+func (s *userShard) get(hash uint64) (p place, ok bool) {
+	if p, ok = s.index[hash]; ok {
+		s.look(p)
 	}
-	s.look(p)
-	return s.image(p), true
+	return p, ok
 }
 
 // look notes that the image at a place has been looked for.
@@ -71,12 +67,12 @@ func (s *userShard) image(p place) image {
 	return b[entryHead : entryHead+n : entryHead+n]
 }
 
-// part returns the session at a place, and where its image is.
-func (s *userShard) part(p place) (part image, whole place) {
+// part returns the session at a place, and where the entry is that it is a part of.
+func (s *userShard) part(p place) (part image, entry place) {
 	segment, offset := s.segments[p.segment()], p.offset()
 	size := int(bytesOrder.Uint16(segment[offset:]))
-	whole = p - place(bytesOrder.Uint32(segment[offset+atBack:])+entryHead)
-	return segment[offset : offset+size : offset+size], whole
+	entry = p - place(bytesOrder.Uint32(segment[offset+atBack:])+entryHead)
+	return segment[offset : offset+size : offset+size], entry
 }
 
 // The head of an entry is its length, the hash of its user, and whether it was looked
@@ -106,11 +102,11 @@ func (s *userShard) put(hash uint64, i image) bool {
 		s.image(p).outdate()
 	}
 	p := at(s.newest, len(*segment))
-	b := bytesOrder.AppendUint32(*segment, uint32(len(i)))
-	b = bytesOrder.AppendUint64(b, hash)
-	*segment = append(append(b, 0), i...)
+	*segment = append(s.appendEntry(hash, len(i)), i...)
 	s.index[hash] = p
 	kept := s.image(p)
+	s.marked++
+	bytesOrder.PutUint32(kept[atMark:], s.marked)
 	s.uses.forget(kept)
 	for part := range kept.sessions {
 		s.cache.owners.put(s.cache.clock.hashBytes(part.sessionID()), s.located(p, part))
@@ -118,7 +114,13 @@ func (s *userShard) put(hash uint64, i image) bool {
 	return true
 }
 
-// located is where a part of the image at a place lies.
+// appendEntry is the newest segment with the head of an entry of a size behind it.
+func (s *userShard) appendEntry(hash uint64, size int) []byte {
+	b := bytesOrder.AppendUint32(s.segments[s.newest], uint32(size))
+	return append(bytesOrder.AppendUint64(b, hash), 0)
+}
+
+// located is where a part of the entry at a place lies.
 func (s *userShard) located(p place, part image) location {
 	return s.number | location(p) + location(entryHead+bytesOrder.Uint32(part[atBack:]))
 }
@@ -132,10 +134,11 @@ func (s *userShard) turn() {
 	size := 0
 	for offset := 0; offset < len(b); offset += entryHead + int(bytesOrder.Uint32(b[offset:])) {
 		p := at(oldest, offset)
-		i := s.image(p)
-		if hash := s.hash(p); s.index[hash] == p && b[offset+atLooked] == 1 && size+len(i) < cap(b)*3/4 {
-			stays[hash] = slices.Clone(i)
-			size += entryHead + len(i)
+		if hash := s.hash(p); s.index[hash] == p && b[offset+atLooked] == 1 {
+			if i := s.gather(nil, p); size+len(i) < cap(b)*3/4 {
+				stays[hash] = i
+				size += entryHead + len(i)
+			}
 		}
 	}
 	s.drop(oldest)

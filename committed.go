@@ -41,48 +41,31 @@ func (c *cache) committed(change *Change) {
 	}
 	shard, hash := c.lock(change.UserID)
 	defer shard.mu.Unlock()
-	old := newImage(User{ID: change.UserID}, 0)
-	p, ok := shard.index[hash]
-	if ok {
-		old = shard.image(p)
-		if old[0] != imageSuspended || string(old.userID()) != change.UserID {
-			return
+	p, known := shard.index[hash]
+	if !known {
+		if change.User != nil && change.User.Replaces == 0 {
+			shard.remake(hash, newImage(User{ID: change.UserID}, 0), change)
 		}
-		shard.spill(p)
-	} else if change.User == nil || change.User.Replaces != 0 {
 		return
 	}
-	if ok && (len(old) > maxRewritten || !change.putsLive()) {
-		old.amend(change)
+	old := shard.image(p)
+	if old[0] != imageSuspended || string(old.userID()) != change.UserID {
+		return
+	}
+	if shard.amend(hash, p, change) {
 		old[0] = imageGood
-	} else if next, ok := shard.dictionaries.changed(old, change); ok {
-		shard.put(hash, next)
+		return
 	}
+	gathered := shard.gather(nil, p)
+	shard.spill(p)
+	shard.remake(hash, gathered, change)
 }
 
-// maxRewritten is how large an image may be to be written anew for a change: to write
-// those of users with very many sessions again and again would push out everybody
-// else's.
-const maxRewritten = 2 << 10
-
-// putsLive reports whether the change puts sessions that have not ended.
-func (c *Change) putsLive() bool {
-	return slices.ContainsFunc(c.Sessions, func(p PutSession) bool { return p.Session.EndedAt.IsZero() })
-}
-
-// amend takes what a change puts out of an image, in place. What is live of it is
-// missing from then on.
-func (i image) amend(change *Change) {
-	for n := range change.Sessions {
-		if part, ok := i.find(change.Sessions[n].Session.ID); ok {
-			part[atFlags] |= isGone
-		}
-	}
-	if change.putsLive() && !i.overflows() {
-		bytesOrder.PutUint16(i[atCount:], incomplete)
-	}
-	if change.User != nil {
-		bytesOrder.PutUint64(i[atGeneration:], change.User.User.Generation)
+// remake puts an image of a user after a change. When no image can hold it, what there
+// was stays suspended.
+func (s *userShard) remake(hash uint64, old image, change *Change) {
+	if next, ok := s.dictionaries.changed(old, change); ok {
+		s.put(hash, next)
 	}
 }
 
@@ -94,9 +77,12 @@ func (d *dictionaries) changed(old image, change *Change) (image, bool) {
 		u = change.User.User
 	}
 	var parts []image
+	replaced := map[string]image{}
 	for part := range old.sessions {
-		put := slices.ContainsFunc(change.Sessions, func(p PutSession) bool { return p.Session.ID == string(part.sessionID()) })
-		if !put && d.kinds.value(part[atKind:]).generation.User >= u.Generation {
+		id := string(part.sessionID())
+		if slices.ContainsFunc(change.Sessions, func(p PutSession) bool { return p.Session.ID == id }) {
+			replaced[id] = part
+		} else if d.kinds.value(part[atKind:]).generation.User >= u.Generation {
 			parts = append(parts, part)
 		}
 	}
@@ -105,21 +91,14 @@ func (d *dictionaries) changed(old image, change *Change) (image, bool) {
 		if !s.EndedAt.IsZero() {
 			continue
 		}
-		if part, ok := old.find(s.ID); ok {
-			var texts gathered
-			s.Last = s.Last.Later(d.interaction(part, &texts))
-		}
-		part, ok := d.appendSession(nil, &s)
+		part, ok := d.appendChanged(nil, &s, replaced[s.ID])
 		if !ok {
 			return nil, false
 		}
 		parts = append(parts, part)
 	}
 	count := len(parts)
-	if !old.whole() {
-		count = incomplete
-	}
-	if old.overflows() || len(parts) > maxImageSessions {
+	if old.overflows() || count > maxImageSessions {
 		count, parts = tooMany, nil
 	}
 	slices.SortStableFunc(parts, image.compare)
@@ -127,11 +106,19 @@ func (d *dictionaries) changed(old image, change *Change) (image, bool) {
 	next := newImage(u, count)
 	copy(next[atUsed:atCount], old[atUsed:])
 	for _, part := range parts {
-		start := len(next)
-		next = append(next, part...)
-		bytesOrder.PutUint32(next[start+atBack:], uint32(start))
+		next = next.appendPart(0, part)
 	}
 	return next, true
+}
+
+// appendChanged is appendSession for a session that was put in the place of old, if that
+// is not nil: it may have been used since the change was decided.
+func (d *dictionaries) appendChanged(b image, s *Session, old image) (image, bool) {
+	if old != nil {
+		var texts gathered
+		s.Last = s.Last.Later(d.interaction(old, &texts))
+	}
+	return d.appendSession(b, s)
 }
 
 // compare orders parts that are sessions as [Position] does.

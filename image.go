@@ -12,23 +12,27 @@ import (
 // nothing. It leaves out what only acts look at, and acts read the store.
 //
 //	state     1
+//	mark      4  which no other image of its shard has
+//	next      8  where what was added last is: see additionHead
+//	added     2  how many were added
 //	generation 8 of the user
 //	turn      4  of its shard in which a use was last recorded in it
-//	sessions  2  how many, or tooMany, or incomplete
+//	sessions  2  how many when it was made, or tooMany
 //	user id   2 + n
 //	then each session: see appendSession
 type image []byte
 
 const (
-	imageHead    = 1 + 8 + 4 + 2 + 2
-	atGeneration = 1
+	imageHead    = atIDLength + 2
+	atMark       = 1
+	atNext       = atMark + 4
+	atAdded      = atNext + 8
+	atGeneration = atAdded + 2
 	atUsed       = atGeneration + 8
 	atCount      = atUsed + 4
 	atIDLength   = atCount + 2
-	// tooMany stands for a user with more sessions than an image holds, incomplete for
-	// one who has sessions that the image does not.
-	tooMany    = 1<<16 - 1
-	incomplete = 1<<16 - 2
+	// tooMany stands for a user with more sessions than an image holds.
+	tooMany = 1<<16 - 1
 	// maxImageSessions bounds an image, and with it what one miss reads.
 	maxImageSessions = 64
 )
@@ -78,11 +82,15 @@ const (
 	imageGood = iota
 	imageSuspended
 	imageGone
+	imageAddition // is none, but was added to one
 )
 
 func newImage(u User, count int) image {
 	b := make(image, 0, imageHead+len(u.ID)+min(count, maxImageSessions)*160)
 	b = append(b, imageGood)
+	b = bytesOrder.AppendUint32(b, 0)
+	b = bytesOrder.AppendUint64(b, uint64(noPlace))
+	b = bytesOrder.AppendUint16(b, 0)
 	b = bytesOrder.AppendUint64(b, u.Generation)
 	b = bytesOrder.AppendUint32(b, 0)
 	b = bytesOrder.AppendUint16(b, uint16(count))
@@ -105,14 +113,17 @@ func (i image) suspend() {
 // outdate makes an image one that is never good again.
 func (i image) outdate() { i[0] = imageGone }
 
-func (i image) overflows() bool { return bytesOrder.Uint16(i[atCount:]) == tooMany }
+func (i image) count() int { return int(bytesOrder.Uint16(i[atCount:])) }
 
-// whole reports whether the image has all sessions of the user.
-func (i image) whole() bool { return bytesOrder.Uint16(i[atCount:]) < incomplete }
+func (i image) overflows() bool { return i.count() == tooMany }
 
-func (i image) userID() []byte {
-	return i[imageHead : imageHead+int(bytesOrder.Uint16(i[atIDLength:]))]
-}
+func (i image) added() int { return int(bytesOrder.Uint16(i[atAdded:])) }
+
+func (i image) mark() uint32 { return bytesOrder.Uint32(i[atMark:]) }
+
+func (i image) headSize() int { return imageHead + int(bytesOrder.Uint16(i[atIDLength:])) }
+
+func (i image) userID() []byte { return i[imageHead:i.headSize()] }
 
 func (i image) generation() uint64 { return bytesOrder.Uint64(i[atGeneration:]) }
 
@@ -129,10 +140,11 @@ func (i image) sessions(yield func(image) bool) {
 
 // parts yields what are sessions, or were.
 func (i image) parts(yield func(image) bool) {
-	if i.overflows() {
-		return
+	begins := additionHead
+	if i[0] != imageAddition {
+		begins = i.headSize()
 	}
-	for rest := i[imageHead+len(i.userID()):]; len(rest) > 0; {
+	for rest := i[begins:]; len(rest) > 0; {
 		size := int(bytesOrder.Uint16(rest))
 		if !yield(rest[:size]) {
 			return
@@ -153,16 +165,6 @@ func (i image) ipRoom() int {
 func (i image) sessionID() []byte {
 	at := atIPs + 2*i.ipRoom()
 	return i[at : at+int(i[atCounts])]
-}
-
-// find returns the part that is the session with the id.
-func (i image) find(id string) (image, bool) {
-	for s := range i.sessions {
-		if string(s.sessionID()) == id {
-			return s, true
-		}
-	}
-	return nil, false
 }
 
 // appendSession adds a session. It reports false for one that an image cannot hold,

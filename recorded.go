@@ -99,10 +99,15 @@ func (s *userShard) spill(p place) {
 	if bytesOrder.Uint32(i[atUsed:]) <= s.uses.written {
 		return
 	}
-	for part := range i.sessions {
-		if s.uses.unwritten(part) {
-			s.cache.touches.add(s.recorded(i, part))
-		}
+	for part := range s.sessions(p) {
+		s.spillPart(i, part)
+	}
+}
+
+// spillPart is spill for one session of an image.
+func (s *userShard) spillPart(i, part image) {
+	if bytesOrder.Uint32(i[atUsed:]) > s.uses.written && s.uses.unwritten(part) {
+		s.cache.touches.add(s.recorded(i, part))
 	}
 }
 
@@ -113,9 +118,9 @@ func (s *userShard) collect(batch []Touch) []Touch {
 	defer s.mu.Unlock()
 	u := &s.uses
 	for _, p := range u.used {
-		part, whole := s.part(p)
-		if i := s.image(whole); s.index[s.hash(whole)] == whole {
-			batch = append(batch, s.recorded(i, part))
+		part, entry := s.part(p)
+		if whole, ok := s.whole(entry); ok && s.index[s.hash(whole)] == whole {
+			batch = append(batch, s.recorded(s.image(whole), part))
 		}
 	}
 	u.writing, u.used = len(u.used), u.used[:0]
@@ -162,7 +167,7 @@ func (c *cache) overlay(s *Session) {
 	if bytesOrder.Uint32(i[atUsed:]) <= shard.uses.written {
 		return
 	}
-	if part, ok := i.find(s.ID); ok && shard.uses.unwritten(part) && readTime(part[atLast:]).After(s.Last.At) {
+	if part, ok := shard.find(p, s.ID); ok && shard.uses.unwritten(part) && readTime(part[atLast:]).After(s.Last.At) {
 		var texts gathered
 		s.Last = shard.dictionaries.interaction(part, &texts)
 	}
