@@ -8,7 +8,12 @@ import (
 )
 
 // connections makes a connection of each that a listener takes.
-type connections struct{ net.Listener }
+type connections struct {
+	net.Listener
+	watch *watch
+}
+
+func newConnections(l net.Listener) connections { return connections{l, &watch{}} }
 
 // Accept waits for the next one.
 func (l connections) Accept() (net.Conn, error) {
@@ -16,7 +21,9 @@ func (l connections) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &connection{Conn: c}, nil
+	watched := &connection{Conn: c, watch: l.watch}
+	l.watch.add(watched)
+	return watched, nil
 }
 
 // A connection can send a large answer at once. By itself net/http sends the header
@@ -24,6 +31,9 @@ func (l connections) Accept() (net.Conn, error) {
 // Each of them is a call of the kernel, and wakes the client.
 type connection struct {
 	net.Conn
+
+	watch         *watch
+	reads, writes deadline
 
 	mu   sync.Mutex // TLS may have something to say while an answer is written
 	kept *[]byte    // what is written together so far; nil sends at once

@@ -96,7 +96,7 @@ func listen(address string, maxConnections int) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
-	l = connections{l}
+	l = newConnections(l)
 	if maxConnections > 0 {
 		l = netutil.LimitListener(l, maxConnections)
 	}
