@@ -3,6 +3,7 @@ package rollcall
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -177,11 +178,12 @@ func newTouches() *pendingTouches {
 
 func TestAPageGivesWayOnlyToOneThatIsAskedForMoreOften(t *testing.T) {
 	var p pageCache
-	p.init(100 * 1000)
+	body := make([]byte, 2000) // of which a copy takes 2048 bytes
+	p.init(100*2250 + 2100) // a hundred, and nearly one more
 	ask := func(user uint64) (known bool) {
 		k := pageKey{user: user, take: 50}
-		if _, known = p.get(k); !known && p.admits(k, 1000) {
-			p.put(page{key: k, body: make([]byte, 1000)})
+		if _, known = p.get(k); !known && p.admits(k, body) {
+			p.put(page{key: k, body: slices.Clone(body)})
 		}
 		return known
 	}

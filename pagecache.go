@@ -13,7 +13,7 @@ import (
 type pageCache struct {
 	mu     sync.Mutex
 	budget int64
-	size   int64 // of all bodies
+	size   int64 // that all bodies take
 	pages  map[pageKey]*page
 	// queue has the pages in the order in which they may have to go.
 	queue []*page
@@ -81,22 +81,23 @@ func (p *pageCache) asked(k pageKey) *uint32 {
 }
 
 // admits reports whether a page is worth remembering: one that is there already, or that
-// was asked for again while there is room. Else it has to be asked for more often than
-// the next one of the queue, which otherwise stays, as the last one. So what is asked for
+// was asked for again while there is room. Else it has to be asked for half as often again
+// as the next one of the queue, which otherwise stays, as the last one. So what is asked for
 // often gets in, and a load that is far too large for the cache does not turn it over.
-func (p *pageCache) admits(k pageKey, size int) bool {
+func (p *pageCache) admits(k pageKey, body []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	asked := *p.asked(k)
 	if _, ok := p.pages[k]; ok {
 		return true
 	}
-	if asked < 2 || int64(size) > p.budget {
+	size := taken(body)
+	if asked < 2 || size > p.budget {
 		return false
 	}
-	for p.size+int64(size) > p.budget {
+	for p.size+size > p.budget {
 		next := p.next()
-		if *p.asked(next.key) >= asked {
+		if often := *p.asked(next.key); asked <= often+often/2 {
 			p.queue = append(p.queue, next)
 			return false
 		}
@@ -110,10 +111,10 @@ func (p *pageCache) put(added page) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if old, ok := p.pages[added.key]; ok {
-		p.size += int64(cap(added.body) - cap(old.body))
+		p.size += taken(added.body) - taken(old.body)
 		*old = added
 	} else {
-		p.size += int64(cap(added.body))
+		p.size += taken(added.body)
 		p.pages[added.key] = &added
 		p.queue = append(p.queue, &added)
 	}
@@ -121,6 +122,9 @@ func (p *pageCache) put(added page) {
 		p.drop(p.next())
 	}
 }
+
+// taken is about what a body takes: the allocator rounds up by an eighth at most.
+func taken(body []byte) int64 { return int64(len(body) + len(body)/8) }
 
 // next takes the next page out of the queue.
 func (p *pageCache) next() *page {
@@ -133,7 +137,7 @@ func (p *pageCache) next() *page {
 }
 
 func (p *pageCache) drop(gone *page) {
-	p.size -= int64(cap(gone.body))
+	p.size -= taken(gone.body)
 	delete(p.pages, gone.key)
 }
 
@@ -158,7 +162,7 @@ func (c *cache) read(fresh page, body []byte, until time.Time) {
 	hash := fresh.key.user
 	if !quiet(fresh.acts) || !quiet(fresh.everybody) ||
 		c.clock.of(hash).Load() != fresh.acts || c.clock.touched(hash).Load() != fresh.touches || c.clock.everybody.Load() != fresh.everybody ||
-		!c.pages.admits(fresh.key, len(body)) {
+		!c.pages.admits(fresh.key, body) {
 		return
 	}
 	fresh.body, fresh.until = slices.Clone(body), until
