@@ -2,6 +2,7 @@ package wire
 
 import (
 	"slices"
+	"time"
 
 	"github.com/rollcall-id/rollcall"
 )
@@ -9,19 +10,23 @@ import (
 // AppendSession appends a session as the published API shows it (wire.md 2.1),
 // in the field order of its recorded answers.
 func AppendSession(b []byte, s *rollcall.Session) []byte {
+	b = slices.Grow(b, usualSize)
 	b = append(b, `{"id":`...)
 	b = AppendString(b, s.ID)
 	b = append(b, `,"user_id":`...)
 	b = AppendString(b, s.UserID)
 	b = append(b, `,"created_at":`...)
 	b = AppendTime(b, s.CreatedAt)
+	created := instant{s.CreatedAt, b[len(b)-len(timeLayout):]}
 	b = append(b, `,"updated_at":`...)
-	b = AppendTime(b, s.Updated())
+	updated := s.Updated()
+	b = created.appendTime(b, updated)
+	last := instant{updated, b[len(b)-len(timeLayout):]}
 	b = append(b, `,"authenticated_at":`...)
-	b = AppendTime(b, s.AuthenticatedAt)
+	b = created.appendTime(b, s.AuthenticatedAt)
 	b = append(b, `,"authentication":{"methods":[`...)
 	for i := range s.Methods {
-		b = appendMethod(comma(b, i), &s.Methods[i])
+		b = appendMethod(comma(b, i), &s.Methods[i], created)
 	}
 	b = append(b, `]},"idle_expires_at":`...)
 	b = AppendTime(b, s.Last.IdleExpiresAt)
@@ -35,7 +40,7 @@ func AppendSession(b []byte, s *rollcall.Session) []byte {
 		b = append(AppendString(b, id), '}')
 	}
 	b = append(b, `],"last_interacted_at":`...)
-	b = AppendTime(b, s.Last.At)
+	b = last.appendTime(b, s.Last.At)
 	b = append(b, `,"cookie":{"mode":`...)
 	b = AppendString(b, string(s.CookieMode))
 	b = append(b, `},"session_metadata":{`...)
@@ -46,6 +51,23 @@ func AppendSession(b []byte, s *rollcall.Session) []byte {
 	return append(b, "}}"...)
 }
 
+// usualSize is the size that few sessions exceed.
+const usualSize = 1 << 10
+
+// An instant is one that has been spelled already: most of a session's are the same.
+type instant struct {
+	at      time.Time
+	spelled []byte
+}
+
+// appendTime is AppendTime.
+func (i instant) appendTime(b []byte, t time.Time) []byte {
+	if t.Equal(i.at) {
+		return append(b, i.spelled...)
+	}
+	return AppendTime(b, t)
+}
+
 func comma(b []byte, i int) []byte {
 	if i > 0 {
 		return append(b, ',')
@@ -53,11 +75,11 @@ func comma(b []byte, i int) []byte {
 	return b
 }
 
-func appendMethod(b []byte, m *rollcall.Method) []byte {
+func appendMethod(b []byte, m *rollcall.Method, created instant) []byte {
 	b = append(b, `{"name":`...)
 	b = AppendString(b, m.Name)
 	b = append(b, `,"timestamp":`...)
-	b = AppendTime(b, m.At)
+	b = created.appendTime(b, m.At)
 	if m.Type != "" {
 		b = append(b, `,"type":`...)
 		b = AppendString(b, m.Type)
