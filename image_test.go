@@ -1,9 +1,7 @@
 package rollcall
 
 import (
-	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -128,97 +126,10 @@ func TestTheCacheBeginsAnewWhenItsWordsRunOut(t *testing.T) {
 	}
 }
 
-func TestARememberedPageTakesNoMoreThanItsSize(t *testing.T) {
-	m, err := New(onlySessions{}, Options{CacheSize: 8 << 20, Clock: func() time.Time { return imageTime }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		if err := m.EncodedList(t.Context(), ListQuery{UserID: "auth0|ünï", Take: MaxTake}, plainEncoder{}, func([]byte) {}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if len(m.cache.pages.pages) != 1 {
-		t.Fatalf("%d pages", len(m.cache.pages.pages))
-	}
-	for _, p := range m.cache.pages.pages {
-		if cap(p.body) > len(p.body)*5/4+64 {
-			t.Errorf("%d bytes are kept of a page of %d", cap(p.body), len(p.body))
-		}
-	}
-}
-
-// onlySessions is a store with two sessions, which can be listed.
-type onlySessions struct{ Store }
-
-func (onlySessions) Document(context.Context, string) (Document, error) { return Document{}, nil }
-
-func (onlySessions) Sessions(context.Context, string, Position, int) (User, []Session, error) {
-	sessions := []Session{imageSession("first"), imageSession("second")}
-	for i := range sessions {
-		sessions[i].ExpiresAt, sessions[i].Last.IdleExpiresAt = imageTime.Add(time.Hour), imageTime.Add(time.Hour)
-		sessions[i].Generation = Generation{}
-	}
-	return User{ID: "auth0|ünï"}, sessions, nil
-}
-
-type plainEncoder struct{}
-
-func (plainEncoder) AppendSession(b []byte, _ int, s *Session) []byte {
-	return append(append(b, s.ID...), strings.Repeat("x", 1000)...)
-}
-
-func (plainEncoder) AppendPage(b []byte, _ int, _ ListQuery, _ Page) []byte { return append(b, '.') }
-
 func newTouches() *pendingTouches {
 	var p pendingTouches
 	p.init()
 	return &p
-}
-
-func TestAPageGivesWayOnlyToOneThatIsAskedForMoreOften(t *testing.T) {
-	var p pageCache
-	body := make([]byte, 2000) // of which a copy takes 2048 bytes
-	p.init(100*2250 + 2100) // a hundred, and nearly one more
-	ask := func(user uint64) (known bool) {
-		k := pageKey{user: user, take: 50}
-		if _, known = p.get(k); !known && p.admits(k, body) {
-			p.put(page{key: k, body: slices.Clone(body)})
-		}
-		return known
-	}
-	for range 3 {
-		for user := range uint64(90) {
-			ask(user)
-		}
-	}
-	for user := range uint64(900) { // each twice, as a crawler does
-		ask(1000 + user)
-		ask(1000 + user)
-	}
-	kept := 0
-	for user := range uint64(90) {
-		if ask(user) {
-			kept++
-		}
-	}
-	if kept < 80 {
-		t.Errorf("%d of 90 pages that were in use are left", kept)
-	}
-	for range 20 {
-		for user := range uint64(90) {
-			ask(100_000 + user)
-		}
-	}
-	admitted := 0
-	for user := range uint64(90) {
-		if ask(100_000 + user) {
-			admitted++
-		}
-	}
-	if admitted < 80 || p.size > p.budget || len(p.queue)-p.head != len(p.pages) {
-		t.Errorf("%d of 90 pages that came into use are there; %d bytes of %d, %d in the queue of %d", admitted, p.size, p.budget, len(p.queue)-p.head, len(p.pages))
-	}
 }
 
 func TestAnActOfAUserWhoSharesTheWordChangesNothing(t *testing.T) {

@@ -80,10 +80,11 @@ func (m *Manager) EncodedList(ctx context.Context, q ListQuery, encoder ListEnco
 	var fresh page
 	remembers := m.cache != nil && q.From == ""
 	if remembers {
-		var body []byte
-		if fresh, body = m.cache.reading(q, now); body != nil {
+		var known *page
+		if fresh, known = m.cache.reading(q, now); known != nil {
+			defer m.cache.pages.release(known)
 			m.cache.counted(true)
-			write(body)
+			write(known.body)
 			return nil
 		}
 	}

@@ -1,7 +1,7 @@
 package rollcall
 
 import (
-	"slices"
+	"cmp"
 	"sync"
 	"time"
 )
@@ -10,14 +10,15 @@ import (
 // act and no touch of its user, and no ending of everybody, came since it was read,
 // and no session that it counts has come to its end by itself, and none has come
 // back from it.
+//
+// Bodies lie side by side in one piece of memory. A hand goes round in it: a page that is
+// to be let in takes the place of those that the hand points to, or of none.
 type pageCache struct {
 	mu     sync.Mutex
-	budget int64
-	size   int64 // that all bodies take
+	memory []byte
 	pages  map[pageKey]*page
-	// queue has the pages in the order in which they may have to go.
-	queue []*page
-	head  int
+	starts []*page // where a page begins, by blocks
+	hand   int     // a block where a page begins, or that is free
 	// asks count how often pages were asked for lately, those that are not here too.
 	// They share counters by their hash.
 	asks    []uint32
@@ -39,9 +40,13 @@ type page struct {
 	everybody uint64
 	since     time.Time // when it was read: a clock that was set back makes sessions live again
 	until     time.Time // the first of its sessions is over
+
+	at, blocks int // where the body lies
+	held       int // by how many it is read, or written: so long it stays there
 }
 
 const (
+	pageBlock   = 1 << 10
 	askCounters = 1 << 18
 	// askedLately is how many asks for each page that is remembered count as late:
 	// enough to tell one that is asked for often from others, and few enough to forget
@@ -51,11 +56,13 @@ const (
 )
 
 func (p *pageCache) init(size int64) {
-	p.budget, p.asks, p.pages = size, make([]uint32, askCounters), map[pageKey]*page{}
+	p.memory, p.starts = make([]byte, size/pageBlock*pageBlock), make([]*page, size/pageBlock)
+	p.asks, p.pages = make([]uint32, askCounters), map[pageKey]*page{}
+	adviseHugePages(p.memory)
 }
 
-// get returns a page, and counts that it was asked for.
-func (p *pageCache) get(k pageKey) (page, bool) {
+// get returns a page, and counts that it was asked for. Whoever gets one releases it.
+func (p *pageCache) get(k pageKey) *page {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	*p.asked(k)++
@@ -65,11 +72,19 @@ func (p *pageCache) get(k pageKey) (page, bool) {
 			p.asks[i] /= 2
 		}
 	}
-	found, ok := p.pages[k]
-	if !ok {
-		return page{}, false
+	found := p.pages[k]
+	if found != nil {
+		found.held++
 	}
-	return *found, true
+	return found
+}
+
+func (p *pageCache) release(held *page) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if held.held--; held.held == 0 && p.pages[held.key] != held {
+		p.starts[held.at] = nil
+	}
 }
 
 func (p *pageCache) asked(k pageKey) *uint32 {
@@ -80,91 +95,120 @@ func (p *pageCache) asked(k pageKey) *uint32 {
 	return &p.asks[at%askCounters]
 }
 
-// admits reports whether a page is worth remembering: one that is there already, or that
-// was asked for again while there is room. Else it has to be asked for half as often again
-// as the next one of the queue, which otherwise stays, as the last one. So what is asked for
-// often gets in, and a load that is far too large for the cache does not turn it over.
-func (p *pageCache) admits(k pageKey, body []byte) bool {
+// admit makes room for a page's body, nil if it is not worth it: unless there is one of
+// the same key, or it was asked for again while there is room, it has to be asked for half
+// as often again as what would go for it. So what is asked for often gets in, and a load
+// that is far too large does not turn everything over. Whoever is given one publishes it.
+func (p *pageCache) admit(k pageKey, size int) *page {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	asked := *p.asked(k)
-	if _, ok := p.pages[k]; ok {
-		return true
+	blocks := (size + pageBlock - 1) / pageBlock
+	if blocks > len(p.starts) {
+		return nil
 	}
-	size := taken(body)
-	if asked < 2 || size > p.budget {
-		return false
+	at, worth := p.hand, int(*p.asked(k))*blocks
+	if old := p.pages[k]; old != nil {
+		p.drop(old)
+		at = old.at
+	} else if *p.asked(k) < 2 {
+		return nil
 	}
-	for p.size+size > p.budget {
-		next := p.next()
-		if often := *p.asked(next.key); asked <= often+often/2 {
-			p.queue = append(p.queue, next)
-			return false
+	end, ok := p.clear(at, blocks, worth)
+	if at == p.hand || ok && at < p.hand && p.hand < end {
+		p.hand = end % len(p.starts)
+	}
+	if !ok {
+		return nil
+	}
+	begin := at * pageBlock
+	added := &page{key: k, body: p.memory[begin : begin+size : begin+size], at: at, blocks: blocks, held: 1}
+	p.starts[at] = added
+	return added
+}
+
+// clear drops what lies in so many blocks from one on, if all of it is worth less. It
+// returns where the hand goes next.
+func (p *pageCache) clear(at, blocks, worth int) (end int, ok bool) {
+	end = at
+	first := 0 // where the hand goes if it is worth more
+	for end < at+blocks {
+		if end == len(p.starts) {
+			return 0, false
 		}
-		p.drop(next)
+		there := p.starts[end]
+		if there == nil {
+			end++
+		} else {
+			end += there.blocks
+			often := int(*p.asked(there.key))
+			if worth -= (often + often/2) * there.blocks; worth <= 0 || there.held > 0 {
+				return cmp.Or(first, end), false
+			}
+		}
+		first = cmp.Or(first, end)
 	}
-	return true
+	for i := at; i < end; i++ {
+		if p.starts[i] != nil {
+			p.drop(p.starts[i])
+		}
+	}
+	return at + blocks, true
 }
 
-// put remembers a page, in the place of an older one of the same key.
-func (p *pageCache) put(added page) {
+// publish lets a page be found that was written, in the place of an older one.
+func (p *pageCache) publish(added *page) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if old, ok := p.pages[added.key]; ok {
-		p.size += taken(added.body) - taken(old.body)
-		*old = added
-	} else {
-		p.size += taken(added.body)
-		p.pages[added.key] = &added
-		p.queue = append(p.queue, &added)
+	if old := p.pages[added.key]; old != nil {
+		p.drop(old)
 	}
-	for p.size > p.budget {
-		p.drop(p.next())
-	}
+	p.pages[added.key] = added
+	added.held--
 }
 
-// taken is about what a body takes: the allocator rounds up by an eighth at most.
-func taken(body []byte) int64 { return int64(len(body) + len(body)/8) }
-
-// next takes the next page out of the queue.
-func (p *pageCache) next() *page {
-	next := p.queue[p.head]
-	p.queue[p.head] = nil
-	if p.head++; p.head > len(p.queue)/2 {
-		p.queue, p.head = slices.Delete(p.queue, 0, p.head), 0
-	}
-	return next
-}
-
+// drop forgets a page. Its place is free when nobody holds it.
 func (p *pageCache) drop(gone *page) {
-	p.size -= taken(gone.body)
-	delete(p.pages, gone.key)
+	if p.pages[gone.key] == gone {
+		delete(p.pages, gone.key)
+	}
+	if gone.held == 0 {
+		p.starts[gone.at] = nil
+	}
 }
 
 // reading begins to read a page: it returns what there is to say of it beforehand, or
-// its body when a good one is remembered.
-func (c *cache) reading(q ListQuery, now time.Time) (fresh page, body []byte) {
+// a good one that is remembered, which is to be released.
+func (c *cache) reading(q ListQuery, now time.Time) (fresh page, known *page) {
 	hash := c.clock.hash(q.UserID)
 	fresh = page{
 		key: pageKey{user: hash, take: q.Take, total: q.Total}, userID: q.UserID, since: now,
 		acts: c.clock.of(hash).Load(), touches: c.clock.touched(hash).Load(), everybody: c.clock.everybody.Load(),
 	}
-	known, ok := c.pages.get(fresh.key)
-	if !ok || known.userID != q.UserID || known.acts != fresh.acts || known.touches != fresh.touches ||
-		known.everybody != fresh.everybody || now.Before(known.since) || !now.Before(known.until) {
+	known = c.pages.get(fresh.key)
+	if known == nil {
 		return fresh, nil
 	}
-	return fresh, known.body
+	if known.userID != q.UserID || known.acts != fresh.acts || known.touches != fresh.touches ||
+		known.everybody != fresh.everybody || now.Before(known.since) || !now.Before(known.until) {
+		c.pages.release(known)
+		return fresh, nil
+	}
+	return fresh, known
 }
 
-// read remembers a copy of the page's body if it is still good, and asked for again.
+// read remembers a copy of the page's body if it is still good, and worth it.
 func (c *cache) read(fresh page, body []byte, until time.Time) {
 	hash := fresh.key.user
 	if !quiet(fresh.acts) || !quiet(fresh.everybody) ||
-		c.clock.of(hash).Load() != fresh.acts || c.clock.touched(hash).Load() != fresh.touches || c.clock.everybody.Load() != fresh.everybody ||
-		!c.pages.admits(fresh.key, body) {
+		c.clock.of(hash).Load() != fresh.acts || c.clock.touched(hash).Load() != fresh.touches || c.clock.everybody.Load() != fresh.everybody {
 		return
 	}
-	fresh.body, fresh.until = slices.Clone(body), until
-	c.pages.put(fresh)
+	added := c.pages.admit(fresh.key, len(body))
+	if added == nil {
+		return
+	}
+	copy(added.body, body)
+	added.userID, added.acts, added.touches, added.everybody = fresh.userID, fresh.acts, fresh.touches, fresh.everybody
+	added.since, added.until = fresh.since, until
+	c.pages.publish(added)
 }
