@@ -230,9 +230,11 @@ func (d *dictionaries) appendSession(b image, s *Session) (image, bool) {
 // gathers what its strings are parts of.
 func (d *dictionaries) session(part image, userID string, s *Session, texts *gathered) {
 	s.UserID = userID
-	s.Last = d.interaction(part, texts)
-	if s.Initial = s.Last.Origin; !part.sameOrigin() {
-		s.Initial = d.origin(part, atInitial, 1, texts)
+	d.readInteraction(part, &s.Last, texts)
+	if part.sameOrigin() {
+		s.Initial = s.Last.Origin
+	} else {
+		d.readOrigin(part, atInitial, 1, &s.Initial, texts)
 	}
 	copy(s.SecretHash[:], part[atHash:])
 	kind := d.kinds.value(part[atKind:])
@@ -327,10 +329,14 @@ func (i image) putInstants(last Interaction) bool {
 }
 
 // interaction is the last use of a part that is a session.
-func (d *dictionaries) interaction(part image, texts *gathered) Interaction {
-	return Interaction{
-		At: readTime(part[atLast:]), IdleExpiresAt: readTime(part[atLast+timeSize:]), Origin: d.origin(part, atLast+2*timeSize, 0, texts),
-	}
+func (d *dictionaries) interaction(part image, texts *gathered) (i Interaction) {
+	d.readInteraction(part, &i, texts)
+	return i
+}
+
+func (d *dictionaries) readInteraction(part image, i *Interaction, texts *gathered) {
+	i.At, i.IdleExpiresAt = readTime(part[atLast:]), readTime(part[atLast+timeSize:])
+	d.readOrigin(part, atLast+2*timeSize, 0, &i.Origin, texts)
 }
 
 // putOrigin writes an origin, nothing of it when it reports false.
@@ -362,15 +368,30 @@ func (d *dictionaries) putOrigin(part image, at, nth int, o Origin) bool {
 // isWide reports whether an address needs the room of IPv6.
 func isWide(ip string) bool { return strings.Contains(ip, ":") }
 
-func (d *dictionaries) origin(part image, at, nth int, texts *gathered) Origin {
-	o := Origin{UserAgent: d.texts.value(part[at:]), ASN: d.texts.value(part[at+2:])}
+func (d *dictionaries) readOrigin(part image, at, nth int, o *Origin, texts *gathered) {
+	o.UserAgent, o.ASN, o.IP = d.texts.value(part[at:]), d.texts.value(part[at+2:]), ""
 	room := part.ipRoom()
 	var spelled [46]byte
 	switch b := part[atIPs+nth*room:]; part[at+4] {
 	case 4:
-		o.IP = texts.add(netip.AddrFrom4([4]byte(b)).AppendTo(spelled[:0]))
+		o.IP = texts.add(appendIPv4(spelled[:0], [4]byte(b)))
 	case 16:
 		o.IP = texts.add(netip.AddrFrom16([16]byte(b)).AppendTo(spelled[:0]))
 	}
-	return o
+}
+
+func appendIPv4(b []byte, ip [4]byte) []byte {
+	for i, n := range ip {
+		if i > 0 {
+			b = append(b, '.')
+		}
+		if n >= 100 {
+			b = append(b, '0'+n/100)
+		}
+		if n >= 10 {
+			b = append(b, '0'+n/10%10)
+		}
+		b = append(b, '0'+n%10)
+	}
+	return b
 }

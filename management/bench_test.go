@@ -23,7 +23,7 @@ func BenchmarkListing(b *testing.B) {
 		for n := range 50 {
 			_, _, err := m.Create(ctx, rollcall.Caller{}, rollcall.NewSession{
 				UserID: name(i), ClientID: "web-application", Methods: []rollcall.Method{{Name: "pwd"}}, IP: fmt.Sprintf("192.0.2.%d", i%256),
-				UserAgent: fmt.Sprintf("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/%d.0.0.0 Safari/537.36", 120+n%20),
+				UserAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 Edg/142.0.3595.65"[:100+n*7%16],
 			})
 			if err != nil {
 				b.Fatal(err)
