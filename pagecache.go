@@ -96,8 +96,8 @@ func (p *pageCache) asked(k pageKey) *uint32 {
 }
 
 // admit makes room for a page's body, nil if it is not worth it: unless there is one of
-// the same key, or it was asked for again while there is room, it has to be asked for half
-// as often again as what would go for it. So what is asked for often gets in, and a load
+// the same key, or it was asked for again while there is room, it has to be asked for more
+// than twice as often as what would go for it. So what is asked for often gets in, and a load
 // that is far too large does not turn everything over. Whoever is given one publishes it.
 func (p *pageCache) admit(k pageKey, size int) *page {
 	p.mu.Lock()
@@ -141,7 +141,7 @@ func (p *pageCache) clear(at, blocks, worth int) (end int, ok bool) {
 		} else {
 			end += there.blocks
 			often := int(*p.asked(there.key))
-			if worth -= (often + often/2) * there.blocks; worth <= 0 || there.held > 0 {
+			if worth -= 2 * often * there.blocks; worth <= 0 || there.held > 0 {
 				return cmp.Or(first, end), false
 			}
 		}
