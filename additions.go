@@ -91,22 +91,35 @@ func (i image) appendPart(start int, part image) image {
 	return i
 }
 
+// live is the number of a user's sessions; those that are gone count as well where even
+// then there are few.
+func (s *userShard) live(p place) (n int) {
+	whole := s.image(p)
+	if n = whole.count() + whole.added(); n < maxImageSessions {
+		return n
+	}
+	n = 0
+	for range s.sessions(p) {
+		n++
+	}
+	return n
+}
+
 // amend shows a change in what is remembered of a user where it is. It reports false, and
 // has done nothing, when a new image is to be made: for want of room, or when as much was
 // added as there was.
 func (s *userShard) amend(hash uint64, p place, change *Change) bool {
 	whole := s.image(p)
-	live := 0
-	for range s.sessions(p) {
-		live++
-	}
 	var gone, added []image
 	size := 0
 	for n := range change.Sessions {
 		session := change.Sessions[n].Session
-		part, known := s.find(p, session.ID)
-		if known {
-			gone = append(gone, part)
+		var part image
+		if change.Sessions[n].Replaces != 0 {
+			var known bool
+			if part, known = s.find(p, session.ID); known {
+				gone = append(gone, part)
+			}
 		}
 		if !session.EndedAt.IsZero() || whole.overflows() {
 			continue
@@ -119,7 +132,7 @@ func (s *userShard) amend(hash uint64, p place, change *Change) bool {
 		size += entryHead + additionHead + len(part)
 	}
 	segment := s.segments[s.newest]
-	if len(added) > 0 && (live-len(gone)+len(added) > maxImageSessions ||
+	if len(added) > 0 && (s.live(p)-len(gone)+len(added) > maxImageSessions ||
 		whole.added()+len(added) > whole.count()+1 || len(segment)+size > cap(segment)) {
 		return false
 	}
