@@ -2,6 +2,8 @@ package pebble
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,10 +21,11 @@ func TestStoreKeepsTheContractWhileUsersAreForgotten(t *testing.T) {
 func TestOnlySoManyUsersAreKnownAndTheLastOnes(t *testing.T) {
 	var k knownUsers
 	k.init(1)
-	for _, id := range []string{"a", "b", "c", "d", "b", "e"} {
+	ids := strings.Split("abcdefghijklmnop", "") // as many as a set holds
+	for _, id := range append(ids, "b", "q") {
 		k.put(rollcall.User{ID: id, Version: uint64(id[0]), Generation: 2, GenerationAt: t0}, nil)
 	}
-	for _, id := range []string{"b", "c", "d", "e"} {
+	for _, id := range append(ids[1:], "q") {
 		want := rollcall.User{ID: id, Version: uint64(id[0]), Generation: 2, GenerationAt: t0}
 		if got, ok := k.get(id); !ok || got != want {
 			t.Errorf("%s: %+v, %v", id, got, ok)
@@ -40,12 +43,13 @@ func TestOnlySoManyUsersAreKnownAndTheLastOnes(t *testing.T) {
 func TestAPlaceThatIsEmptyIsTakenBeforeSomebodyElses(t *testing.T) {
 	var k knownUsers
 	k.init(1)
-	for _, id := range []string{"a", "b", "c", "d"} {
+	ids := strings.Split("abcdefghijklmnop", "") // as many as a set holds
+	for _, id := range ids {
 		k.put(rollcall.User{ID: id}, nil)
 	}
 	k.drop("c")
-	k.offer(rollcall.User{ID: "e"}, nil)
-	for _, id := range []string{"a", "b", "d", "e"} {
+	k.offer(rollcall.User{ID: "q"}, nil)
+	for _, id := range append(slices.Delete(ids, 2, 3), "q") {
 		if _, ok := k.get(id); !ok {
 			t.Errorf("%s is not known", id)
 		}
