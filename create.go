@@ -213,14 +213,16 @@ func (m *Manager) create(ctx context.Context, now time.Time, by Caller, n NewSes
 	}
 	s := n.build(m.policy, now, Generation{User: user.Generation, Everybody: everybody.Generation}, token, m.asn)
 	change.User = moved(user)
-	change.Sessions = []PutSession{put(s)}
+	created := put(s)
+	created.Fresh = n.ID == "" && n.IdempotencyKey == ""
+	change.Sessions = []PutSession{created}
 	for _, old := range ended {
 		change.Sessions = append(change.Sessions, put(old))
 		change.Events = append(change.Events, event(SessionEnded, now, by, old))
 	}
-	created := event(SessionCreated, now, by, s)
-	created.ClientID = n.ClientID
-	change.Events = append(change.Events, created)
+	e := event(SessionCreated, now, by, s)
+	e.ClientID = n.ClientID
+	change.Events = append(change.Events, e)
 	s.Version = 1
 	return change, s, token, nil
 }

@@ -695,3 +695,39 @@ func TestDifferentKeysDeriveDifferentTokens(t *testing.T) {
 		t.Error("derived tokens do not depend on the key")
 	}
 }
+
+// notingStore notes the sessions that are put.
+type notingStore struct {
+	rollcall.Store
+	puts *[]rollcall.PutSession
+}
+
+// Commit notes what it makes.
+func (s notingStore) Commit(ctx context.Context, c rollcall.Change) error {
+	*s.puts = append(*s.puts, c.Sessions...)
+	return s.Store.Commit(ctx, c)
+}
+
+func TestOnlyIDsThatWereJustDrawnAreFresh(t *testing.T) {
+	for name, c := range map[string]struct {
+		with  func(*rollcall.NewSession)
+		fresh bool
+	}{
+		"drawn":                     {func(*rollcall.NewSession) {}, true},
+		"made elsewhere":            {func(in *rollcall.NewSession) { in.ID = rollcall.NewSessionID() }, false},
+		"derived":                   {func(in *rollcall.NewSession) { in.IdempotencyKey = "login-1" }, false},
+		"drawn, another's is ended": {func(in *rollcall.NewSession) { in.Replaces = "nobody's" }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var puts []rollcall.PutSession
+			n := newNodeOn(t, notingStore{memory.New(), &puts}, newClock())
+			in := signIn(aUser)
+			c.with(&in)
+			s, _ := n.create(in)
+			n.must(n.End(context.Background(), shop, s.ID, rollcall.ReasonLogout))
+			if len(puts) != 2 || puts[0].Fresh != c.fresh || puts[1].Fresh {
+				t.Errorf("puts %+v, want the first one fresh: %v", puts, c.fresh)
+			}
+		})
+	}
+}

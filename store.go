@@ -103,6 +103,10 @@ type PutUser struct {
 type PutSession struct {
 	Session  Session
 	Replaces uint64
+	// Fresh says of a session that must be absent that its id was drawn for this put,
+	// from so many random bits that nobody has drawn it before: an engine may take it
+	// as absent without a look. It says so once; a put that is repeated is not fresh.
+	Fresh bool
 }
 
 // A Document is a small named fact that belongs to no user.

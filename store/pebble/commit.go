@@ -148,6 +148,9 @@ func (s *Store) mark() uint64 {
 
 func (s *Store) putSession(batch *pebbledb.Batch, p *rollcall.PutSession, mark uint64) error {
 	if p.Replaces == 0 {
+		if p.Fresh {
+			return claim(batch, p, mark)
+		}
 		if free, err := s.isFree(p.Session.ID); err != nil || free {
 			return errors.Join(err, claim(batch, p, mark))
 		}

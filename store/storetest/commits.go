@@ -158,6 +158,12 @@ func testClaims(t *testing.T, h Harness) {
 	s.sweepAll(t0.Add(1000 * time.Hour))
 	s.fails("a claim after the sweep", claim("v"), nil)
 	s.same("the session's user", "v", s.session(session.ID).UserID)
+
+	fresh := creation(s.user("u"), newSession("u", sessionID(2), t0))
+	fresh.Sessions[0].Fresh = true
+	s.commit(fresh)
+	s.same("the user of one with a fresh id", "u", s.session(sessionID(2)).UserID)
+	s.fails("a claim of an id that was fresh", s.Commit(background, creation(s.user("v"), newSession("v", sessionID(2), t0))), rollcall.ErrConflict)
 }
 
 func testPutKeepsInteraction(t *testing.T, h Harness) {

@@ -56,6 +56,8 @@ func spoil(p any) {
 			v.SetInt(v.Int() + 1)
 		case v.CanUint():
 			v.SetUint(v.Uint() + 1)
+		case v.Kind() == reflect.Bool:
+			v.SetBool(!v.Bool())
 		default:
 			t := v.Addr().Interface().(*time.Time)
 			*t = t.Add(time.Hour)
