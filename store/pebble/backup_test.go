@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/rollcall-id/rollcall"
 )
 
 func TestABackupWhileServingHoldsWhatWasAcknowledgedBeforeIt(t *testing.T) {
@@ -60,5 +63,44 @@ func TestABackupWhileServingHoldsWhatWasAcknowledgedBeforeIt(t *testing.T) {
 	writers.Wait()
 	if err := s.Backup(context.Background(), filepath.Join(dir, "copy-0")); err == nil {
 		t.Error("a copy is written over another")
+	}
+}
+
+// TestABackupHoldsUsesThatAreNotInTheirRowsYet restores a copy of a store whose last
+// uses are in the log of uses alone.
+func TestABackupHoldsUsesThatAreNotInTheirRowsYet(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(filepath.Join(dir, "store"), Options{MinFree: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeQuietly(s)
+	if err := s.Commit(context.Background(), aCreation("one")); err != nil {
+		t.Fatal(err)
+	}
+	last := rollcall.Interaction{
+		At: at.Add(time.Minute), IdleExpiresAt: at.Add(30 * time.Minute),
+		Origin: rollcall.Origin{IP: "192.0.2.9", UserAgent: "Firefox"},
+	}
+	if err := s.Touch(context.Background(), []rollcall.Touch{{UserID: "u", SessionID: "one", Interaction: last}}); err != nil {
+		t.Fatal(err)
+	}
+	l := latest{db: s.db}
+	defer l.close()
+	stored, _, err := rowIn(&l, "one")
+	if err != nil || stored.session.Last == last {
+		t.Fatalf("the use is in the row already, the test shows nothing: %+v, %v", stored.session.Last, err)
+	}
+	copied := filepath.Join(dir, "copy")
+	if err := s.Backup(context.Background(), copied); err != nil {
+		t.Fatal(err)
+	}
+	restored, err := Open(copied, Options{MinFree: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeQuietly(restored)
+	if got, _, err := restored.Session(context.Background(), "one"); err != nil || got.Last != last {
+		t.Errorf("%+v, %v", got.Last, err)
 	}
 }
