@@ -3,8 +3,10 @@ package pebble
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -123,5 +125,109 @@ func TestOneDirectoryIsOpenedOnce(t *testing.T) {
 	if other, err := Open(dir, Options{}); err == nil {
 		closeQuietly(other)
 		t.Error("two have opened it")
+	}
+}
+
+func TestTablesThatCannotBeOpenedForAWhileHoldUpCommitsAndLoseNone(t *testing.T) {
+	var broken atomic.Bool
+	var refused atomic.Int64
+	inner := vfs.NewMem()
+	fs := errorfs.Wrap(inner, errorfs.InjectorFunc(func(o errorfs.Op) error {
+		if broken.Load() && strings.HasSuffix(o.Path, ".sst") && (o.Kind == errorfs.OpCreate || o.Kind == errorfs.OpOpen) {
+			refused.Add(1)
+			time.Sleep(time.Millisecond)
+			return syscall.EMFILE
+		}
+		return nil
+	}))
+	s, err := Open("store", Options{FS: fs, MinFree: -1, memTableSize: 256 << 10, Fatal: func(err error) { t.Errorf("the process ends: %v", err) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const commits = 3000 // several memtables
+	broken.Store(true)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range commits {
+			if err := s.Commit(context.Background(), aCreation(strconv.Itoa(i))); err != nil {
+				t.Errorf("Commit: %v", err)
+				return
+			}
+		}
+	}()
+	for refused.Load() < 20 {
+		time.Sleep(time.Millisecond)
+	}
+	select {
+	case <-done:
+		t.Error("all commits are made although no table can be: the test shows nothing")
+	case <-time.After(100 * time.Millisecond):
+	}
+	if _, _, err := s.Session(context.Background(), "0"); err != nil {
+		t.Errorf("a read of what is in memory: %v", err)
+	}
+	broken.Store(false)
+	<-done
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open("store", Options{FS: inner, MinFree: -1}); err != nil {
+		t.Fatal(err)
+	}
+	defer closeQuietly(s)
+	for i := range commits {
+		if _, _, err := s.Session(context.Background(), strconv.Itoa(i)); err != nil {
+			t.Fatalf("%d: %v", i, err)
+		}
+	}
+}
+
+func TestALogThatCannotBeOpenedEndsTheProcessAndLosesNothing(t *testing.T) {
+	var broken atomic.Bool
+	inner := vfs.NewCrashableMem()
+	fs := errorfs.Wrap(inner, errorfs.InjectorFunc(func(o errorfs.Op) error {
+		if broken.Load() && strings.HasSuffix(o.Path, ".log") && (o.Kind == errorfs.OpCreate || o.Kind == errorfs.OpReuseForWrite) {
+			return syscall.EMFILE
+		}
+		return nil
+	}))
+	fatal := make(chan error, 100)
+	s, err := Open("store", Options{FS: fs, MinFree: -1, memTableSize: 256 << 10, Fatal: func(err error) {
+		fatal <- err
+		select {} // as a process that has ended
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken.Store(true)
+	var acknowledged atomic.Int64
+	go func() {
+		for i := 0; s.Commit(context.Background(), aCreation(strconv.Itoa(i))) == nil; i++ {
+			acknowledged.Store(int64(i) + 1)
+		}
+	}()
+	select {
+	case err := <-fatal:
+		if !strings.Contains(err.Error(), syscall.EMFILE.Error()) {
+			t.Errorf("the reason is lost: %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the process goes on")
+	}
+	crashed := inner.CrashClone(vfs.CrashCloneCfg{})
+	after, err := Open("store", Options{FS: crashed, MinFree: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeQuietly(after)
+	n := acknowledged.Load()
+	for i := range n {
+		if _, _, err := after.Session(context.Background(), strconv.FormatInt(i, 10)); err != nil {
+			t.Fatalf("%d of %d: %v", i, n, err)
+		}
+	}
+	if n == 0 {
+		t.Error("nothing was acknowledged: the test shows nothing")
 	}
 }

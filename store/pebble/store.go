@@ -53,6 +53,9 @@ type Options struct {
 	// 80 MiB. All else takes some 20 MiB, and 100 more while a million sessions
 	// are in use.
 	CacheSize int64
+	// MaxOpenFiles is about how many files the store has open at most, 74 at least; 0 is
+	// 1,000.
+	MaxOpenFiles int
 	// Fatal is called when the log cannot be written or synced any more, perhaps
 	// from several goroutines; nil exits the process with status 1. It should
 	// not return; if it does, every call fails from then on.
@@ -140,10 +143,12 @@ func Open(dir string, o Options) (*Store, error) {
 		s.sync = pebbledb.NoSync
 	}
 	s.free.Store(math.MaxUint64)
+	var opened atomic.Bool
 	options := &pebbledb.Options{
-		FS:                 o.FS,
+		FS:                 logFiles{o.FS, s.last, &opened},
 		Cache:              s.cache,
 		MemTableSize:       o.memTableSize,
+		MaxOpenFiles:       o.MaxOpenFiles,
 		FormatMajorVersion: pebbledb.FormatTableFormatV6,
 		Logger:             s.last,
 		EventListener:      s.last.listener(),
@@ -162,6 +167,7 @@ func Open(dir string, o Options) (*Store, error) {
 		s.cache.Unref()
 		return nil, fmt.Errorf("opening the store in %s: %w", dir, err)
 	}
+	opened.Store(true)
 	if err := s.open(); err != nil {
 		err = errors.Join(err, s.db.Close())
 		s.cache.Unref()
