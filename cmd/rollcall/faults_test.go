@@ -141,11 +141,15 @@ func TestADiskThatIsFullToTheLastByteEndsTheProcessAndLosesNothing(t *testing.T)
 	t.Logf("%d acknowledged, all are there", len(acknowledged))
 }
 
-// TestOutOfFileDescriptorsConnectionsWaitAndTheServerLivesOn allows the server 64 open files.
-func TestOutOfFileDescriptorsConnectionsWaitAndTheServerLivesOn(t *testing.T) {
+// TestOutOfFileDescriptorsConnectionsWaitAndTheStoreHasItsOwn allows the server 256 open
+// files and opens more connections than that.
+func TestOutOfFileDescriptorsConnectionsWaitAndTheStoreHasItsOwn(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	p := serveBy(t, data, []string{"sh", "-c", `ulimit -n 64; exec "$@"`, "sh", binary})
-	token := p.mint("create:sessions")
+	p := serveBy(t, data, []string{"sh", "-c", `ulimit -n 256; exec "$@"`, "sh", binary})
+	if !strings.Contains(p.logged(), "the limit of open files allows fewer connections") {
+		t.Errorf("nothing is said of the limit:\n%s", p.logged())
+	}
+	token := p.mint("create:sessions backup")
 	m, err := p.create(context.Background(), token, "auth0|1") // on a connection that is kept
 	if err != nil {
 		t.Fatal(err)
@@ -169,23 +173,42 @@ func TestOutOfFileDescriptorsConnectionsWaitAndTheServerLivesOn(t *testing.T) {
 	if err := checks(kept); err != nil {
 		t.Fatal(err)
 	}
-	open := dialMany(t, strings.TrimPrefix(p.plain, "http://"), 100, keepAlive)
-	wait(t, "the server runs out of files", func() bool { return strings.Contains(p.logged(), "too many open files") })
+	open := dialMany(t, strings.TrimPrefix(p.plain, "http://"), 300, keepAlive)
+	wait(t, "new connections wait", func() bool {
+		return checks(&http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}) != nil
+	})
 	for range 20 {
 		if err := checks(kept); err != nil {
 			t.Fatalf("a connection that is there already: %v", err)
 		}
 	}
-	// An act needs no file either, on a connection that is there.
-	request, err := http.NewRequest("POST", p.plain+"/v1/sessions", strings.NewReader(fmt.Sprintf(signInBody, "auth0|2")))
-	if err != nil {
-		t.Fatal(err)
+	ask := func(path, body string) (status int, size int64) {
+		request, err := http.NewRequest("POST", p.plain+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
+		answer, err := kept.Do(request)
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		if size, err = io.Copy(io.Discard, answer.Body); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		if err := answer.Body.Close(); err != nil {
+			t.Error(err)
+		}
+		return answer.StatusCode, size
 	}
-	request.Header.Set("Authorization", "Bearer "+token)
-	if answer, err := kept.Do(request); err != nil || answer.StatusCode != http.StatusCreated {
-		t.Errorf("an act: %v %v", answer, err)
-	} else if err := answer.Body.Close(); err != nil {
-		t.Error(err)
+	if status, _ := ask("/v1/sessions", fmt.Sprintf(signInBody, "auth0|2")); status != http.StatusCreated {
+		t.Errorf("an act: %d", status)
+	}
+	// A backup opens and makes a dozen files.
+	if status, size := ask("/v1/backup", ""); status != http.StatusOK || size == 0 {
+		t.Errorf("a backup: %d, %d B", status, size)
+	}
+	if strings.Contains(p.logged(), "too many open files") {
+		t.Errorf("it runs out of files:\n%s", p.logged())
 	}
 	for _, c := range open {
 		_ = c.Close()
