@@ -12,8 +12,11 @@ const hexDigits = "0123456789abcdef"
 // backslashes and control characters are escaped. Invalid UTF-8 becomes U+FFFD.
 func AppendString(b []byte, s string) []byte {
 	b = append(b, '"')
+	if isPlain(s) {
+		return append(append(b, s...), '"')
+	}
 	start := 0
-	for i := plain(s); i < len(s); {
+	for i := 0; i < len(s); {
 		c := s[i]
 		if c >= utf8.RuneSelf {
 			r, size := utf8.DecodeRuneInString(s[i:])
@@ -36,28 +39,25 @@ func AppendString(b []byte, s string) []byte {
 	return append(append(b, s[start:]...), '"')
 }
 
-// plain is how much of s is spelled as it is, found out in words of eight bytes: all
-// of s, or a part that ends before the first word that has something to look at.
-func plain(s string) int {
-	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		if !isPlain(s[i : i+8]) {
-			return i
-		}
+// isPlain reports whether a text is spelled as it is, found out in words of eight bytes.
+// Of shorter texts it knows nothing.
+func isPlain(s string) bool {
+	if len(s) < 8 {
+		return false
 	}
-	if i > 0 && isPlain(s[len(s)-8:]) {
-		return len(s)
+	marks := mark(s[len(s)-8:])
+	for ; len(s) >= 8; s = s[8:] {
+		marks |= mark(s)
 	}
-	return i
+	return marks&0x8080808080808080 == 0
 }
 
-// isPlain reports whether eight bytes are spelled as they are. A byte's high bit gets
-// set by a control character, by a quote, by a backslash, or by what is not ASCII.
-func isPlain(s string) bool {
-	const each, high = 0x0101010101010101, 0x8080808080808080
-	word := binary.LittleEndian.Uint64([]byte(s))
-	quote, backslash := word^each*'"', word^each*'\\'
-	return (word|(word-each*' ')|(quote-each)|(backslash-each))&high == 0
+// mark sets the high bit of bytes that are not spelled as they are, control characters,
+// quotes, backslashes, and what is not ASCII; perhaps those of others beside them.
+func mark(s string) uint64 {
+	const each = 0x0101010101010101
+	word := binary.LittleEndian.Uint64([]byte(s[:8]))
+	return word | (word - each*' ') | ((word ^ each*'"') - each) | ((word ^ each*'\\') - each)
 }
 
 func appendEscape(b []byte, c byte) []byte {
