@@ -11,19 +11,36 @@ import (
 type connections struct {
 	net.Listener
 	watch *watch
+	room  room
+
+	closed func()
+	end    <-chan struct{}
 }
 
-func newConnections(l net.Listener) connections { return connections{l, &watch{}} }
+func newConnections(l net.Listener, r room) *connections {
+	end := make(chan struct{})
+	return &connections{l, &watch{}, r, sync.OnceFunc(func() { close(end) }), end}
+}
 
-// Accept waits for the next one.
-func (l connections) Accept() (net.Conn, error) {
+// Accept waits for room, and for the next one.
+func (l *connections) Accept() (net.Conn, error) {
+	if !l.room.enter(l.end) {
+		return nil, net.ErrClosed
+	}
 	c, err := l.Listener.Accept()
 	if err != nil {
+		l.room.leave()
 		return nil, err
 	}
-	watched := &connection{Conn: c, watch: l.watch}
+	watched := &connection{Conn: c, watch: l.watch, room: l.room}
 	l.watch.add(watched)
 	return watched, nil
+}
+
+// Close closes the listener.
+func (l *connections) Close() error {
+	l.closed()
+	return l.Listener.Close()
 }
 
 // A connection can send a large answer at once. By itself net/http sends the header
@@ -34,6 +51,7 @@ type connection struct {
 
 	watch         *watch
 	reads, writes deadline
+	room          room // has a place for it while it is watched
 
 	mu   sync.Mutex // TLS may have something to say while an answer is written
 	kept *[]byte    // what is written together so far; nil sends at once

@@ -72,7 +72,7 @@ func TestAnAnswerGoesOutInAsFewPiecesAsMayBe(t *testing.T) {
 		var writes atomic.Int64
 		transport := &http.Transport{}
 		address := "http://" + l.Addr().String()
-		outermost := netutil.LimitListener(newConnections(counting{l, &writes}), 10)
+		outermost := netutil.LimitListener(newConnections(counting{l, &writes}, nil), 10)
 		if secure {
 			lent := httptest.NewTLSServer(nil) // for its certificate
 			defer lent.Close()
@@ -115,7 +115,7 @@ func TestAClientThatDoesNotReadIsCutOff(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		answering(t, newConnections(l), 300*time.Millisecond)
+		answering(t, newConnections(l, nil), 300*time.Millisecond)
 		c, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
@@ -148,7 +148,7 @@ func TestAClientThatTricklesItsBodyIsCutOff(t *testing.T) {
 		t.Fatalf("a body may take %v", s.ReadTimeout)
 	}
 	s.ReadTimeout = 300 * time.Millisecond
-	go func() { _ = s.Serve(newConnections(l)) }()
+	go func() { _ = s.Serve(newConnections(l, nil)) }()
 	defer s.Close()
 	c, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {

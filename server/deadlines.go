@@ -43,15 +43,17 @@ func (w *watch) add(c *connection) {
 	w.open[c] = struct{}{}
 }
 
-func (w *watch) remove(c *connection) {
+// remove reports whether the connection was watched.
+func (w *watch) remove(c *connection) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if _, ok := w.open[c]; !ok {
-		return
+		return false
 	}
 	if delete(w.open, c); len(w.open) == 0 {
 		close(w.end)
 	}
+	return true
 }
 
 func (w *watch) run(end <-chan struct{}) {
@@ -136,6 +138,8 @@ func (c *connection) SetDeadline(t time.Time) error {
 
 // Close closes the connection, which nobody need watch any more.
 func (c *connection) Close() error {
-	c.watch.remove(c)
+	if c.watch.remove(c) {
+		defer c.room.leave()
+	}
 	return c.Conn.Close()
 }

@@ -22,7 +22,7 @@ func (p pipes) Accept() (net.Conn, error) {
 }
 
 // accepted is a watched connection, and its client's end.
-func accepted(t *testing.T, l connections) (ours, theirs net.Conn) {
+func accepted(t *testing.T, l *connections) (ours, theirs net.Conn) {
 	t.Helper()
 	ours, err := l.Accept()
 	if err != nil {
@@ -36,7 +36,7 @@ func TestDeadlinesPassWithinASecond(t *testing.T) {
 		for _, what := range []string{"read", "write"} {
 			t.Run(name+"/"+what, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					c, _ := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}))
+					c, _ := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}, nil))
 					defer c.Close()
 					time.Sleep(300 * time.Millisecond) // between two looks
 					began := time.Now()
@@ -61,7 +61,7 @@ func TestDeadlinesPassWithinASecond(t *testing.T) {
 
 func TestADeadlineThatIsMovedOrTakenBackDoesNotPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, client := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}))
+		c, client := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}, nil))
 		defer c.Close()
 		for _, move := range []func() error{
 			func() error { return c.SetReadDeadline(time.Now().Add(time.Hour)) },
@@ -88,7 +88,7 @@ func TestADeadlineThatIsMovedOrTakenBackDoesNotPass(t *testing.T) {
 
 func TestADeadlineInThePastEndsAReadUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}))
+		c, _ := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}, nil))
 		defer c.Close()
 		began := time.Now()
 		time.AfterFunc(100*time.Millisecond, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })
@@ -102,7 +102,7 @@ func TestADeadlineInThePastEndsAReadUnderWay(t *testing.T) {
 // there are goroutines left.
 func TestNobodyWatchesWhenNoConnectionIsOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newConnections(pipes{clients: make(chan net.Conn, 1)})
+		l := newConnections(pipes{clients: make(chan net.Conn, 1)}, nil)
 		for range 3 {
 			first, _ := accepted(t, l)
 			second, _ := accepted(t, l)

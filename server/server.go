@@ -47,8 +47,9 @@ type ListenOptions struct {
 	Local  bool
 	// BehindProxy says that a proxy on the way in speaks TLS.
 	BehindProxy bool
-	// MaxConnections bounds each listener's open connections; 0 is no bound.
-	MaxConnections int
+	// MaxConnections bounds each listener's open connections, and MaxOfAll those of both
+	// together; 0 is no bound.
+	MaxConnections, MaxOfAll int
 }
 
 // Check refuses what would put secrets on a network in the clear, or in the keeping
@@ -76,10 +77,11 @@ func Listen(o ListenOptions) (l Listeners, err error) {
 	if err := o.Check(); err != nil {
 		return Listeners{}, err
 	}
-	if l.HTTP, err = listen(o.HTTP, o.MaxConnections); err != nil {
+	both := newRoom(o.MaxOfAll)
+	if l.HTTP, err = listen(o.HTTP, o.MaxConnections, both); err != nil {
 		return Listeners{}, err
 	}
-	if l.TLS, err = listen(o.TLS, o.MaxConnections); err != nil {
+	if l.TLS, err = listen(o.TLS, o.MaxConnections, both); err != nil {
 		return Listeners{}, errors.Join(err, l.Close())
 	}
 	if l.TLS != nil {
@@ -88,7 +90,7 @@ func Listen(o ListenOptions) (l Listeners, err error) {
 	return l, nil
 }
 
-func listen(address string, maxConnections int) (net.Listener, error) {
+func listen(address string, maxConnections int, r room) (net.Listener, error) {
 	if address == "" {
 		return nil, nil
 	}
@@ -96,7 +98,7 @@ func listen(address string, maxConnections int) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
-	l = newConnections(l)
+	l = newConnections(l, r)
 	if maxConnections > 0 {
 		l = netutil.LimitListener(l, maxConnections)
 	}

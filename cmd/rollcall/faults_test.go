@@ -146,7 +146,7 @@ func TestADiskThatIsFullToTheLastByteEndsTheProcessAndLosesNothing(t *testing.T)
 func TestOutOfFileDescriptorsConnectionsWaitAndTheStoreHasItsOwn(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	p := serveBy(t, data, []string{"sh", "-c", `ulimit -n 256; exec "$@"`, "sh", binary})
-	if !strings.Contains(p.logged(), "the limit of open files allows fewer connections") {
+	if !strings.Contains(p.logged(), "the limit of open files bounds connections") {
 		t.Errorf("nothing is said of the limit:\n%s", p.logged())
 	}
 	token := p.mint("create:sessions backup")

@@ -3,29 +3,21 @@ package main
 import "testing"
 
 func TestConnectionsLeaveTheStoreItsFiles(t *testing.T) {
-	for name, c := range map[string]struct {
-		files, listeners, wanted int
-		want                     fileShare
-	}{
-		"no limit":            {anyFiles, 2, 10_000, fileShare{0, 10_000}},
-		"no limit, no bound":  {anyFiles, 2, 0, fileShare{0, 0}},
-		"a generous limit":    {1 << 19, 2, 10_000, fileShare{1000, 10_000}},
-		"two listeners share": {4096, 2, 10_000, fileShare{1000, 1498}},
-		"one has it all":      {4096, 1, 10_000, fileShare{1000, 2996}},
-		"fewer are wanted":    {4096, 1, 500, fileShare{1000, 500}},
-		"no bound is wanted":  {1024, 1, 0, fileShare{256, 668}},
-		"a low limit":         {256, 1, 10_000, fileShare{74, 118}},
-		"next to nothing":     {64, 1, 10_000, fileShare{74, 16}},
-		"nothing":             {2, 1, 10_000, fileShare{74, 1}},
+	for files, want := range map[int]fileShare{
+		anyFiles: {0, 0},
+		1 << 19:  {1000, 1<<19 - 1100},
+		4096:     {1000, 2996},
+		1024:     {256, 668},
+		256:      {74, 118},
+		64:       {74, 16}, // the store makes do with no fewer
+		2:        {74, 1},
 	} {
-		t.Run(name, func(t *testing.T) {
-			got := shareFiles(c.files, c.listeners, c.wanted)
-			if got != c.want {
-				t.Errorf("%+v, want %+v", got, c.want)
-			}
-			if c.files >= 256 && c.files < anyFiles && got.store+c.listeners*got.connections > c.files {
-				t.Errorf("%+v is more than %d", got, c.files)
-			}
-		})
+		got := shareFiles(files)
+		if got != want {
+			t.Errorf("%d: %+v, want %+v", files, got, want)
+		}
+		if files >= 256 && got.store+got.connections > files {
+			t.Errorf("%d: %+v is more", files, got)
+		}
 	}
 }

@@ -133,7 +133,7 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	if err != nil {
 		return nil, usage(err)
 	}
-	warnOfFewFiles(cfg, log)
+	warnOfFewFiles(openFileLimit(), cfg.number("max_connections"), log)
 	if r.listeners, err = server.Listen(listening); err != nil {
 		return nil, usage(err)
 	}
@@ -205,7 +205,7 @@ func keyDir(cfg *config) string { return filepath.Join(cfg.text("data"), "keys")
 func listenOptions(cfg *config, shown *server.Certificate) (server.ListenOptions, error) {
 	o := server.ListenOptions{
 		HTTP: cfg.address("listen"), TLS: cfg.address("tls_listen"),
-		BehindProxy: cfg.flag("behind_proxy"), MaxConnections: cfg.files().connections,
+		BehindProxy: cfg.flag("behind_proxy"), MaxConnections: cfg.number("max_connections"), MaxOfAll: shareFiles(openFileLimit()).connections,
 	}
 	cert, err := certificate(cfg)
 	if err != nil || o.TLS == "" {
@@ -255,7 +255,7 @@ func openStore(cfg *config, log *slog.Logger) (rollcall.Store, error) {
 		return memory.New(), nil
 	}
 	dir := filepath.Join(cfg.text("data"), "store")
-	s, err := pebble.Open(dir, pebble.Options{Logger: log, MinFree: minFree(cfg), MaxOpenFiles: cfg.files().store})
+	s, err := pebble.Open(dir, pebble.Options{Logger: log, MinFree: minFree(cfg), MaxOpenFiles: shareFiles(openFileLimit()).store})
 	if errors.Is(err, syscall.EAGAIN) { // from the lock of the directory
 		return nil, fmt.Errorf("another process has the store in %s open: stop it, or name another directory with --data", dir)
 	}
