@@ -3,6 +3,7 @@ package rollcall
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A cache remembers what was read of users, for a store that no other process
@@ -112,14 +113,14 @@ func (c *cache) session(id string, out *Session, u *User) (known bool) {
 	return true
 }
 
-// owner returns whose the remembered session is.
-func (c *cache) owner(id string) (userID string, known bool) {
+// owner returns whose the remembered session is, and since when it is.
+func (c *cache) owner(id string) (userID string, createdAt time.Time, known bool) {
 	f, ok := c.find(id)
 	if !ok {
-		return "", false
+		return "", time.Time{}, false
 	}
 	defer f.shard.mu.Unlock()
-	return string(f.image.userID()), true
+	return string(f.image.userID()), readTime(f.part[atCreated:]), true
 }
 
 // A finding is where a good session is remembered. Its shard is locked.

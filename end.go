@@ -50,7 +50,7 @@ func (m *Manager) endIf(ctx context.Context, id string, why Reason, who func(Ses
 	if !IsSessionID(id) {
 		return failed(ErrNoSession)
 	}
-	userID, err := m.owner(ctx, id)
+	userID, createdAt, err := m.owner(ctx, id)
 	if err != nil {
 		return failed(err)
 	}
@@ -58,7 +58,7 @@ func (m *Manager) endIf(ctx context.Context, id string, why Reason, who func(Ses
 	err = m.act(ctx, userID, func(ctx context.Context, now time.Time) (_ Change, err error) {
 		var s Session
 		var user User
-		if s, user, lapsed, err = m.endable(ctx, id, now); err != nil {
+		if s, user, lapsed, err = m.endable(ctx, id, userID, createdAt, now); err != nil {
 			return Change{}, err
 		}
 		by, err := who(s)
@@ -84,25 +84,25 @@ func (m *Manager) endIf(ctx context.Context, id string, why Reason, who func(Ses
 	return err
 }
 
-// owner returns whose session it is, which never changes.
-func (m *Manager) owner(ctx context.Context, id string) (userID string, err error) {
+// owner returns whose session it is, and since when it is: both never change.
+func (m *Manager) owner(ctx context.Context, id string) (userID string, createdAt time.Time, err error) {
 	if m.cache != nil {
-		if userID, known := m.cache.owner(id); known {
-			return userID, nil
+		if userID, createdAt, known := m.cache.owner(id); known {
+			return userID, createdAt, nil
 		}
 	}
 	s, _, err := m.store.Session(ctx, id)
-	return s.UserID, err
+	return s.UserID, s.CreatedAt, err
 }
 
 // endable returns a session that is live, or has lapsed. Otherwise it fails with
 // ErrNoSession.
-func (m *Manager) endable(ctx context.Context, id string, now time.Time) (s Session, u User, lapsed bool, err error) {
+func (m *Manager) endable(ctx context.Context, id, userID string, createdAt, now time.Time) (s Session, u User, lapsed bool, err error) {
 	everybody, err := m.everybody(ctx)
 	if err != nil {
 		return Session{}, User{}, false, err
 	}
-	if s, u, err = m.stored(ctx, id); err != nil {
+	if s, u, err = m.storedAt(ctx, id, userID, createdAt); err != nil {
 		return Session{}, User{}, false, err
 	}
 	if lapsed = s.lapsed(now, u, everybody); !lapsed && s.Over(now, u, everybody) {

@@ -2,6 +2,7 @@ package rollcall_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -51,6 +52,35 @@ func TestAUseUnderWayDoesNotOutliveAnEnding(t *testing.T) {
 			}
 			if ids := n.list(aUser); len(ids) > 0 && ids[len(ids)-1] == s.ID {
 				t.Error("the session is listed")
+			}
+		})
+	}
+}
+
+// locatingStore notes what it is told of where a session lies.
+type locatingStore struct {
+	rollcall.Store
+	told *[]string
+}
+
+// SessionAt is Session.
+func (s locatingStore) SessionAt(ctx context.Context, id, userID string, createdAt time.Time) (rollcall.Session, rollcall.User, error) {
+	*s.told = append(*s.told, id+" "+userID+" "+createdAt.String())
+	return s.Session(ctx, id)
+}
+
+func TestAnEndingTellsTheStoreWhereTheSessionLies(t *testing.T) {
+	for name, size := range map[string]int64{"remembered": 8 << 20, "not remembered": 0} {
+		t.Run(name, func(t *testing.T) {
+			var told []string
+			n := newNodeOn(t, locatingStore{memory.New(), &told}, newClock(), func(o *rollcall.Options) { o.CacheSize = size })
+			s, _ := n.create(signIn(aUser))
+			n.must(n.End(context.Background(), shop, s.ID, rollcall.ReasonLogout))
+			if want := []string{s.ID + " " + aUser + " " + s.CreatedAt.String()}; !slices.Equal(told, want) {
+				t.Errorf("told %q, want %q", told, want)
+			}
+			if err := n.End(context.Background(), shop, s.ID, rollcall.ReasonLogout); rollcall.ErrorCode(err) != rollcall.CodeNotFound {
+				t.Errorf("ended again: %v", err)
 			}
 		})
 	}

@@ -54,7 +54,8 @@ type Manager struct {
 	queue   userQueue
 	touches pendingTouches
 	writes  boundedWrites
-	cache   *cache // nil remembers nothing
+	locator Locator // the store, nil if it is none
+	cache   *cache  // nil remembers nothing
 
 	touchInterval  time.Duration
 	sweepInterval  time.Duration
@@ -102,6 +103,7 @@ func New(store Store, o Options) (*Manager, error) {
 	m.writes.init(o.ActTimeout)
 	m.queue.init()
 	m.touches.init()
+	m.locator, _ = store.(Locator)
 	if o.CacheSize > 0 {
 		m.cache = newCache(o.CacheSize, &m.touches)
 	}

@@ -86,9 +86,23 @@ func (m *Manager) overlay(s *Session) {
 
 // stored reads a session from the store, with what is not written yet.
 func (m *Manager) stored(ctx context.Context, id string) (s Session, u User, err error) {
+	return m.storedBy(ctx, m.store.Session, id)
+}
+
+// storedAt is stored for who knows whose the session is, and its CreatedAt.
+func (m *Manager) storedAt(ctx context.Context, id, userID string, createdAt time.Time) (s Session, u User, err error) {
+	if m.locator == nil {
+		return m.stored(ctx, id)
+	}
+	return m.storedBy(ctx, func(ctx context.Context, id string) (Session, User, error) {
+		return m.locator.SessionAt(ctx, id, userID, createdAt)
+	}, id)
+}
+
+func (m *Manager) storedBy(ctx context.Context, read reading, id string) (s Session, u User, err error) {
 	for range maxRereads {
 		flushed := m.touches.flushed.Load()
-		if s, u, err = m.store.Session(ctx, id); err != nil {
+		if s, u, err = read(ctx, id); err != nil {
 			return Session{}, User{}, err
 		}
 		m.overlay(&s)

@@ -81,6 +81,14 @@ type Store interface {
 	Close() error
 }
 
+// A Locator is a Store that takes fewer looks for a session when it is told where it may
+// lie. An engine need not be one.
+type Locator interface {
+	// SessionAt is Session for a caller who believes to know the session's user and
+	// CreatedAt. A wrong belief costs looks, and changes nothing of what is returned.
+	SessionAt(ctx context.Context, id, userID string, createdAt time.Time) (Session, User, error)
+}
+
 // A Change belongs to one user, or to none: then it puts documents and carries
 // their events. Never both.
 type Change struct {

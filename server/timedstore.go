@@ -103,6 +103,18 @@ func (t *timedStore) Session(ctx context.Context, id string) (rollcall.Session, 
 	return s, u, err
 }
 
+// SessionAt implements rollcall.Locator, if need be without the help of the store.
+func (t *timedStore) SessionAt(ctx context.Context, id, userID string, createdAt time.Time) (rollcall.Session, rollcall.User, error) {
+	locator, ok := t.Store.(rollcall.Locator)
+	if !ok {
+		return t.Session(ctx, id)
+	}
+	start := begin()
+	s, u, err := locator.SessionAt(ctx, id, userID, createdAt)
+	t.session.read(start, err)
+	return s, u, err
+}
+
 // Sessions implements rollcall.Store.
 func (t *timedStore) Sessions(ctx context.Context, userID string, after rollcall.Position, limit int) (rollcall.User, []rollcall.Session, error) {
 	start := begin()

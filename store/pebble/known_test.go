@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-id/rollcall"
 )
@@ -211,4 +213,45 @@ func filingsOf(t *testing.T, s *Store) [][]byte {
 		t.Fatal(err)
 	}
 	return filings
+}
+
+func TestSessionAtIsSessionWhateverItIsTold(t *testing.T) {
+	s, err := Open("store", Options{FS: vfs.NewMem(), MinFree: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeQuietly(s)
+	for _, id := range []string{"live", "used", "ended"} {
+		if err := s.Commit(background, aCreation(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	used := rollcall.Touch{UserID: "u", SessionID: "used", Interaction: rollcall.Interaction{At: at.Add(time.Minute), IdleExpiresAt: at.Add(time.Hour)}}
+	if err := s.Touch(background, []rollcall.Touch{used}); err != nil {
+		t.Fatal(err)
+	}
+	ended := rollcall.PutSession{Session: aSession("ended").Ended(at, rollcall.ReasonLogout), Replaces: 1}
+	if err := s.Commit(background, rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{ended}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"live", "used", "ended", "nobody's"} {
+		want, wantUser, wantErr := s.Session(background, id)
+		if known := id != "nobody's"; known != (wantErr == nil) {
+			t.Fatalf("%s: %v", id, wantErr)
+		}
+		for _, told := range []struct {
+			userID string
+			at     time.Time
+		}{{"u", at}, {"v", at}, {"u", at.Add(time.Second)}, {"", time.Time{}}} {
+			got, user, err := s.SessionAt(background, id, told.userID, told.at)
+			if d := cmp.Diff(want, got); d != "" || user != wantUser || !errors.Is(err, wantErr) {
+				t.Errorf("%s, told %v: %+v, %v\n%s", id, told, user, err, d)
+			}
+		}
+	}
+	ctx, cancel := context.WithCancel(background)
+	cancel()
+	if _, _, err := s.SessionAt(ctx, "live", "u", at); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a context that is done: %v", err)
+	}
 }

@@ -85,29 +85,23 @@ func (s *Store) userWhile(p pause, l looker, id string) (rollcall.User, error) {
 	return u, err
 }
 
-// sessionNow is Session without a snapshot. It reports false when somebody has
-// changed what it looked at.
-func (s *Store) sessionNow(id string) (_ rollcall.Session, _ rollcall.User, ok bool, err error) {
+// sessionNow is Session without a snapshot, of one that lies at a place. It reports false
+// when it does not, or when somebody has changed what it looked at.
+func (s *Store) sessionNow(l *latest, id string, at pointer) (_ rollcall.Session, _ rollcall.User, ok bool, err error) {
 	x := &s.useLog.uses
 	x.mu.RLock()
 	published, settled := x.published, x.settled
 	x.mu.RUnlock()
-	l := latest{db: s.db}
-	defer l.close()
-	at, err := pointerIn(&l, id)
-	if err != nil {
-		return rollcall.Session{}, rollcall.User{}, false, err
-	}
 	quiet := s.users.pause(at.userID)
 	value, err := l.get(at.row(id))
-	if err != nil || value == nil { // it has moved
+	if err != nil || value == nil { // it has moved, or was never there
 		return rollcall.Session{}, rollcall.User{}, false, err
 	}
 	r, err := decodeRow(value)
 	if err != nil {
 		return rollcall.Session{}, rollcall.User{}, false, err
 	}
-	u, err := s.userWhile(quiet, &l, at.userID)
+	u, err := s.userWhile(quiet, l, at.userID)
 	if err != nil {
 		return rollcall.Session{}, rollcall.User{}, false, err
 	}

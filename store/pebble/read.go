@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	pebbledb "github.com/cockroachdb/pebble/v2"
 
@@ -146,9 +147,35 @@ func (s *Store) Session(ctx context.Context, id string) (rollcall.Session, rollc
 	if err := s.begin(ctx); err != nil {
 		return rollcall.Session{}, rollcall.User{}, err
 	}
-	if session, u, ok, err := s.sessionNow(id); ok || err != nil {
+	l := latest{db: s.db}
+	defer l.close()
+	at, err := pointerIn(&l, id)
+	if err != nil {
+		return rollcall.Session{}, rollcall.User{}, err
+	}
+	if session, u, ok, err := s.sessionNow(&l, id, at); ok || err != nil {
 		return session, u, err
 	}
+	return s.sessionOfOneMoment(id)
+}
+
+// SessionAt implements rollcall.Locator: it looks for a live session's row where the
+// caller believes it to be, which spares the look for its pointer.
+func (s *Store) SessionAt(ctx context.Context, id, userID string, createdAt time.Time) (rollcall.Session, rollcall.User, error) {
+	if err := s.begin(ctx); err != nil {
+		return rollcall.Session{}, rollcall.User{}, err
+	}
+	l := latest{db: s.db}
+	defer l.close()
+	session, u, ok, err := s.sessionNow(&l, id, pointer{kind: kindLive, createdAt: createdAt, userID: userID})
+	if ok || err != nil {
+		return session, u, err
+	}
+	return s.Session(ctx, id)
+}
+
+// sessionOfOneMoment is Session by a snapshot.
+func (s *Store) sessionOfOneMoment(id string) (rollcall.Session, rollcall.User, error) {
 	var u rollcall.User
 	sessions, err := s.read(func(v view, f *found) error {
 		r, p, err := rowIn(v, id)

@@ -103,7 +103,10 @@ type Store struct {
 	started time.Time
 }
 
-var _ rollcall.Store = (*Store)(nil)
+var (
+	_ rollcall.Store   = (*Store)(nil)
+	_ rollcall.Locator = (*Store)(nil)
+)
 
 // Open opens or creates the store in dir. It fails when another process has it
 // open, and when a newer version has written it.
