@@ -374,24 +374,8 @@ func (d *dictionaries) readOrigin(part image, at, nth int, o *Origin, texts *gat
 	var spelled [46]byte
 	switch b := part[atIPs+nth*room:]; part[at+4] {
 	case 4:
-		o.IP = texts.add(appendIPv4(spelled[:0], [4]byte(b)))
+		o.IP = texts.add(netip.AddrFrom4([4]byte(b)).AppendTo(spelled[:0]))
 	case 16:
 		o.IP = texts.add(netip.AddrFrom16([16]byte(b)).AppendTo(spelled[:0]))
 	}
-}
-
-func appendIPv4(b []byte, ip [4]byte) []byte {
-	for i, n := range ip {
-		if i > 0 {
-			b = append(b, '.')
-		}
-		if n >= 100 {
-			b = append(b, '0'+n/100)
-		}
-		if n >= 10 {
-			b = append(b, '0'+n/10%10)
-		}
-		b = append(b, '0'+n%10)
-	}
-	return b
 }
