@@ -115,11 +115,12 @@ func (s *userShard) amend(hash uint64, p place, change *Change) bool {
 	for n := range change.Sessions {
 		session := change.Sessions[n].Session
 		var part image
+		known := false
 		if change.Sessions[n].Replaces != 0 {
-			var known bool
-			if part, known = s.find(p, session.ID); known {
-				gone = append(gone, part)
-			}
+			part, known = s.find(p, session.ID)
+		}
+		if known {
+			gone = append(gone, part)
 		}
 		if !session.EndedAt.IsZero() || whole.overflows() {
 			continue

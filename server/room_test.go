@@ -44,27 +44,26 @@ func TestListenersShareARoom(t *testing.T) {
 			return nil
 		}
 	}
+	none := func(why string) {
+		select {
+		case <-taken:
+			t.Fatal(why)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 	// Each listener that waits for a connection has a place for it.
 	dial(l.HTTP)
 	first := next()
 	dial(l.HTTP)
 	second := next()
 	dial(l.HTTP)
-	select {
-	case <-taken:
-		t.Fatal("a third is taken although the other listener waits with the last place")
-	case <-time.After(100 * time.Millisecond):
-	}
+	none("a third is taken although the other listener waits with the last place")
 	for range 2 { // the second close gives no place back
 		_ = first.Close()
 	}
 	third := next()
 	dial(l.HTTP)
-	select {
-	case <-taken:
-		t.Fatal("a fourth is taken")
-	case <-time.After(100 * time.Millisecond):
-	}
+	none("a fourth is taken")
 	if err := l.Close(); err != nil {
 		t.Error(err)
 	}
