@@ -10,7 +10,7 @@ import (
 // is in the user's image, the others may be additions.
 func added(t *testing.T, sessions int) (*cache, User) {
 	t.Helper()
-	c := newCache(8<<20, newTouches())
+	c := newCache(8<<20, nil, newTouches())
 	u := User{ID: "auth0|ünï", Version: 1}
 	for i := range sessions {
 		change := Change{UserID: u.ID, User: &PutUser{User: u, Replaces: uint64(i)}}

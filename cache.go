@@ -18,7 +18,7 @@ type cache struct {
 	room    int64 // bytes, for images
 	owners  *owners
 	touches *pendingTouches // takes the uses that are recorded in what is dropped
-	pages   pageCache
+	pages   *pageCache
 
 	// dictionaries are what images are made with. When they are full, all images go.
 	dictionaries atomic.Pointer[dictionaries]
@@ -38,12 +38,14 @@ type rememberedEverybody struct {
 // ownedBytes is about the least that a session takes in an image.
 const ownedBytes = 128
 
-// newCache returns a cache of so many bytes: nine twentieths of them for images, seven
-// for pages, and the rest for what it takes to find both.
-func newCache(size int64, touches *pendingTouches) *cache {
+// newCache returns a cache of so many bytes: nine twentieths each for images and for pages,
+// and the rest for what it takes to find both.
+func newCache(size int64, compressor Compressor, touches *pendingTouches) *cache {
 	images := size / 20 * 9
-	c := &cache{clock: newActClock(), owners: newOwners(int(images / ownedBytes)), touches: touches}
-	c.pages.init(size / 20 * 7)
+	c := &cache{
+		clock: newActClock(), owners: newOwners(int(images / ownedBytes)), touches: touches,
+		pages: newPageCache(size/20*9, compressor),
+	}
 	c.dictionaries.Store(newDictionaries())
 	shards := 1
 	for shards < maxShards && int64(2*shards*shardSegments*minSegment) <= images {

@@ -36,7 +36,7 @@ func recalled(c *cache, userID string) (u User, found []Session, known bool) {
 }
 
 func TestAnImageGivesBackWhatItWasMadeOf(t *testing.T) {
-	c := newCache(8<<20, newTouches())
+	c := newCache(8<<20, nil, newTouches())
 	want := []Session{imageSession("first"), imageSession("second"), {UserID: "auth0|ünï", ID: "empty", CookieMode: Persistent}}
 	for i := range want[2:] {
 		s := &want[2+i]
@@ -68,7 +68,7 @@ func TestWhatAnImageCannotHoldIsNotRemembered(t *testing.T) {
 	odd := imageSession("odd")
 	odd.Last.Origin.IP = "::ffff:192.0.2.1" // would come back as another text
 	for _, s := range []Session{long, odd} {
-		c := newCache(8<<20, newTouches())
+		c := newCache(8<<20, nil, newTouches())
 		c.fill(User{ID: s.UserID}, []Session{s}, c.clock.word(s.UserID).Load(), func(*Session) bool { return true })
 		if _, _, known := recalled(c, s.UserID); known {
 			t.Errorf("%s is remembered", s.ID)
@@ -78,7 +78,7 @@ func TestWhatAnImageCannotHoldIsNotRemembered(t *testing.T) {
 
 func TestTheCacheKeepsItsBoundAndWhatIsUsed(t *testing.T) {
 	const size = 64 << 20
-	c := newCache(size, newTouches())
+	c := newCache(size, nil, newTouches())
 	fillUser := func(i int) string {
 		s := imageSession(fmt.Sprintf("session-%07d", i))
 		s.UserID = fmt.Sprintf("user-%07d", i)
@@ -111,7 +111,7 @@ func TestTheCacheKeepsItsBoundAndWhatIsUsed(t *testing.T) {
 }
 
 func TestTheCacheBeginsAnewWhenItsWordsRunOut(t *testing.T) {
-	c := newCache(8<<20, newTouches())
+	c := newCache(8<<20, nil, newTouches())
 	for i := range maxNumber + 10 {
 		s := imageSession("session")
 		s.Initial.UserAgent = fmt.Sprintf("agent %d", i)
@@ -133,7 +133,7 @@ func newTouches() *pendingTouches {
 }
 
 func TestAnActOfAUserWhoSharesTheWordChangesNothing(t *testing.T) {
-	c := newCache(8<<20, newTouches())
+	c := newCache(8<<20, nil, newTouches())
 	s := imageSession("session")
 	hash := c.clock.hash(s.UserID)
 	c.fill(User{ID: s.UserID}, []Session{s}, c.clock.of(hash).Load(), func(*Session) bool { return true })
@@ -163,7 +163,7 @@ func TestWhatWasNotToldOfAnActIsNotGoodAfterTheNext(t *testing.T) {
 		"nothing, for contrast": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newCache(8<<20, newTouches())
+			c := newCache(8<<20, nil, newTouches())
 			s := imageSession("session")
 			s.Generation.User = 0
 			c.fill(u, []Session{s}, c.clock.word(u.ID).Load(), func(*Session) bool { return true })

@@ -41,7 +41,7 @@ func (m *Manager) List(ctx context.Context, q ListQuery) (Page, error) {
 	if err != nil {
 		return Page{}, failed(err)
 	}
-	page.Sessions = sessions
+	page.Sessions, page.Total = sessions, q.total(page.Total)
 	return page, nil
 }
 
@@ -77,19 +77,21 @@ func (m *Manager) EncodedList(ctx context.Context, q ListQuery, encoder ListEnco
 		return err
 	}
 	now := m.now()
+	scratch := spellings.Get().(*[]byte)
+	defer spellings.Put(scratch)
 	var fresh page
 	remembers := m.cache != nil && q.From == ""
 	if remembers {
-		var known *page
+		var known *keptPage
 		if fresh, known = m.cache.reading(q, now); known != nil {
 			defer m.cache.pages.release(known)
-			m.cache.counted(true)
-			write(known.body)
-			return nil
+			if text, err := m.cache.pages.text(scratch, known, q, encoder); err == nil {
+				m.cache.counted(true)
+				write(text)
+				return nil
+			}
 		}
 	}
-	scratch := spellings.Get().(*[]byte)
-	defer spellings.Put(scratch)
 	b, n := (*scratch)[:0], 0
 	page, until, err := m.list(ctx, now, q, after, func(s *Session) {
 		b = encoder.AppendSession(b, n, s)
@@ -98,16 +100,27 @@ func (m *Manager) EncodedList(ctx context.Context, q ListQuery, encoder ListEnco
 	if err != nil {
 		return failed(err)
 	}
+	sessions, total := len(b), page.Total
+	page.Total = q.total(total)
 	b = encoder.AppendPage(b, n, q, page)
 	*scratch = b
 	if remembers && n > 0 {
-		m.cache.read(fresh, b, until)
+		fresh.until, fresh.shown, fresh.next, fresh.total = until, n, page.Next, total
+		m.cache.read(&fresh, b, sessions)
 	}
 	write(b)
 	return nil
 }
 
 var spellings = sync.Pool{New: func() any { return new([]byte) }}
+
+// total is what a page shows of a total that is known, or -1.
+func (q ListQuery) total(known int) int {
+	if q.Total {
+		return known
+	}
+	return 0
+}
 
 // position holds the query against its bounds and reads its cursor.
 func (q ListQuery) position() (after Position, err error) {
@@ -123,8 +136,8 @@ func (q ListQuery) position() (after Position, err error) {
 	return DecodeCursor(q.UserID, q.From)
 }
 
-// list shows the sessions of a page, and returns what else there is of it. If nobody
-// acts, that holds until the instant it returns.
+// list shows the sessions of a page, and returns what else there is of it, the total -1
+// if it was not found out. If nobody acts, that holds until the instant it returns.
 func (m *Manager) list(ctx context.Context, now time.Time, q ListQuery, after Position, show func(*Session)) (page Page, until time.Time, err error) {
 	everybody, err := m.everybody(ctx)
 	if err != nil {
@@ -153,6 +166,9 @@ func (m *Manager) list(ctx context.Context, now time.Time, q ListQuery, after Po
 	}
 	if more {
 		page.Next = EncodeCursor(q.UserID, last)
+	}
+	if more && !counting || after != (Position{}) {
+		page.Total = -1
 	}
 	if q.Total && !counting {
 		page.Total = 0

@@ -38,6 +38,8 @@ type Options struct {
 	// one would not be noticed. What is remembered leaves Version, RequestDigest and
 	// UsedKeys of a session empty.
 	CacheSize int64
+	// Compressor makes the pages smaller that are remembered; nil remembers fewer.
+	Compressor Compressor
 }
 
 // A Manager is the one way in: every act on sessions goes through it. It reads,
@@ -105,7 +107,7 @@ func New(store Store, o Options) (*Manager, error) {
 	m.touches.init()
 	m.locator, _ = store.(Locator)
 	if o.CacheSize > 0 {
-		m.cache = newCache(o.CacheSize, &m.touches)
+		m.cache = newCache(o.CacheSize, o.Compressor, &m.touches)
 	}
 	return m, nil
 }

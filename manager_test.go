@@ -42,7 +42,7 @@ func newNode(t *testing.T, configure ...func(*rollcall.Options)) node {
 
 func newNodeOn(t *testing.T, store rollcall.Store, c *clock, configure ...func(*rollcall.Options)) node {
 	t.Helper()
-	o := rollcall.Options{Clock: c.Now, DerivationKey: rollcall.DerivationKey{1, 2, 3}, CacheSize: cacheSize}
+	o := rollcall.Options{Clock: c.Now, DerivationKey: rollcall.DerivationKey{1, 2, 3}, CacheSize: cacheSize, Compressor: new(deflate)}
 	for _, f := range configure {
 		f(&o)
 	}

@@ -1,29 +1,37 @@
 package rollcall
 
 import (
-	"cmp"
 	"sync"
 	"time"
 )
 
-// A pageCache remembers pages as a door has spelled them. A page is good while no
-// act and no touch of its user, and no ending of everybody, came since it was read,
-// and no session that it counts has come to its end by itself, and none has come
-// back from it.
-//
-// Bodies lie side by side in one piece of memory. A hand goes round in it: a page that is
-// to be let in takes the place of those that the hand points to, or of none.
-type pageCache struct {
-	mu     sync.Mutex
-	memory []byte
-	pages  map[pageKey]*page
-	starts []*page // where a page begins, by blocks
-	hand   int     // a block where a page begins, or that is free
-	// asks count how often pages were asked for lately, those that are not here too.
-	// They share counters by their hash.
-	asks    []uint32
-	counted int // since they were last halved
+// A Compressor makes texts smaller, so that more of them can be remembered. Its methods
+// may be called at once from many goroutines.
+type Compressor interface {
+	// Compress appends to b what Decompress makes the text of. A text that it cannot
+	// compress is not remembered.
+	Compress(b, text []byte) ([]byte, error)
+	// Decompress appends the text to b. One that it cannot give is read anew.
+	Decompress(b, compressed []byte) ([]byte, error)
 }
+
+// A pageCache remembers pages as a door has spelled them, and the sessions of more of them
+// compressed. A page is good while no act and no touch of its user, and no ending of
+// everybody, came since it was read, and no session that it counts has come to its end by
+// itself, and none has come back from it.
+//
+// A page is remembered when it is asked for again and nothing has happened since it was
+// asked for before: compressed at first, and as it is when it is asked for once more.
+type pageCache struct {
+	mu         sync.Mutex
+	compressor Compressor // nil remembers pages only as they are
+	whole      *pagePool
+	compressed *pagePool // with totals and without
+}
+
+// leastCompressed is the size of what is compressed at least. What is smaller is spelled
+// as fast.
+const leastCompressed = 8 << 10
 
 type pageKey struct {
 	user  uint64 // its hash
@@ -31,184 +39,163 @@ type pageKey struct {
 	total bool
 }
 
+// A page is what there is to say of one, whether it is remembered or is being read.
 type page struct {
 	key       pageKey
 	userID    string
-	body      []byte
 	acts      uint64 // the user's words when it was read
 	touches   uint64
 	everybody uint64
 	since     time.Time // when it was read: a clock that was set back makes sessions live again
 	until     time.Time // the first of its sessions is over
+	again     bool      // it has been asked for before, and nothing has happened since
+	shown     int       // how many sessions
+	next      string    // the cursor of what follows
+	total     int       // -1 when the sessions were not counted
+}
 
-	at, blocks int // where the body lies
+// A keptPage is one that is remembered.
+type keptPage struct {
+	page
+	body       []byte
+	pool       *pagePool
+	at, blocks int // where the body lies in it
 	held       int // by how many it is read, or written: so long it stays there
 }
 
-const (
-	pageBlock   = 1 << 10
-	askCounters = 1 << 18
-	// askedLately is how many asks for each page that is remembered count as late:
-	// enough to tell one that is asked for often from others, and few enough to forget
-	// what was so before.
-	askedLately  = 8
-	leastCounted = 1 << 12
-)
-
-func (p *pageCache) init(size int64) {
-	p.memory, p.starts = make([]byte, size/pageBlock*pageBlock), make([]*page, size/pageBlock)
-	p.asks, p.pages = make([]uint32, askCounters), map[pageKey]*page{}
-	adviseHugePages(p.memory)
+// newPageCache returns one of so many bytes.
+func newPageCache(size int64, compressor Compressor) *pageCache {
+	compressed := int64(0)
+	if compressor != nil {
+		compressed = size / 5 * 2
+	}
+	return &pageCache{compressor: compressor, whole: newPagePool(size - compressed), compressed: newPagePool(compressed)}
 }
 
-// get returns a page, and counts that it was asked for. Whoever gets one releases it.
-func (p *pageCache) get(k pageKey) *page {
+// goodFor reports whether a page that is remembered is what would be read now.
+func (p *page) goodFor(fresh *page) bool {
+	return p.userID == fresh.userID && p.acts == fresh.acts && p.touches == fresh.touches && p.everybody == fresh.everybody &&
+		!fresh.since.Before(p.since) && fresh.since.Before(p.until) && (p.total >= 0 || !fresh.key.total)
+}
+
+// words tell apart what a page depends on, nearly always.
+func (p *page) words() uint32 {
+	const odd = 0x9e3779b97f4a7c15
+	return uint32((((p.key.user^p.acts)*odd^p.touches)*odd ^ p.everybody) * odd >> 32)
+}
+
+// get returns a page that is as good as the fresh one would be, and counts that it was
+// asked for. Whoever gets one releases it.
+func (p *pageCache) get(fresh *page) *keptPage {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	*p.asked(k)++
-	if p.counted++; p.counted > max(leastCounted, askedLately*len(p.pages)) {
-		p.counted = 0
-		for i := range p.asks {
-			p.asks[i] /= 2
-		}
+	words, either := fresh.words(), fresh.key.either()
+	whole, compressed := p.whole.ask(fresh.key, words), p.compressed.ask(either, words)
+	fresh.again = whole || compressed
+	found := p.whole.pages[fresh.key]
+	if found == nil || !found.goodFor(fresh) {
+		found = p.compressed.pages[either]
 	}
-	found := p.pages[k]
-	if found != nil {
-		found.held++
+	if found == nil || !found.goodFor(fresh) {
+		return nil
 	}
+	found.held++
 	return found
 }
 
-func (p *pageCache) release(held *page) {
+// either is the key of the page's sessions.
+func (k pageKey) either() pageKey {
+	k.total = false
+	return k
+}
+
+func (p *pageCache) release(held *keptPage) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if held.held--; held.held == 0 && p.pages[held.key] != held {
-		p.starts[held.at] = nil
-	}
+	held.pool.release(held)
 }
 
-func (p *pageCache) asked(k pageKey) *uint32 {
-	at := k.user ^ uint64(k.take)<<1
-	if k.total {
-		at ^= 1
+// text returns the text of a page that is held: where it lies, or in scratch.
+func (p *pageCache) text(scratch *[]byte, held *keptPage, q ListQuery, encoder ListEncoder) ([]byte, error) {
+	if held.pool == p.whole {
+		return held.body, nil
 	}
-	return &p.asks[at%askCounters]
+	text, err := p.compressor.Decompress((*scratch)[:0], held.body)
+	if err != nil {
+		return nil, err
+	}
+	text = encoder.AppendPage(text, held.shown, q, Page{Next: held.next, Total: q.total(held.total)})
+	*scratch = text
+	whole := held.page
+	whole.key.total = q.Total
+	p.keep(p.whole, &whole, text)
+	return text, nil
 }
 
-// admit makes room for a page's body, nil if it is not worth it: unless there is one of
-// the same key, or it was asked for again while there is room, it has to be asked for more
-// than twice as often as what would go for it. So what is asked for often gets in, and a load
-// that is far too large does not turn everything over. Whoever is given one publishes it.
-func (p *pageCache) admit(k pageKey, size int) *page {
+// read remembers the text of a page that was read, if it is worth it. The sessions are so
+// long.
+func (p *pageCache) read(fresh *page, text []byte, sessions int) {
+	if !fresh.again {
+		return
+	}
+	if p.compressor == nil || sessions < leastCompressed {
+		p.keep(p.whole, fresh, text)
+		return
+	}
+	either := *fresh
+	either.key = fresh.key.either()
+	if !p.promises(either.key) {
+		return // to compress it takes longer than to spell it
+	}
+	scratch := spellings.Get().(*[]byte)
+	defer spellings.Put(scratch)
+	compressed, err := p.compressor.Compress((*scratch)[:0], text[:sessions])
+	if err != nil {
+		return
+	}
+	*scratch = compressed
+	p.keep(p.compressed, &either, compressed)
+}
+
+func (p *pageCache) promises(k pageKey) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	blocks := (size + pageBlock - 1) / pageBlock
-	if blocks > len(p.starts) {
-		return nil
-	}
-	at, worth := p.hand, int(*p.asked(k))*blocks
-	if old := p.pages[k]; old != nil {
-		p.drop(old)
-		at = old.at
-	} else if *p.asked(k) < 2 {
-		return nil
-	}
-	end, ok := p.clear(at, blocks, worth)
-	if at == p.hand || ok && at < p.hand && p.hand < end {
-		p.hand = end % len(p.starts)
-	}
-	if !ok {
-		return nil
-	}
-	begin := at * pageBlock
-	added := &page{key: k, body: p.memory[begin : begin+size : begin+size], at: at, blocks: blocks, held: 1}
-	p.starts[at] = added
-	return added
+	return p.compressed.promises(k)
 }
 
-// clear drops what lies in so many blocks from one on, if all of it is worth less. It
-// returns where the hand goes next.
-func (p *pageCache) clear(at, blocks, worth int) (end int, ok bool) {
-	end = at
-	first := 0 // where the hand goes if it is worth more
-	for end < at+blocks {
-		if end == len(p.starts) {
-			return 0, false
-		}
-		there := p.starts[end]
-		if there == nil {
-			end++
-		} else {
-			end += there.blocks
-			often := int(*p.asked(there.key))
-			if worth -= 2 * often * there.blocks; worth <= 0 || there.held > 0 {
-				return cmp.Or(first, end), false
-			}
-		}
-		first = cmp.Or(first, end)
+// keep remembers a copy of the body of a good page, if it is worth it.
+func (p *pageCache) keep(pool *pagePool, good *page, body []byte) {
+	p.mu.Lock()
+	added := pool.admit(good.key, len(body))
+	p.mu.Unlock()
+	if added == nil {
+		return
 	}
-	for i := at; i < end; i++ {
-		if p.starts[i] != nil {
-			p.drop(p.starts[i])
-		}
-	}
-	return at + blocks, true
-}
-
-// publish lets a page be found that was written, in the place of an older one.
-func (p *pageCache) publish(added *page) {
+	copy(added.body, body)
+	added.page = *good
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if old := p.pages[added.key]; old != nil {
-		p.drop(old)
-	}
-	p.pages[added.key] = added
-	added.held--
+	pool.publish(added)
 }
 
-// drop forgets a page. Its place is free when nobody holds it.
-func (p *pageCache) drop(gone *page) {
-	if p.pages[gone.key] == gone {
-		delete(p.pages, gone.key)
-	}
-	if gone.held == 0 {
-		p.starts[gone.at] = nil
-	}
-}
-
-// reading begins to read a page: it returns what there is to say of it beforehand, or
+// reading begins to read a page: it returns what there is to say of it beforehand, and
 // a good one that is remembered, which is to be released.
-func (c *cache) reading(q ListQuery, now time.Time) (fresh page, known *page) {
+func (c *cache) reading(q ListQuery, now time.Time) (fresh page, known *keptPage) {
 	hash := c.clock.hash(q.UserID)
 	fresh = page{
 		key: pageKey{user: hash, take: q.Take, total: q.Total}, userID: q.UserID, since: now,
 		acts: c.clock.of(hash).Load(), touches: c.clock.touched(hash).Load(), everybody: c.clock.everybody.Load(),
 	}
-	known = c.pages.get(fresh.key)
-	if known == nil {
-		return fresh, nil
-	}
-	if known.userID != q.UserID || known.acts != fresh.acts || known.touches != fresh.touches ||
-		known.everybody != fresh.everybody || now.Before(known.since) || !now.Before(known.until) {
-		c.pages.release(known)
-		return fresh, nil
-	}
-	return fresh, known
+	return fresh, c.pages.get(&fresh)
 }
 
-// read remembers a copy of the page's body if it is still good, and worth it.
-func (c *cache) read(fresh page, body []byte, until time.Time) {
+// read remembers the text of a page that was read, of which the sessions are so long, if
+// it is still good and worth it.
+func (c *cache) read(fresh *page, text []byte, sessions int) {
 	hash := fresh.key.user
 	if !quiet(fresh.acts) || !quiet(fresh.everybody) ||
 		c.clock.of(hash).Load() != fresh.acts || c.clock.touched(hash).Load() != fresh.touches || c.clock.everybody.Load() != fresh.everybody {
 		return
 	}
-	added := c.pages.admit(fresh.key, len(body))
-	if added == nil {
-		return
-	}
-	copy(added.body, body)
-	added.userID, added.acts, added.touches, added.everybody = fresh.userID, fresh.acts, fresh.touches, fresh.everybody
-	added.since, added.until = fresh.since, until
-	c.pages.publish(added)
+	c.pages.read(fresh, text, sessions)
 }

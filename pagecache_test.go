@@ -7,26 +7,62 @@ import (
 	"testing"
 )
 
-// ask asks for a page as a list does. Its body is made of one letter.
-func (p *pageCache) ask(user uint64, size int) (known bool) {
-	k := pageKey{user: user, take: 50}
-	if found := p.get(k); found != nil {
+// A lockedPool is what pages are kept in, asked for as a list does. Bodies are made of one
+// letter.
+type lockedPool struct {
+	mu sync.Mutex
+	*pagePool
+}
+
+func newLockedPool(size int64) *lockedPool { return &lockedPool{pagePool: newPagePool(size)} }
+
+func keyOf(user uint64) pageKey { return pageKey{user: user, take: 50} }
+
+func (p *lockedPool) get(user uint64) *keptPage {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pagePool.ask(keyOf(user), 0)
+	found := p.pages[keyOf(user)]
+	if found != nil {
+		found.held++
+	}
+	return found
+}
+
+func (p *lockedPool) release(held *keptPage) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pagePool.release(held)
+}
+
+func (p *lockedPool) keep(user uint64, size int) {
+	p.mu.Lock()
+	added := p.admit(keyOf(user), size)
+	p.mu.Unlock()
+	if added == nil {
+		return
+	}
+	for i := range added.body {
+		added.body[i] = letter(user)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.publish(added)
+}
+
+func (p *lockedPool) ask(user uint64, size int) (known bool) {
+	if found := p.get(user); found != nil {
 		p.release(found)
 		return true
 	}
-	if added := p.admit(k, size); added != nil {
-		for i := range added.body {
-			added.body[i] = letter(user)
-		}
-		p.publish(added)
-	}
+	p.keep(user, size)
 	return false
 }
 
 func letter(user uint64) byte { return 'a' + byte(user%26) }
 
 // check holds the places of all pages against one another.
-func (p *pageCache) check(t *testing.T) {
+func (p *lockedPool) check(t *testing.T) {
 	t.Helper()
 	handAtStart, begins := false, 0
 	for at := 0; at < len(p.starts); {
@@ -53,9 +89,8 @@ func (p *pageCache) check(t *testing.T) {
 }
 
 func TestAPageGivesWayOnlyToOneThatIsAskedForMoreOften(t *testing.T) {
-	var p pageCache
-	const size = 2000
-	p.init(100*2048 + 1024) // a hundred, and half of one
+	const size = 4*pageBlock - 48
+	p := newLockedPool(100*4*pageBlock + 2*pageBlock) // a hundred, and half of one
 	for range 3 {
 		for user := range uint64(90) {
 			p.ask(user, size)
@@ -92,13 +127,12 @@ func TestAPageGivesWayOnlyToOneThatIsAskedForMoreOften(t *testing.T) {
 }
 
 func TestPagesOfAllSizesKeepTheirPlacesWhileTheyAreRead(t *testing.T) {
-	var p pageCache
-	p.init(200 * pageBlock)
+	p := newLockedPool(200 * pageBlock)
 	var all sync.WaitGroup
 	for worker := range uint64(4) {
 		all.Go(func() {
 			r := rand.New(rand.NewPCG(1, worker))
-			held := map[uint64]*page{}
+			held := map[uint64]*keptPage{}
 			for range 20_000 {
 				user := uint64(r.ExpFloat64() * 10)
 				switch found := held[user]; {
@@ -110,15 +144,10 @@ func TestPagesOfAllSizesKeepTheirPlacesWhileTheyAreRead(t *testing.T) {
 					p.release(found)
 					delete(held, user)
 				case r.IntN(4) == 0: // it has changed
-					if added := p.admit(pageKey{user: user, take: 50}, 1+r.IntN(50*pageBlock)); added != nil {
-						for i := range added.body {
-							added.body[i] = letter(user)
-						}
-						p.publish(added)
-					}
+					p.keep(user, 1+r.IntN(50*pageBlock))
 				default:
 					p.ask(user, 1+r.IntN(20*pageBlock))
-					if found := p.get(pageKey{user: user, take: 50}); found != nil {
+					if found := p.get(user); found != nil {
 						held[user] = found
 					}
 				}
@@ -137,8 +166,7 @@ func TestPagesOfAllSizesKeepTheirPlacesWhileTheyAreRead(t *testing.T) {
 
 func TestAPageThatHasNoRoomIsNotRemembered(t *testing.T) {
 	for _, size := range []int64{0, 10, 4 * pageBlock} {
-		var p pageCache
-		p.init(size)
+		p := newLockedPool(size)
 		for range 3 {
 			if p.ask(1, 5*pageBlock) {
 				t.Errorf("a page is kept in %d bytes", size)

@@ -301,7 +301,7 @@ func managerOptions(cfg *config, keys *oauth.Keys, log *slog.Logger) rollcall.Op
 	return rollcall.Options{
 		Policy: policy(cfg), DerivationKey: keys.Derivation, Logger: log,
 		TouchInterval: cfg.duration("touch_interval"), EventRetention: cfg.duration("event_retention"),
-		CacheSize: int64(cfg.number("cache_size")), ActTimeout: cfg.duration("act_timeout"),
+		CacheSize: int64(cfg.number("cache_size")), Compressor: pageCompressor{}, ActTimeout: cfg.duration("act_timeout"),
 	}
 }
 
