@@ -14,6 +14,7 @@ type actClock struct {
 	seed      maphash.Seed
 	words     []userWords
 	everybody atomic.Uint64
+	moves     atomic.Uint64 // of all words
 }
 
 // userWords are side by side, since they are looked at together.
@@ -62,7 +63,11 @@ func (c *actClock) word(userID string) *atomic.Uint64 {
 func (c *actClock) committing(userID string) (ended func()) {
 	word := c.word(userID)
 	word.Add(actCounted + actUnderWay)
-	return func() { word.Add(actCounted - actUnderWay) }
+	c.moves.Add(1)
+	return func() {
+		word.Add(actCounted - actUnderWay)
+		c.moves.Add(1)
+	}
 }
 
 // quiet reports whether no act was under way when the word was read.

@@ -17,14 +17,21 @@ const additionHead = atNext + 8
 // noPlace is where nothing is.
 const noPlace = ^place(0)
 
-func (i image) next() place { return place(bytesOrder.Uint64(i[atNext:])) }
+func (i image) next() place {
+	if i.isAddition() || !i.isSingle() {
+		return place(bytesOrder.Uint64(i[atNext:]))
+	}
+	return noPlace
+}
+
+func (i image) isAddition() bool { return i[0] == imageAddition }
 
 func (i image) setNext(p place) { bytesOrder.PutUint64(i[atNext:], uint64(p)) }
 
 // whole returns where the image is that an entry belongs to, or is.
 func (s *userShard) whole(entry place) (p place, ok bool) {
 	e := s.image(entry)
-	if e[0] != imageAddition {
+	if !e.isAddition() {
 		return entry, true
 	}
 	p, ok = s.index[s.hash(entry)]

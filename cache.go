@@ -147,9 +147,9 @@ func (c *cache) find(id string) (f finding, ok bool) {
 		f.at = l.place()
 		part, entry := f.shard.part(f.at)
 		if whole, ok := f.shard.whole(entry); ok {
-			f.user = f.shard.hash(whole)
 			f.image, f.part = f.shard.image(whole), part
-			if f.image.isGood() && part[atFlags]&isGone == 0 && string(part.sessionID()) == id {
+			user, good := c.isGood(f.shard, whole, f.image)
+			if f.user = user; good && part[atFlags]&isGone == 0 && string(part.sessionID()) == id {
 				f.shard.look(whole)
 				return f, true
 			}
@@ -270,17 +270,15 @@ func (c *cache) keep(d *dictionaries, hash uint64, i image, good func() bool) {
 // touch shows a use, which is recorded elsewhere, in what is remembered of the
 // session. What cannot be shown is forgotten.
 func (c *cache) touch(t *Touch) {
-	shard, hash := c.lock(t.UserID)
-	if p, ok := shard.get(hash); ok {
-		part, ok := shard.find(p, t.SessionID)
-		switch {
-		case !ok || !t.Interaction.At.After(readTime(part[atLast:])):
-		case !shard.dictionaries.putInteraction(part, t.Interaction):
-			shard.forget(hash)
+	touched := c.clock.touched(c.clock.hash(t.UserID))
+	touched.Add(1) // before: who does not find an image must not find one that is made without the use
+	c.eachImage(t.UserID, t.SessionID, func(s *userShard, hash uint64, p place) {
+		part, ok := s.find(p, t.SessionID)
+		if ok && t.Interaction.At.After(readTime(part[atLast:])) && !s.dictionaries.putInteraction(part, t.Interaction) {
+			s.forget(hash)
 		}
-	}
-	shard.mu.Unlock()
-	c.clock.touched(hash).Add(1) // after the use can be seen: a page read before it is outdated
+	})
+	touched.Add(1) // after the use can be seen: a page read before it is outdated
 }
 
 // rememberEverybody remembers the generation of all users, as read while the word

@@ -17,7 +17,7 @@ import (
 //	added     2  how many were added
 //	generation 8 of the user
 //	turn      4  of its shard in which a use was last recorded in it
-//	sessions  2  how many when it was made, or tooMany
+//	sessions  2  how many when it was made, tooMany, or ofMany
 //	user id   2 + n
 //	then each session: see appendSession
 type image []byte
@@ -33,6 +33,8 @@ const (
 	atIDLength   = atCount + 2
 	// tooMany stands for a user with more sessions than an image holds.
 	tooMany = 1<<16 - 1
+	// ofMany stands for an image of one session of such a user: see single.go.
+	ofMany = tooMany - 1
 	// maxImageSessions bounds an image, and with it what one miss reads.
 	maxImageSessions = 64
 )

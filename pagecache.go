@@ -89,18 +89,14 @@ func (p *page) words() uint32 {
 func (p *pageCache) get(fresh *page) *keptPage {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	words, either := fresh.words(), fresh.key.either()
-	whole, compressed := p.whole.ask(fresh.key, words), p.compressed.ask(either, words)
-	fresh.again = whole || compressed
-	found := p.whole.pages[fresh.key]
-	if found == nil || !found.goodFor(fresh) {
-		found = p.compressed.pages[either]
+	words := fresh.words()
+	fresh.again = p.whole.ask(fresh.key, words)
+	if found := p.whole.good(fresh.key, fresh); found != nil {
+		return found
 	}
-	if found == nil || !found.goodFor(fresh) {
-		return nil
-	}
-	found.held++
-	return found
+	either := fresh.key.either()
+	fresh.again = p.compressed.ask(either, words) || fresh.again
+	return p.compressed.good(either, fresh)
 }
 
 // either is the key of the page's sessions.

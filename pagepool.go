@@ -22,6 +22,17 @@ func newPagePool(size int64) *pagePool {
 	return p
 }
 
+// good returns the page if it is as good as the fresh one would be. Whoever gets one
+// releases it.
+func (p *pagePool) good(k pageKey, fresh *page) *keptPage {
+	found := p.pages[k]
+	if found == nil || !found.goodFor(fresh) {
+		return nil
+	}
+	found.held++
+	return found
+}
+
 // promises reports whether a page may be let in; what lies at the hand says no for all.
 func (p *pagePool) promises(k pageKey) bool {
 	if len(p.starts) == 0 || p.pages[k] != nil {

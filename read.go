@@ -122,13 +122,24 @@ func (m *Manager) remembered(ctx context.Context, id string) (s Session, u User,
 	if m.cache.counted(m.cache.session(id, &s, &u)) {
 		return s, u, nil
 	}
+	moves, flushed := m.cache.clock.moves.Load(), m.touches.flushed.Load()
 	if s, u, err = m.stored(ctx, id); err != nil || !s.EndedAt.IsZero() {
 		return s, u, err
 	}
 	if m.cache.worthFilling(s.UserID) {
-		err = m.remember(ctx, s.UserID)
+		return s, u, m.remember(ctx, s.UserID)
 	}
-	return s, u, err
+	m.cache.fillSingle(&u, &s, moves, m.latest(flushed))
+	return s, u, nil
+}
+
+// latest brings a session that was read since so many uses were written up to date with
+// those that are not: what images held of it is pending by now, and their lock is taken.
+func (m *Manager) latest(flushed uint64) func(*Session) bool {
+	return func(s *Session) bool {
+		m.touches.overlay(s)
+		return m.touches.flushed.Load() == flushed
+	}
 }
 
 // remember reads what an image holds of a user, and remembers it.
@@ -137,10 +148,7 @@ func (m *Manager) remember(ctx context.Context, userID string) error {
 	flushed := m.touches.flushed.Load()
 	u, sessions, err := m.store.Sessions(ctx, userID, Position{}, maxImageSessions+1)
 	if err == nil && quiet(word) {
-		m.cache.fill(u, sessions, word, func(s *Session) bool {
-			m.touches.overlay(s) // what images held of the user is pending by now, and their lock is taken
-			return m.touches.flushed.Load() == flushed
-		})
+		m.cache.fill(u, sessions, word, m.latest(flushed))
 	}
 	return err
 }

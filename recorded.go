@@ -157,20 +157,15 @@ func (s *userShard) wrote() {
 
 // overlay shows in a stored session what is recorded of its use.
 func (c *cache) overlay(s *Session) {
-	shard, hash := c.lock(s.UserID)
-	defer shard.mu.Unlock()
-	p, ok := shard.index[hash]
-	if !ok {
-		return
-	}
-	i := shard.image(p)
-	if bytesOrder.Uint32(i[atUsed:]) <= shard.uses.written {
-		return
-	}
-	if part, ok := shard.find(p, s.ID); ok && shard.uses.unwritten(part) && readTime(part[atLast:]).After(s.Last.At) {
-		var texts gathered
-		s.Last = shard.dictionaries.interaction(part, &texts)
-	}
+	c.eachImage(s.UserID, s.ID, func(shard *userShard, _ uint64, p place) {
+		if bytesOrder.Uint32(shard.image(p)[atUsed:]) <= shard.uses.written {
+			return
+		}
+		if part, ok := shard.find(p, s.ID); ok && shard.uses.unwritten(part) && readTime(part[atLast:]).After(s.Last.At) {
+			var texts gathered
+			s.Last = shard.dictionaries.interaction(part, &texts)
+		}
+	})
 }
 
 // recordedUses is how many sessions have a use that only images hold.

@@ -45,16 +45,26 @@ func (w *warming) add(s *Session, u *User) {
 		w.hash = c.clock.hash(u.ID)
 		w.image = newImage(*u, 0)
 	}
-	if w.image.overflows() || w.m == nil {
+	if w.m == nil {
 		return
 	}
 	if w.count == maxImageSessions {
+		for part := range w.image.sessions {
+			w.keepSingle(u, part)
+		}
 		w.image, w.count = newImage(*u, tooMany), 0
-		return
 	}
-	grown, ok := w.dictionaries.appendSession(w.image, s)
+	into := w.image
+	if w.image.overflows() {
+		into = nil
+	}
+	grown, ok := w.dictionaries.appendSession(into, s)
 	if !ok {
 		w.m = nil
+		return
+	}
+	if w.image.overflows() {
+		w.keepSingle(u, grown)
 		return
 	}
 	w.image = grown
@@ -62,14 +72,31 @@ func (w *warming) add(s *Session, u *User) {
 	bytesOrder.PutUint16(w.image[atCount:], uint16(w.count))
 }
 
-// keep remembers the user that is complete. When there is no more room it ends: what
-// is used will be remembered by its use.
-func (w *warming) keep() {
-	if w.m == nil || w.image == nil {
+// keepSingle remembers a session of a user who has too many for an image.
+func (w *warming) keepSingle(u *User, part image) {
+	if w.m == nil {
 		return
 	}
 	c := w.m.cache
-	if w.size += int64(entryHead + len(w.image)); w.size > c.room/16*15 {
+	w.put(c.clock.single(part.sessionID()), c.newSingle(u, w.acts[w.hash%clockWords]).appendPart(0, part))
+}
+
+// keep remembers the user that is complete.
+func (w *warming) keep() {
+	if w.image != nil {
+		w.put(w.hash, w.image)
+	}
+	w.image, w.count = nil, 0
+}
+
+// put remembers an image of the user. When there is no more room warming ends: what is
+// used will be remembered by its use.
+func (w *warming) put(hash uint64, i image) {
+	if w.m == nil {
+		return
+	}
+	c := w.m.cache
+	if w.size += int64(entryHead + len(i)); w.size > c.room/16*15 {
 		w.m = nil
 		return
 	}
@@ -78,6 +105,5 @@ func (w *warming) keep() {
 		return c.clock.of(w.hash).Load() == word && quiet(word) &&
 			c.clock.touched(w.hash).Load() == w.touches[w.hash%clockWords]
 	}
-	c.keep(w.dictionaries, w.hash, w.image, still)
-	w.image, w.count = nil, 0
+	c.keep(w.dictionaries, hash, i, still)
 }

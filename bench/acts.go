@@ -67,6 +67,9 @@ func growth(of func(*bench, *population) (side, int, int)) func(context.Context,
 		large, connections, perRound := of(b, b.population)
 		small, _, _ := of(b, b.smallPopulation)
 		large.process, small.process = b.large, b.small
+		if err := errors.Join(large.heat(ctx, connections), small.heat(ctx, connections)); err != nil {
+			return result{}, err
+		}
 		profile := b.profile(ctx, s.key)
 		mine, other, err := duel{ours: large, other: small, connections: connections, perRound: b.scaled(perRound), rounds: b.rounds}.fight(ctx)
 		return s.ratio(mine, other, mine, other), errors.Join(err, profile())
@@ -82,7 +85,7 @@ func growShort(_ *bench, p *population) (side, int, int) {
 }
 
 func growLong(_ *bench, p *population) (side, int, int) {
-	return side{requests: p.lists(p.longUser, p.long(), ""), status: 200}, readConnections, 3000
+	return side{requests: p.lists(p.longUser, p.long(), ""), few: p.long(), status: 200}, readConnections, 3000
 }
 
 func growCreates(b *bench, p *population) (side, int, int) {

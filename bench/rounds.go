@@ -14,9 +14,10 @@ type side struct {
 	process *process
 	// requests makes those of one round; nil takes the other side's.
 	requests func(n int) ([][]byte, error)
-	// hot is how many users or sessions the requests are drawn from again and again;
-	// they are asked for before the first round. 0 is no hot set.
-	hot int
+	// few is how many users or sessions the requests are drawn from, where they are so
+	// few that they are drawn again and again: they are asked for before the first
+	// round. Else it is 0.
+	few int
 	// status is what every answer has.
 	status int
 	// look is called with every answer's body, perhaps from many goroutines.
@@ -46,12 +47,12 @@ type load struct {
 	latency  []time.Duration
 }
 
-// heat asks for a hot set until it is one.
+// heat asks for the few until they have been asked for before.
 func (s side) heat(ctx context.Context, connections int) error {
-	if s.hot == 0 {
+	if s.few == 0 {
 		return nil
 	}
-	requests, err := s.requests(4 * s.hot)
+	requests, err := s.requests(4 * s.few)
 	if err != nil {
 		return err
 	}

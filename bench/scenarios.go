@@ -179,7 +179,7 @@ func checks(hot bool) func(context.Context, *bench, scenario) (result, error) {
 			among = b.population.hotSessions()
 			set = among
 		}
-		ours := side{requests: b.population.checks(among), hot: set, status: 200, deferred: b.settled()}
+		ours := side{requests: b.population.checks(among), few: set, status: 200, deferred: b.settled()}
 		mine, floor, err := b.againstFloor(ctx, s, ours, readConnections, 40_000, func(a answer) error {
 			if a.Header.Get("X-Rollcall-User") == "" || a.Header.Get("X-Rollcall-Session") == "" {
 				return fmt.Errorf("a check's answer names nobody: %v", a.Header)
@@ -204,8 +204,8 @@ func lists(length int, query string, hot bool) func(context.Context, *bench, sce
 			}
 		}
 		ours := side{requests: p.lists(kind, among, query), status: 200, look: holds(length)}
-		if hot {
-			ours.hot = among
+		if hot || length == longList {
+			ours.few = among
 		}
 		mine, floor, err := b.againstFloor(ctx, s, ours, readConnections, perRound, func(a answer) error {
 			return verifyList(a.Body, length, query != "")
