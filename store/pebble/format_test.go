@@ -18,13 +18,14 @@ import (
 	"github.com/rollcall-id/rollcall"
 )
 
-// writeFormat is for whoever introduces a new format, before they do: it writes
-// what the format of today is remembered by.
-var writeFormat = flag.Bool("write-format", false, "write testdata/format2 anew")
+// writeFormat is for whoever introduces a new format: it writes what the format of today
+// is remembered by.
+var writeFormat = flag.Bool("write-format", false, "write testdata/format3 anew")
 
 const (
 	format1 = "testdata/format1"
 	format2 = "testdata/format2"
+	format3 = "testdata/format3"
 )
 
 func format1Session() rollcall.Session { return rememberedSession("session-of-format-1") }
@@ -98,7 +99,13 @@ func TestASessionOfFormat1IsReadAndTakesUses(t *testing.T) {
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
 	}
-	record, err := os.ReadFile(format1 + "/session.hex")
+	isTheRow(t, format1, row{session: format1Session(), filed: at})
+}
+
+// isTheRow holds the row that is remembered of a format to what was written.
+func isTheRow(t *testing.T, of string, want row) {
+	t.Helper()
+	record, err := os.ReadFile(of + "/session.hex")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,16 +113,19 @@ func TestASessionOfFormat1IsReadAndTakesUses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := decodeRow(b)
-	if diff := cmp.Diff(row{session: format1Session(), filed: at}, r, cmp.AllowUnexported(row{})); err != nil || diff != "" {
+	got, err := decodeRow(b)
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(row{})); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
 	}
 }
 
-func format2Session() rollcall.Session { return rememberedSession("session-of-format-2") }
+// rememberedRow is the row that formats are remembered by.
+func rememberedRow() row {
+	return row{session: rememberedSession("session-of-format-2"), filed: at, mark: 300}
+}
 
-// format2Touches are uses in the store of format 2: of addresses of every form.
-func format2Touches() []rollcall.Touch {
+// rememberedTouches are uses in the stores of formats 2 and 3: of addresses of every form.
+func rememberedTouches() []rollcall.Touch {
 	var touches []rollcall.Touch
 	for i, ip := range []string{"", "192.0.2.9", "2001:db8::9", "no address"} {
 		at := at.Add(time.Duration(i+1) * time.Second)
@@ -128,53 +138,82 @@ func format2Touches() []rollcall.Touch {
 
 func formatID(i int) string { return []string{"session-of-format-2", "a", "b", "c"}[i] }
 
-func TestAStoreOfFormat2IsRead(t *testing.T) {
+func TestStoresOfFormats2And3AreRead(t *testing.T) {
 	if *writeFormat {
-		writeFormat2(t)
+		writeFormat3(t)
 	}
-	s := openFormat(t, format2)
-	for i, touch := range format2Touches() {
-		want := rememberedSession(formatID(i))
-		want.Last = touch.Interaction
-		got, _, err := s.Session(background, formatID(i))
-		if diff := cmp.Diff(want, got); err != nil || diff != "" {
-			t.Errorf("%v\n%s", err, diff)
+	for _, format := range []string{format2, format3} {
+		s := openFormat(t, format)
+		for i, touch := range rememberedTouches() {
+			want := rememberedSession(formatID(i))
+			want.Last = touch.Interaction
+			got, _, err := s.Session(background, formatID(i))
+			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+				t.Errorf("%s: %v\n%s", format, err, diff)
+			}
 		}
-	}
-	if s.useLog.uses.count != len(format2Touches()) {
-		t.Errorf("the store holds the uses of %d sessions in its log", s.useLog.uses.count)
+		if s.useLog.uses.count != len(rememberedTouches()) {
+			t.Errorf("%s: the store holds the uses of %d sessions in its log", format, s.useLog.uses.count)
+		}
+		isTheRow(t, format, rememberedRow())
 	}
 }
 
-func TestTheRecordsOfFormat2StayTheSame(t *testing.T) {
-	for name, got := range format2Records() {
-		want, err := os.ReadFile(format2 + "/" + name)
+func TestTheRecordsOfFormat3StayTheSame(t *testing.T) {
+	for name, got := range format3Records() {
+		want, err := os.ReadFile(format3 + "/" + name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got != string(want) {
-			t.Errorf("%s is written otherwise than format 2 says: that takes a new format\n%s", name, got)
+			t.Errorf("%s is written otherwise than format 3 says: that takes a new format\n%s", name, got)
 		}
 	}
 }
 
-func format2Records() map[string]string {
-	r := row{session: format2Session(), filed: at, mark: 300}
+func format3Records() map[string]string {
+	r, short := rememberedRow(), shortRow()
 	var known uses
 	known.init(1)
-	u := newUseRecord(&known, format2Touches())
+	u := newUseRecord(&known, rememberedTouches())
 	u.number(7)
 	u.seq = 9 // as if it were written anew
 	return map[string]string{
 		"session.hex": hex.EncodeToString(r.encode()) + "\n",
+		"short.hex":   hex.EncodeToString(short.encode()) + "\n",
 		"uses.hex":    hex.EncodeToString(u.encode()) + "\n",
 	}
 }
 
-func writeFormat2(t *testing.T) {
+// shortRow is a row that leaves out what can be: never changed, and used from where it
+// began.
+func shortRow() row {
+	s := rememberedSession("s")
+	s.RequestDigest, s.EndedAt, s.Last.Origin = [32]byte{}, time.Time{}, s.Initial
+	s.UpdatedAt, s.AuthenticatedAt, s.RenewedAt = s.CreatedAt, s.CreatedAt, s.CreatedAt
+	return row{session: s, filed: at}
+}
+
+func TestARowLeavesOutWhatItHasTwice(t *testing.T) {
+	short := shortRow()
+	long := short
+	long.session.Last.Origin.UserAgent = strings.Repeat("a", len(short.session.Initial.UserAgent))
+	if saved, want := len(long.encode())-len(short.encode()), len(short.session.Initial.UserAgent)+len(short.session.Initial.IP); saved < want {
+		t.Errorf("the origin of the last use takes %d bytes, at least %d of them for nothing", saved, want)
+	}
+	for _, r := range []row{short, long, rememberedRow()} {
+		r.session.EndedAt = at.Add(time.Hour)
+		got, err := decodeRow(r.encode())
+		if diff := cmp.Diff(r, got, cmp.AllowUnexported(row{})); err != nil || diff != "" {
+			t.Errorf("%v\n%s", err, diff)
+		}
+	}
+}
+
+func writeFormat3(t *testing.T) {
 	t.Helper()
-	dir := filepath.Join(format2, "store")
-	if err := os.RemoveAll(format2); err != nil {
+	dir := filepath.Join(format3, "store")
+	if err := os.RemoveAll(format3); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -185,14 +224,14 @@ func writeFormat2(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := rollcall.Change{UserID: "u"}
-	for i := range format2Touches() {
+	for i := range rememberedTouches() {
 		c.Sessions = append(c.Sessions, rollcall.PutSession{Session: rememberedSession(formatID(i))})
 	}
-	if err := errors.Join(s.Commit(background, c), s.Touch(background, format2Touches()), s.Close()); err != nil {
+	if err := errors.Join(s.Commit(background, c), s.Touch(background, rememberedTouches()), s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	for name, record := range format2Records() {
-		if err := os.WriteFile(filepath.Join(format2, name), []byte(record), 0o644); err != nil {
+	for name, record := range format3Records() {
+		if err := os.WriteFile(filepath.Join(format3, name), []byte(record), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -237,6 +276,8 @@ func TestADamagedRecordIsAnErrorAndNeverAPanic(t *testing.T) {
 func FuzzDecodeRow(f *testing.F) {
 	r := row{session: format1Session(), filed: at}
 	f.Add(r.encode())
+	short := shortRow()
+	f.Add(short.encode())
 	f.Add([]byte{1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		decoded, err := decodeRow(b)

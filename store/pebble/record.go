@@ -12,12 +12,23 @@ import (
 // ever; a newer one is refused, since guessing would lose what it holds.
 const recordFormat = 1
 
-// rowFormat is the format of a session's row. Format 2 has the mark.
-const rowFormat = 2
+// rowFormat is the format of a session's row. Format 2 has the mark, format 3 leaves out
+// what most rows have twice or not at all.
+const rowFormat = 3
 
-// storeFormat is the format of the key space as a whole. Format 2 has uses. A store
-// of an older format is one of this format in which some things are not there yet.
-const storeFormat = 2
+// storeFormat is the format of the key space as a whole. Format 2 has uses, format 3 rows
+// of format 3. A store of an older format is one of this format in which some things are
+// not there yet.
+const storeFormat = 3
+
+// What a row of format 3 has beside what all rows have.
+const (
+	rowHasDigest = 1 << iota
+	rowHasEnded
+	rowHasOrigin // of the last use: else it is the first one's
+
+	rowFlags = rowHasDigest | rowHasEnded | rowHasOrigin
+)
 
 func errCorrupt(what string) error { return fmt.Errorf("%s in the store is damaged", what) }
 
@@ -34,27 +45,44 @@ type row struct {
 }
 
 // encode writes a record in the flat form: numbers as varints, texts with their
-// length before them, in a fixed order.
+// length before them, instants as what they are later than the one before them, in a
+// fixed order.
 func (r *row) encode() []byte {
 	s := &r.session
-	b := append(make([]byte, 0, 512), rowFormat)
+	flags := byte(0)
+	if s.RequestDigest != [len(s.RequestDigest)]byte{} {
+		flags |= rowHasDigest
+	}
+	if !s.EndedAt.IsZero() {
+		flags |= rowHasEnded
+	}
+	if s.Last.Origin != s.Initial {
+		flags |= rowHasOrigin
+	}
+	b := append(make([]byte, 0, 512), rowFormat, flags)
 	b = appendTexts(b, s.ID, s.UserID)
 	b = binary.AppendUvarint(b, s.Version)
 	b = binary.AppendUvarint(b, s.Generation.User)
 	b = binary.AppendUvarint(b, s.Generation.Everybody)
 	b = append(b, s.SecretHash[:]...)
-	b = append(b, s.RequestDigest[:]...)
-	b = appendTimes(b, r.filed, s.CreatedAt, s.UpdatedAt, s.AuthenticatedAt, s.ExpiresAt, s.RenewedAt, s.EndedAt)
+	if flags&rowHasDigest != 0 {
+		b = append(b, s.RequestDigest[:]...)
+	}
+	b = appendLater(b, 0, s.CreatedAt, s.UpdatedAt, s.AuthenticatedAt, s.RenewedAt, s.Last.At, s.Last.IdleExpiresAt, s.ExpiresAt, r.filed)
+	if flags&rowHasEnded != 0 {
+		b = appendTimes(b, s.EndedAt)
+	}
 	b = binary.AppendVarint(b, int64(s.Lifetimes.Absolute))
 	b = binary.AppendVarint(b, int64(s.Lifetimes.Idle))
 	b = appendTexts(b, string(s.CookieMode), string(s.EndReason))
 	b = appendOrigin(b, s.Initial)
-	b = appendTimes(b, s.Last.At, s.Last.IdleExpiresAt)
-	b = appendOrigin(b, s.Last.Origin)
+	if flags&rowHasOrigin != 0 {
+		b = appendOrigin(b, s.Last.Origin)
+	}
 	b = binary.AppendUvarint(b, uint64(len(s.Methods)))
 	for i := range s.Methods {
 		b = appendTexts(b, s.Methods[i].Name, s.Methods[i].Type)
-		b = appendTimes(b, s.Methods[i].At)
+		b = appendLater(b, s.CreatedAt.UnixMilli(), s.Methods[i].At)
 	}
 	b = binary.AppendUvarint(b, uint64(len(s.Clients)))
 	b = appendTexts(b, s.Clients...)
@@ -69,6 +97,17 @@ func (r *row) encode() []byte {
 	return binary.AppendUvarint(b, r.mark)
 }
 
+// appendLater appends instants, each as the milliseconds that it is later than the one
+// before it.
+func appendLater(b []byte, before int64, times ...time.Time) []byte {
+	for _, t := range times {
+		ms := t.UnixMilli()
+		b = binary.AppendVarint(b, ms-before)
+		before = ms
+	}
+	return b
+}
+
 // decodeRow is the inverse of encode. All texts of the session share one copy of
 // the record.
 func decodeRow(b []byte) (row, error) {
@@ -78,22 +117,48 @@ func decodeRow(b []byte) (row, error) {
 	}
 	var r row
 	s := &r.session
+	flags := byte(rowHasDigest | rowHasOrigin)
+	if d.format >= 3 {
+		flags = d.byte()
+		d.bad = d.bad || flags&^rowFlags != 0
+	}
 	s.ID, s.UserID = d.text(), d.text()
 	s.Version = d.uvarint()
 	s.Generation = rollcall.Generation{User: d.uvarint(), Everybody: d.uvarint()}
 	copy(s.SecretHash[:], d.bytes(len(s.SecretHash)))
-	copy(s.RequestDigest[:], d.bytes(len(s.RequestDigest)))
-	r.filed = d.time()
-	s.CreatedAt, s.UpdatedAt, s.AuthenticatedAt = d.time(), d.time(), d.time()
-	s.ExpiresAt, s.RenewedAt, s.EndedAt = d.time(), d.time(), d.time()
+	if flags&rowHasDigest != 0 {
+		copy(s.RequestDigest[:], d.bytes(len(s.RequestDigest)))
+	}
+	if d.format >= 3 {
+		d.later(0, &s.CreatedAt, &s.UpdatedAt, &s.AuthenticatedAt, &s.RenewedAt, &s.Last.At, &s.Last.IdleExpiresAt, &s.ExpiresAt, &r.filed)
+		if flags&rowHasEnded != 0 {
+			s.EndedAt = d.time()
+		}
+	} else {
+		r.filed = d.time()
+		s.CreatedAt, s.UpdatedAt, s.AuthenticatedAt = d.time(), d.time(), d.time()
+		s.ExpiresAt, s.RenewedAt, s.EndedAt = d.time(), d.time(), d.time()
+	}
 	s.Lifetimes = rollcall.Lifetimes{Absolute: time.Duration(d.varint()), Idle: time.Duration(d.varint())}
 	s.CookieMode, s.EndReason = rollcall.CookieMode(d.text()), rollcall.Reason(d.text())
 	s.Initial = d.origin()
-	s.Last = rollcall.Interaction{At: d.time(), IdleExpiresAt: d.time(), Origin: d.origin()}
+	s.Last.Origin = s.Initial
+	if d.format < 3 {
+		s.Last.At, s.Last.IdleExpiresAt = d.time(), d.time()
+	}
+	if flags&rowHasOrigin != 0 {
+		s.Last.Origin = d.origin()
+	}
 	if n := d.count(); n > 0 {
 		s.Methods = make([]rollcall.Method, n)
 		for i := range s.Methods {
-			s.Methods[i] = rollcall.Method{Name: d.text(), Type: d.text(), At: d.time()}
+			m := rollcall.Method{Name: d.text(), Type: d.text()}
+			if d.format >= 3 {
+				d.later(s.CreatedAt.UnixMilli(), &m.At)
+			} else {
+				m.At = d.time()
+			}
+			s.Methods[i] = m
 		}
 	}
 	if n := d.count(); n > 0 {
@@ -118,6 +183,14 @@ func decodeRow(b []byte) (row, error) {
 		r.mark = d.uvarint()
 	}
 	return r, d.end()
+}
+
+// later is the inverse of appendLater.
+func (d *decoder) later(before int64, times ...*time.Time) {
+	for _, t := range times {
+		before += d.varint()
+		*t = time.UnixMilli(before).UTC()
+	}
 }
 
 func encodeUser(u rollcall.User) []byte {

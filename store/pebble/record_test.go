@@ -39,7 +39,7 @@ func FuzzDecodeRecords(f *testing.F) {
 	f.Add(pointer{kind: kindEnded, createdAt: t0, userID: "u"}.encode())
 	var known uses
 	known.init(1)
-	r := newUseRecord(&known, format2Touches())
+	r := newUseRecord(&known, rememberedTouches())
 	r.seq = 2
 	f.Add(r.encode())
 	f.Add([]byte{})
