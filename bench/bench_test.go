@@ -105,9 +105,16 @@ func TestARunIsVoidWhenTheControlIsOff(t *testing.T) {
 		if (r.Void != "") != void || r.verdict(r.Results[1]) != want {
 			t.Errorf("control at %v: %q, verdict %s", median, r.Void, r.verdict(r.Results[1]))
 		}
-		err := (&bench{settings: settings{out: t.TempDir()}}).finish(r)
+		t.Chdir(t.TempDir())
+		if err := os.Mkdir("docs", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		err := (&bench{settings: settings{out: t.TempDir(), docs: true}}).finish(r)
 		if errors.Is(err, errVoid) != void {
 			t.Errorf("control at %v: %v", median, err)
+		}
+		if _, err := os.Stat("docs/benchmarks.md"); (err != nil) != void {
+			t.Errorf("control at %v: the page is written: %v", median, err == nil)
 		}
 	}
 }

@@ -39,7 +39,7 @@ func runFlags(args []string) (s settings, err error) {
 	f.IntVar(&s.rounds, "rounds", minRounds, "rounds of each comparison")
 	f.BoolVar(&s.quick, "quick", false, "a tenth of the requests, any number of rounds, and no verdicts: shows that the bench works")
 	f.BoolVar(&s.accessLog, "access-log", false, "leave the server's line for each request on, into a file; the floor writes none")
-	f.BoolVar(&s.docs, "write-docs", false, "write docs/benchmarks.md and its plot")
+	f.BoolVar(&s.docs, "write-docs", false, "write docs/benchmarks.md and its plot, unless the run is void")
 	f.StringVar(&s.profiles, "profiles", "", "directory for a processor profile of the server in each scenario; it costs a little")
 	only := f.String("only", "", "regular expression of the scenarios to run; the others are left out")
 	if err := parse(f, args); err != nil {
@@ -199,7 +199,7 @@ func (b *bench) finish(r *report) error {
 	if err := r.write(b.out); err != nil {
 		return err
 	}
-	if b.docs {
+	if b.docs && r.Void == "" {
 		if err := r.writeDocs("docs"); err != nil {
 			return err
 		}
