@@ -200,7 +200,7 @@ func TestBelowTheFloorOfDiskSpaceActsAreAnswered503AndChecksGoOn(t *testing.T) {
 // TestADiskThatCannotBeReadIsAnswered503 has everything in tables and nothing in
 // memory, and reads of them fail, or bring other bytes than were written.
 func TestADiskThatCannotBeReadIsAnswered503(t *testing.T) {
-	const user = "user2505" // in the midst of the others
+	const user = "user50a" // in the midst of the others
 	for name, fault := range map[string]func([]byte) error{
 		"an I/O error": func([]byte) error { return errors.New("injected") },
 		"bad bytes": func(b []byte) error {
@@ -221,7 +221,7 @@ func TestADiskThatCannotBeReadIsAnswered503(t *testing.T) {
 				t.Fatal(err)
 			}
 			s, token, err := m.Create(context.Background(), rollcall.Caller{}, rollcall.NewSession{UserID: user})
-			for i := range 500 { // so that opening the store does not read that user's blocks
+			for i := range 1000 { // so that opening the store does not read that user's blocks
 				_, _, failed := m.Create(context.Background(), rollcall.Caller{}, rollcall.NewSession{UserID: fmt.Sprint("user", i), UserAgent: strings.Repeat("x", 500)})
 				err = errors.Join(err, failed)
 			}
@@ -236,10 +236,10 @@ func TestADiskThatCannotBeReadIsAnswered503(t *testing.T) {
 			}
 			for _, ask := range [][3]string{
 				{"GET", "/api/v2/sessions/" + s.ID, ""},
-				{"GET", "/api/v2/users/user2505/sessions", ""},
+				{"GET", "/api/v2/users/user50a/sessions", ""},
 				{"DELETE", "/api/v2/sessions/" + s.ID, ""},
 				{"PATCH", "/api/v2/sessions/" + s.ID, `{"session_metadata":{"a":"b"}}`},
-				{"DELETE", "/api/v2/users/user2505/sessions", ""},
+				{"DELETE", "/api/v2/users/user50a/sessions", ""},
 				{"POST", "/v1/sessions", strings.Replace(signInBody, "%", user, 1)},
 			} {
 				if status, _, body := c.ask(ask[0], ask[1], ask[2]); status != http.StatusServiceUnavailable {
@@ -253,7 +253,7 @@ func TestADiskThatCannotBeReadIsAnswered503(t *testing.T) {
 			if status := c.checks(token.Reveal()); status != http.StatusOK {
 				t.Errorf("a check when it can be read again: %d", status)
 			}
-			if status, _, body := c.ask("GET", "/api/v2/users/user2505/sessions", ""); status != http.StatusOK || !strings.Contains(body, s.ID) {
+			if status, _, body := c.ask("GET", "/api/v2/users/user50a/sessions", ""); status != http.StatusOK || !strings.Contains(body, s.ID) {
 				t.Errorf("the list when it can be read again: %d %s", status, body)
 			}
 		})
