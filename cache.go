@@ -219,13 +219,16 @@ func (c *cache) worthFilling(userID string) bool {
 // for, brings a session up to date with what is not in the store yet; it reports
 // false when it cannot.
 func (c *cache) fill(u User, sessions []Session, word uint64, latest func(*Session) bool) {
-	d := c.dictionaries.Load()
-	hash := c.clock.hash(u.ID)
-	count := len(sessions)
+	hash, count := c.clock.hash(u.ID), len(sessions)
 	if count > maxImageSessions {
 		count, sessions = tooMany, nil
 	}
-	i, ok := newImage(u, count), true
+	c.fillImage(hash, newImage(u, count), hash, sessions, word, latest)
+}
+
+// fillImage is fill for an image that has no sessions yet, of a user with a hash.
+func (c *cache) fillImage(hash uint64, i image, user uint64, sessions []Session, word uint64, latest func(*Session) bool) {
+	d, ok := c.dictionaries.Load(), true
 	begins := make([]int, len(sessions))
 	for n := range sessions {
 		begins[n] = len(i)
@@ -237,7 +240,7 @@ func (c *cache) fill(u User, sessions []Session, word uint64, latest func(*Sessi
 		}
 	}
 	c.keep(d, hash, i, func() bool {
-		if c.clock.of(hash).Load() != word {
+		if c.clock.of(user).Load() != word {
 			return false
 		}
 		for n := range sessions {

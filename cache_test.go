@@ -478,10 +478,9 @@ func TestACountAtTheStartRemembersWhatItReads(t *testing.T) {
 	}
 }
 
-// TestACountLeavesOutWhatHappenedMeanwhile lets acts and uses happen while the count
-// looks at the store.
-func TestACountLeavesOutWhatHappenedMeanwhile(t *testing.T) {
-	uses := map[string]func(node, rollcall.Session, rollcall.Token) error{
+// usesAndActs are all that can happen to a session.
+func usesAndActs() map[string]func(node, rollcall.Session, rollcall.Token) error {
+	all := map[string]func(node, rollcall.Session, rollcall.Token) error{
 		"use": func(n node, _ rollcall.Session, token rollcall.Token) error {
 			n.clock.Advance(time.Second)
 			_, err := n.Check(context.Background(), token.Reveal(), rollcall.Use{IP: "192.0.2.77"})
@@ -493,8 +492,14 @@ func TestACountLeavesOutWhatHappenedMeanwhile(t *testing.T) {
 			return errors.Join(err, n.Flush(context.Background()))
 		},
 	}
-	maps.Copy(uses, acts)
-	for name, act := range uses {
+	maps.Copy(all, acts)
+	return all
+}
+
+// TestACountLeavesOutWhatHappenedMeanwhile lets acts and uses happen while the count
+// looks at the store.
+func TestACountLeavesOutWhatHappenedMeanwhile(t *testing.T) {
+	for name, act := range usesAndActs() {
 		t.Run(name, func(t *testing.T) {
 			inner := memory.New()
 			c := newClock()

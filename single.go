@@ -5,7 +5,7 @@ package rollcall
 // the user's word is the one that it was read with, which it has where others have what
 // was added last.
 
-func (c *cache) newSingle(u *User, word uint64) image {
+func newSingle(u *User, word uint64) image {
 	i := newImage(*u, ofMany)
 	bytesOrder.PutUint64(i[atNext:], word)
 	return i
@@ -32,24 +32,11 @@ func (c *cache) isGood(s *userShard, p place, i image) (user uint64, good bool) 
 // fillSingle remembers a session of a user who has too many, as it was read since the act
 // clock had made so many moves. latest is what fill asks for.
 func (c *cache) fillSingle(u *User, s *Session, moves uint64, latest func(*Session) bool) {
-	d, user := c.dictionaries.Load(), c.clock.hash(u.ID)
+	user := c.clock.hash(u.ID)
 	word := c.clock.of(user).Load()
-	if !quiet(word) || c.clock.moves.Load() != moves {
-		return
+	if quiet(word) && c.clock.moves.Load() == moves {
+		c.fillImage(c.clock.single([]byte(s.ID)), newSingle(u, word), user, []Session{*s}, word, latest)
 	}
-	i := c.newSingle(u, word)
-	begin := len(i)
-	i, ok := d.appendSession(i, s)
-	if !ok {
-		if d.full() {
-			c.begin(d)
-		}
-		return
-	}
-	c.keep(d, c.clock.single([]byte(s.ID)), i, func() bool {
-		stored := s.Last
-		return c.clock.of(user).Load() == word && latest(s) && (s.Last == stored || d.putInteraction(i[begin:], s.Last))
-	})
 }
 
 // eachImage calls visit for the images that a session can be in, under the lock of each.

@@ -3,7 +3,6 @@ package rollcall_test
 import (
 	"context"
 	"fmt"
-	"maps"
 	"testing"
 	"time"
 
@@ -62,23 +61,7 @@ func TestASessionOfAUserWithManyIsCheckedFromMemory(t *testing.T) {
 // TestASessionOfAUserWithManyIsRememberedAsItIs lets something happen between what is read
 // of a session and what is remembered.
 func TestASessionOfAUserWithManyIsRememberedAsItIs(t *testing.T) {
-	between := map[string]func(node, rollcall.Session, rollcall.Token) error{
-		"use": func(n node, _ rollcall.Session, token rollcall.Token) error {
-			n.clock.Advance(time.Second)
-			_, err := n.Check(context.Background(), token.Reveal(), rollcall.Use{IP: "192.0.2.77"})
-			return err
-		},
-		"use and write": func(n node, _ rollcall.Session, token rollcall.Token) error {
-			n.clock.Advance(time.Second)
-			_, err := n.Check(context.Background(), token.Reveal(), rollcall.Use{IP: "192.0.2.77"})
-			if err == nil {
-				err = n.Flush(context.Background())
-			}
-			return err
-		},
-	}
-	maps.Copy(between, acts)
-	for name, happens := range between {
+	for name, happens := range usesAndActs() {
 		t.Run(name, func(t *testing.T) {
 			n, store, s, token := oneOfMany(t)
 			store.Loaded = func() {
@@ -108,7 +91,6 @@ func TestACountRemembersTheSessionsOfAUserWithMany(t *testing.T) {
 		s, token := first.create(signIn([]string{"before", aUser, aUser, aUser, "z"}[i%5]))
 		ids, tokens = append(ids, s), append(tokens, token)
 	}
-	n := newNodeOn(t, inner, c, cached)
 	for i := range 80 {
 		s, token := first.create(signIn(fmt.Sprintf("%s-%d", aUser, i%2)))
 		ids, tokens = append(ids, s), append(tokens, token)
@@ -117,9 +99,9 @@ func TestACountRemembersTheSessionsOfAUserWithMany(t *testing.T) {
 		s, token := first.create(signIn(aUser))
 		ids, tokens = append(ids, s), append(tokens, token)
 	}
-	n.must(first.Flush(context.Background()))
+	first.must(first.Flush(context.Background()))
 	store := &storetest.Faulty{Store: inner}
-	n = newNodeOn(t, countingStore{store, inner}, c, cached)
+	n := newNodeOn(t, countingStore{store, inner}, c, cached)
 	if _, err := n.CountLive(context.Background()); err != nil {
 		t.Fatal(err)
 	}

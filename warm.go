@@ -78,7 +78,7 @@ func (w *warming) keepSingle(u *User, part image) {
 		return
 	}
 	c := w.m.cache
-	w.put(c.clock.single(part.sessionID()), c.newSingle(u, w.acts[w.hash%clockWords]).appendPart(0, part))
+	w.put(c.clock.single(part.sessionID()), newSingle(u, w.acts[w.hash%clockWords]).appendPart(0, part))
 }
 
 // keep remembers the user that is complete.
