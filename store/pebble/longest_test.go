@@ -112,7 +112,8 @@ func TestNoCheckWaitsForAWriteThatIsBeingSynced(t *testing.T) {
 				s, token := h.create(t, "ada")
 				h.create(t, "ada")
 				_, other := h.create(t, "bob")
-				h.answered(t, "before", token, "ada") // records a use, too
+				time.Sleep(2 * time.Millisecond)      // a use is later than the creation
+				h.answered(t, "before", token, "ada") // records one, too
 				release := h.hold()
 				defer release()
 				done := make(chan error, 1)
