@@ -123,7 +123,7 @@ func (s *userShard) amend(hash uint64, p place, change *Change) bool {
 		session := change.Sessions[n].Session
 		var part image
 		known := false
-		if change.Sessions[n].Replaces != 0 {
+		if !change.Sessions[n].IsNew() {
 			part, known = s.find(p, session.ID)
 		}
 		if known {

@@ -46,6 +46,10 @@ func (m *Manager) EndByToken(ctx context.Context, by Caller, token string) (Sess
 // That a session is over already is as much of an answer as its ending: it is
 // given only when what ended it is durable, so it waits for whatever act on the
 // user, or on everybody, is under way, and writes down that a session has lapsed.
+//
+// What is remembered of a session, in an act on its user, is as it is stored, but for
+// what only other acts look at: the ending need not read it. Nothing is remembered after
+// a commit that failed, so what the store refuses is read.
 func (m *Manager) endIf(ctx context.Context, id string, why Reason, who func(Session) (Caller, error)) error {
 	if !IsSessionID(id) {
 		return failed(ErrNoSession)
@@ -58,7 +62,16 @@ func (m *Manager) endIf(ctx context.Context, id string, why Reason, who func(Ses
 	err = m.act(ctx, userID, func(ctx context.Context, now time.Time) (_ Change, err error) {
 		var s Session
 		var user User
-		if s, user, lapsed, err = m.endable(ctx, id, userID, createdAt, now); err != nil {
+		known := m.cache != nil && m.cache.session(id, &s, &user) && s.UserID == userID
+		if known {
+			user, _, err = m.store.Sessions(ctx, userID, Position{}, 0)
+		} else {
+			s, user, err = m.storedAt(ctx, id, userID, createdAt)
+		}
+		if err != nil {
+			return Change{}, err
+		}
+		if lapsed, err = m.endable(ctx, &s, user, now); err != nil {
 			return Change{}, err
 		}
 		by, err := who(s)
@@ -71,7 +84,9 @@ func (m *Manager) endIf(ctx context.Context, id string, why Reason, who func(Ses
 		}
 		s = s.Ended(now, reason)
 		e := event(kind, now, actor, s)
-		return Change{UserID: s.UserID, User: moved(user), Sessions: []PutSession{put(s)}, Events: []Event{e}}, nil
+		ended := put(s)
+		ended.Ending = known
+		return Change{UserID: s.UserID, User: moved(user), Sessions: []PutSession{ended}, Events: []Event{e}}, nil
 	})
 	if err == nil && lapsed {
 		err = failed(ErrNoSession)
@@ -95,20 +110,16 @@ func (m *Manager) owner(ctx context.Context, id string) (userID string, createdA
 	return s.UserID, s.CreatedAt, err
 }
 
-// endable returns a session that is live, or has lapsed. Otherwise it fails with
-// ErrNoSession.
-func (m *Manager) endable(ctx context.Context, id, userID string, createdAt, now time.Time) (s Session, u User, lapsed bool, err error) {
+// endable fails with ErrNoSession unless the session is live, or has lapsed.
+func (m *Manager) endable(ctx context.Context, s *Session, u User, now time.Time) (lapsed bool, err error) {
 	everybody, err := m.everybody(ctx)
 	if err != nil {
-		return Session{}, User{}, false, err
-	}
-	if s, u, err = m.storedAt(ctx, id, userID, createdAt); err != nil {
-		return Session{}, User{}, false, err
+		return false, err
 	}
 	if lapsed = s.lapsed(now, u, everybody); !lapsed && s.Over(now, u, everybody) {
 		err = ErrNoSession
 	}
-	return s, u, lapsed, err
+	return lapsed, err
 }
 
 // settle waits until no ending of everybody is under way.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/store/memory"
 )
@@ -57,31 +59,106 @@ func TestAUseUnderWayDoesNotOutliveAnEnding(t *testing.T) {
 	}
 }
 
-// locatingStore notes what it is told of where a session lies.
-type locatingStore struct {
+// lookedStore notes how sessions are looked for and ended.
+type lookedStore struct {
 	rollcall.Store
-	told *[]string
+	looks    *[]string
+	endings  *[]rollcall.PutSession
+	conflict int // so many commits conflict
 }
 
-// SessionAt is Session.
-func (s locatingStore) SessionAt(ctx context.Context, id, userID string, createdAt time.Time) (rollcall.Session, rollcall.User, error) {
-	*s.told = append(*s.told, id+" "+userID+" "+createdAt.String())
-	return s.Session(ctx, id)
+// Session notes a look without a place.
+func (s *lookedStore) Session(ctx context.Context, id string) (rollcall.Session, rollcall.User, error) {
+	*s.looks = append(*s.looks, id)
+	return s.Store.Session(ctx, id)
 }
 
-func TestAnEndingTellsTheStoreWhereTheSessionLies(t *testing.T) {
-	for name, size := range map[string]int64{"remembered": 8 << 20, "not remembered": 0} {
+// SessionAt notes a look with one.
+func (s *lookedStore) SessionAt(ctx context.Context, id, userID string, createdAt time.Time) (rollcall.Session, rollcall.User, error) {
+	*s.looks = append(*s.looks, id+" "+userID+" "+createdAt.String())
+	return s.Store.Session(ctx, id)
+}
+
+// Commit notes endings.
+func (s *lookedStore) Commit(ctx context.Context, c rollcall.Change) error {
+	for _, p := range c.Sessions {
+		if !p.Session.EndedAt.IsZero() {
+			*s.endings = append(*s.endings, p)
+		}
+	}
+	if len(*s.endings) > 0 && s.conflict > 0 {
+		s.conflict--
+		return rollcall.ErrConflict
+	}
+	return s.Store.Commit(ctx, c)
+}
+
+func TestAnEndingReadsNoMoreThanItMust(t *testing.T) {
+	for name, c := range map[string]struct {
+		cache    int64
+		conflict int
+		looks    []string // what is told of where the session lies
+		unread   []bool   // the commits
+	}{
+		"remembered":                  {8 << 20, 0, nil, []bool{true}},
+		"remembered, but a conflict":  {8 << 20, 1, []string{"at its place"}, []bool{true, false}},
+		"remembered, but conflicts":   {8 << 20, 2, []string{"at its place", "at its place"}, []bool{true, false, false}},
+		"nothing is remembered":       {0, 0, []string{"", "at its place"}, []bool{false}},
+		"nothing, and then conflicts": {0, 1, []string{"", "at its place", "at its place"}, []bool{false, false}},
+	} {
 		t.Run(name, func(t *testing.T) {
-			var told []string
-			n := newNodeOn(t, locatingStore{memory.New(), &told}, newClock(), func(o *rollcall.Options) { o.CacheSize = size })
+			store := &lookedStore{Store: memory.New(), looks: &[]string{}, endings: &[]rollcall.PutSession{}, conflict: c.conflict}
+			n := newNodeOn(t, store, newClock(), func(o *rollcall.Options) { o.CacheSize = c.cache })
 			s, _ := n.create(signIn(aUser))
+			*store.looks = nil
 			n.must(n.End(context.Background(), shop, s.ID, rollcall.ReasonLogout))
-			if want := []string{s.ID + " " + aUser + " " + s.CreatedAt.String()}; !slices.Equal(told, want) {
-				t.Errorf("told %q, want %q", told, want)
+			var want []string
+			for _, look := range c.looks {
+				if look != "" {
+					look = " " + aUser + " " + s.CreatedAt.String()
+				}
+				want = append(want, s.ID+look)
+			}
+			if !slices.Equal(*store.looks, want) {
+				t.Errorf("looked for %q, want %q", *store.looks, want)
+			}
+			var unread []bool
+			for _, p := range *store.endings {
+				unread = append(unread, p.Ending)
+			}
+			if !slices.Equal(unread, c.unread) {
+				t.Errorf("ended unread: %v, want %v", unread, c.unread)
 			}
 			if err := n.End(context.Background(), shop, s.ID, rollcall.ReasonLogout); rollcall.ErrorCode(err) != rollcall.CodeNotFound {
 				t.Errorf("ended again: %v", err)
 			}
 		})
+	}
+}
+
+func TestAnUnreadEndingKeepsWhatIsNotRemembered(t *testing.T) {
+	store := memory.New()
+	n := newNodeOn(t, store, newClock(), func(o *rollcall.Options) { o.CacheSize = 8 << 20 })
+	creation := signIn(aUser)
+	creation.IdempotencyKey = "key"
+	s, token := n.create(creation)
+	n.clock.Advance(time.Minute)
+	if _, err := n.Check(context.Background(), token.Reveal(), rollcall.Use{IP: "192.0.2.200", UserAgent: "another"}); err != nil {
+		t.Fatal(err)
+	}
+	want, _, err := store.Session(context.Background(), s.ID)
+	n.must(err)
+	n.clock.Advance(time.Minute)
+	now := n.clock.Now().UTC()
+	n.must(n.End(context.Background(), shop, s.ID, rollcall.ReasonRevoked))
+	got, _, err := store.Session(context.Background(), s.ID)
+	n.must(err)
+	want.Version, want.EndedAt, want.EndReason, want.UpdatedAt = want.Version+1, now, rollcall.ReasonRevoked, now
+	want.Last = rollcall.Interaction{At: now.Add(-time.Minute), IdleExpiresAt: got.Last.IdleExpiresAt, Origin: rollcall.Origin{IP: "192.0.2.200", UserAgent: "another"}}
+	if diff := cmp.Diff(want, got); diff != "" || want.RequestDigest == [32]byte{} {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if _, _, err := n.Create(context.Background(), shop, creation); rollcall.ErrorCode(err) != rollcall.CodeConflict {
+		t.Errorf("the creation again: %v", err)
 	}
 }

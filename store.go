@@ -115,7 +115,20 @@ type PutSession struct {
 	// from so many random bits that nobody has drawn it before: an engine may take it
 	// as absent without a look. It says so once; a put that is repeated is not fresh.
 	Fresh bool
+	// Ending says that the put ends a session which the caller knows without having read
+	// it: as of the version of the user's row that the change replaces, and so must put,
+	// the session is the user's, was created at CreatedAt and is live. Of Session only
+	// what ends it counts, which is EndedAt, EndReason and UpdatedAt, and Last, which must
+	// be as late as that of every Touch that has returned; all else stays as it is stored,
+	// and the version is the next one, whatever it was. Replaces is ignored.
+	//
+	// An engine may take the caller's word without a look. One that looks fails with
+	// ErrConflict where it is not true.
+	Ending bool
 }
+
+// IsNew reports whether the session must be absent.
+func (p *PutSession) IsNew() bool { return p.Replaces == 0 && !p.Ending }
 
 // A Document is a small named fact that belongs to no user.
 type Document struct {

@@ -46,7 +46,7 @@ func (l *liveCount) estimate() int64 {
 func (l *liveCount) committed(c rollcall.Change) {
 	for i := range c.Sessions {
 		switch {
-		case c.Sessions[i].Replaces == 0:
+		case c.Sessions[i].IsNew():
 			l.moved.Add(1)
 		case !c.Sessions[i].Session.EndedAt.IsZero():
 			l.moved.Add(-1)

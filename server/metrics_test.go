@@ -125,62 +125,66 @@ func exposed(t *testing.T, m *Metrics) string {
 }
 
 func TestTheNumberOfLiveSessionsFollowsWhatHappens(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := NewMetrics("1", "c")
-		ctx, cancel := context.WithCancel(t.Context())
-		by := rollcall.Caller{}
-		store := m.Store(memory.New())
-		manager, err := rollcall.New(store, rollcall.Options{})
+	for name, cacheSize := range map[string]int64{"sessions are read": 0, "sessions are remembered": 1 << 20} {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { theNumberOfLiveSessions(t, cacheSize) }) })
+	}
+}
+
+func theNumberOfLiveSessions(t *testing.T, cacheSize int64) {
+	m := NewMetrics("1", "c")
+	ctx, cancel := context.WithCancel(t.Context())
+	by := rollcall.Caller{}
+	store := m.Store(memory.New())
+	manager, err := rollcall.New(store, rollcall.Options{CacheSize: cacheSize})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create := func(user string) string {
+		s, _, err := manager.Create(ctx, by, rollcall.NewSession{UserID: user})
 		if err != nil {
 			t.Fatal(err)
 		}
-		create := func(user string) string {
-			s, _, err := manager.Create(ctx, by, rollcall.NewSession{UserID: user})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return s.ID
+		return s.ID
+	}
+	for range 3 {
+		create("early")
+	}
+	expect := func(want int64, when string) {
+		t.Helper()
+		synctest.Wait()
+		if got := m.live.estimate(); got != want {
+			t.Errorf("%s: %d, want %d", when, got, want)
 		}
-		for range 3 {
-			create("early")
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); m.live.run(ctx, manager, slog.New(slog.DiscardHandler)) }()
+	expect(3, "after the first count")
+	id := create("a")
+	keep := create("a")
+	create("a")
+	expect(6, "after three creations")
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
 		}
-		expect := func(want int64, when string) {
-			t.Helper()
-			synctest.Wait()
-			if got := m.live.estimate(); got != want {
-				t.Errorf("%s: %d, want %d", when, got, want)
-			}
-		}
-		done := make(chan struct{})
-		go func() { defer close(done); m.live.run(ctx, manager, slog.New(slog.DiscardHandler)) }()
-		expect(3, "after the first count")
-		id := create("a")
-		keep := create("a")
-		create("a")
-		expect(6, "after three creations")
-		must := func(err error) {
-			t.Helper()
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		must(manager.End(ctx, by, id, rollcall.ReasonRevoked))
-		expect(5, "after an ending")
-		must(manager.EndOthers(ctx, by, "a", keep))
-		expect(4, "after ending the others")
-		must(manager.EndAll(ctx, by, "early", rollcall.ReasonRevoked))
-		expect(1, "after ending all of a user")
-		must(manager.EndEverybody(ctx, by))
-		expect(0, "after ending everybody's")
-		create("b")
-		expect(1, "after one more")
-		time.Sleep(recountInterval + time.Second)
-		expect(1, "after a count")
-		time.Sleep(30 * 24 * time.Hour)
-		expect(0, "when it has come to its own end")
-		cancel()
-		<-done
-	})
+	}
+	must(manager.End(ctx, by, id, rollcall.ReasonRevoked))
+	expect(5, "after an ending")
+	must(manager.EndOthers(ctx, by, "a", keep))
+	expect(4, "after ending the others")
+	must(manager.EndAll(ctx, by, "early", rollcall.ReasonRevoked))
+	expect(1, "after ending all of a user")
+	must(manager.EndEverybody(ctx, by))
+	expect(0, "after ending everybody's")
+	create("b")
+	expect(1, "after one more")
+	time.Sleep(recountInterval + time.Second)
+	expect(1, "after a count")
+	time.Sleep(30 * 24 * time.Hour)
+	expect(0, "when it has come to its own end")
+	cancel()
+	<-done
 }
 
 func TestAStoreThatCannotCountShowsNoNumberOfLiveSessions(t *testing.T) {

@@ -170,14 +170,17 @@ func (s *Store) check(c rollcall.Change) error {
 		if slices.ContainsFunc(c.Sessions[:i], func(q rollcall.PutSession) bool { return q.Session.ID == p.Session.ID }) {
 			return errors.New("a change puts a session twice")
 		}
+		if p.Ending && (c.User == nil || p.Session.EndedAt.IsZero()) {
+			return errors.New("an ending comes without the user's row, or ends nothing")
+		}
 		r, exists := s.sessions[p.Session.ID]
 		if !exists {
-			if p.Replaces != 0 {
+			if !p.IsNew() {
 				return rollcall.ErrConflict
 			}
 			continue
 		}
-		if r.session.UserID != c.UserID || r.session.Version != p.Replaces {
+		if r.session.UserID != c.UserID || !p.Ending && r.session.Version != p.Replaces || p.Ending && !r.session.EndedAt.IsZero() {
 			return rollcall.ErrConflict
 		}
 		if !r.session.CreatedAt.Equal(p.Session.CreatedAt) {
@@ -196,9 +199,12 @@ func (s *Store) check(c rollcall.Change) error {
 }
 
 func (s *Store) put(p rollcall.PutSession) {
+	r, exists := s.sessions[p.Session.ID]
+	if p.Ending {
+		p.Session, p.Replaces = ending(r.session, &p.Session), r.session.Version
+	}
 	n := clone(p.Session)
 	n.Version = p.Replaces + 1
-	r, exists := s.sessions[n.ID]
 	if exists {
 		n.Last = n.Last.Later(r.session.Last)
 		r.session, r.filed = n, n.OverAt()
@@ -209,6 +215,12 @@ func (s *Store) put(p rollcall.PutSession) {
 	rows := s.byUser[n.UserID]
 	at := sort.Search(len(rows), func(i int) bool { return n.Position().Before(rows[i].session.Position()) })
 	s.byUser[n.UserID] = slices.Insert(rows, at, r)
+}
+
+// ending is a stored session as a put ends it.
+func ending(stored rollcall.Session, put *rollcall.Session) rollcall.Session {
+	stored.EndedAt, stored.EndReason, stored.UpdatedAt, stored.Last = put.EndedAt, put.EndReason, put.UpdatedAt, put.Last
+	return stored
 }
 
 func (s *Store) append(events ...rollcall.Event) {

@@ -46,6 +46,16 @@ func creation(userID string, version uint64, sessions ...rollcall.Session) rollc
 	return c
 }
 
+// unread is the change that ends a user's session which nobody has read for it. The
+// user's row has the version.
+func unread(userID string, version uint64, ended rollcall.Session) rollcall.Change {
+	return rollcall.Change{
+		UserID: userID, User: &rollcall.PutUser{User: rollcall.User{ID: userID}, Replaces: version},
+		Sessions: []rollcall.PutSession{{Session: ended, Ending: true}},
+		Events:   []rollcall.Event{{ID: "end-" + ended.ID, Type: rollcall.SessionEnded, At: ended.EndedAt, UserID: userID, SessionID: ended.ID}},
+	}
+}
+
 // filled is a store on the disk that holds users with so many sessions each.
 func filled(b *testing.B, users, each int) *Store {
 	b.Helper()

@@ -76,6 +76,9 @@ func wellFormed(c rollcall.Change) error {
 		if c.Sessions[i].Session.UserID != c.UserID {
 			return errors.New("a change puts another user's session")
 		}
+		if c.Sessions[i].Ending && (c.User == nil || c.Sessions[i].Session.EndedAt.IsZero()) {
+			return errors.New("an ending comes without the user's row, or ends nothing")
+		}
 		if slices.ContainsFunc(c.Sessions[:i], func(p rollcall.PutSession) bool { return p.Session.ID == c.Sessions[i].Session.ID }) {
 			return errors.New("a change puts a session twice")
 		}
@@ -91,7 +94,7 @@ func wellFormed(c rollcall.Change) error {
 // claimed lists the ids that a change puts for the first time.
 func claimed(c rollcall.Change) (ids []string) {
 	for i := range c.Sessions {
-		if c.Sessions[i].Replaces == 0 {
+		if c.Sessions[i].IsNew() {
 			ids = append(ids, c.Sessions[i].Session.ID)
 		}
 	}
@@ -112,6 +115,11 @@ func (s *Store) fill(batch *pebbledb.Batch, c rollcall.Change) error {
 		u := c.User.User
 		u.Version = c.User.Replaces + 1
 		if err := batch.Set(userKey(c.UserID), encodeUser(u), nil); err != nil {
+			return err
+		}
+	}
+	if c.User != nil && (c.User.Replaces+1)%tidyEvery == 0 {
+		if err := s.tidy(batch, c); err != nil {
 			return err
 		}
 	}
@@ -147,6 +155,9 @@ func (s *Store) mark() uint64 {
 }
 
 func (s *Store) putSession(batch *pebbledb.Batch, p *rollcall.PutSession, mark uint64) error {
+	if p.Ending {
+		return putEnding(batch, &p.Session)
+	}
 	if p.Replaces == 0 {
 		if p.Fresh {
 			return claim(batch, p, mark)
@@ -174,7 +185,7 @@ func (s *Store) putSession(batch *pebbledb.Batch, p *rollcall.PutSession, mark u
 	s.useLog.uses.showIn(&stored)
 	next := row{session: p.Session, mark: mark}
 	next.session.Last = p.Session.Last.Later(stored.session.Last)
-	if err := batch.Delete(filingKey(stored.filed, p.Session.ID), nil); err != nil {
+	if err := deleteFilings(batch, &stored); err != nil {
 		return err
 	}
 	if at.kind != kindOf(&p.Session) {
@@ -194,6 +205,53 @@ func (s *Store) replaced(userID, id string) (row, pointer, error) {
 	l := latest{db: s.db}
 	defer l.close()
 	return rowIn(&l, id)
+}
+
+// putEnding puts an ending behind a row that nobody reads for it. The row is not moved:
+// see tidy.
+func putEnding(batch *pebbledb.Batch, s *rollcall.Session) error {
+	at := pointer{kind: kindLive, createdAt: s.CreatedAt, userID: s.UserID}
+	return errors.Join(
+		batch.Merge(at.row(s.ID), encodeEnding(s), nil),
+		batch.Set(filingKey(s.OverAt(), s.ID), nil, nil),
+	)
+}
+
+// tidyEvery is after how many acts on a user the sessions that have ended are moved out of
+// the way of those that are live.
+const tidyEvery = 128
+
+// tidy moves the user's sessions that have endings behind their rows to where ended ones
+// lie, so that a list passes by few of them, however often the user signs in and out. What
+// the change itself puts is left where it is.
+func (s *Store) tidy(batch *pebbledb.Batch, c rollcall.Change) error {
+	v, err := s.view()
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	return v.each(c.UserID, rollcall.Position{}, func(r *row) (bool, error) {
+		ended := &r.session
+		if ended.EndedAt.IsZero() || slices.ContainsFunc(c.Sessions, func(p rollcall.PutSession) bool { return p.Session.ID == ended.ID }) {
+			return true, nil
+		}
+		live := pointer{kind: kindLive, createdAt: ended.CreatedAt, userID: ended.UserID}
+		return true, errors.Join(
+			batch.Delete(live.row(ended.ID), nil),
+			deleteFilings(batch, r),
+			writeSession(batch, *r, ended.Version),
+			writePointer(batch, ended),
+		)
+	})
+}
+
+// deleteFilings takes a row's filings away.
+func deleteFilings(batch *pebbledb.Batch, r *row) error {
+	err := batch.Delete(filingKey(r.filed, r.session.ID), nil)
+	if !r.filedBefore.IsZero() {
+		err = errors.Join(err, batch.Delete(filingKey(r.filedBefore, r.session.ID), nil))
+	}
+	return err
 }
 
 // claim writes a session that is new.

@@ -63,9 +63,12 @@ func (s *Store) CountSessions(ctx context.Context, counts func(*rollcall.Session
 			s.known.offer(user, pauses[s.users.of(user.ID)].lasts)
 			continue
 		}
-		r, err := decodeRow(value)
+		r, ok, err := rowOf(value)
 		if err != nil {
 			return 0, err
+		}
+		if !ok || !r.session.EndedAt.IsZero() {
+			continue
 		}
 		if !x.showUnlessSettled(&r, settled) {
 			if r.session, _, err = s.Session(ctx, r.session.ID); errors.Is(err, rollcall.ErrNoSession) {

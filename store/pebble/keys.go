@@ -12,8 +12,8 @@ import (
 // short range and begins with the user's row:
 //
 //	s <length> <user> 0                          the user's row
-//	s <length> <user> 1 <newest first> <id>      a session
-//	s <length> <user> 2 <newest first> <id>      a session that was ended
+//	s <length> <user> 1 <newest first> <id>      a session, perhaps with an ending behind it
+//	s <length> <user> 2 <newest first> <id>      a session that was ended, and read for it or moved
 //	i <id>                                       pointer: where the session lies
 //	x <due> <id>                                 filing for the sweep
 //	e <sequence>                                 event

@@ -208,7 +208,7 @@ func TestAPutOfWhatWasReadSeesWhatCameBetween(t *testing.T) {
 // filingsOf returns all filings.
 func filingsOf(t *testing.T, s *Store) [][]byte {
 	t.Helper()
-	filings, err := s.due(rollcall.Sweep{SessionsBefore: t0.Add(1e6 * time.Hour), Limit: 99})
+	filings, err := s.due(nil, rollcall.Sweep{SessionsBefore: t0.Add(1e6 * time.Hour)}, 9999)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,11 +94,11 @@ func (s *Store) sessionNow(l *latest, id string, at pointer) (_ rollcall.Session
 	x.mu.RUnlock()
 	quiet := s.users.pause(at.userID)
 	value, err := l.get(at.row(id))
-	if err != nil || value == nil { // it has moved, or was never there
+	if err != nil {
 		return rollcall.Session{}, rollcall.User{}, false, err
 	}
-	r, err := decodeRow(value)
-	if err != nil {
+	r, ok, err := rowOf(value)
+	if err != nil || !ok { // it has moved, or was never there
 		return rollcall.Session{}, rollcall.User{}, false, err
 	}
 	u, err := s.userWhile(quiet, l, at.userID)
@@ -108,7 +108,7 @@ func (s *Store) sessionNow(l *latest, id string, at pointer) (_ rollcall.Session
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	born, _ := x.show(&r.session, r.mark)
-	if ok = quiet.lasts() && x.settled == settled && born <= published; ok {
+	if ok = quiet.lasts() && x.settled == settled && born <= published; ok && r.filedBefore.IsZero() {
 		s.recent.put(quiet, at, &r)
 	}
 	return r.session, u, ok, nil

@@ -142,15 +142,35 @@ func (w *witness) write(ctx context.Context, t *testing.T, s *Store, userID stri
 		if i%3 != 0 {
 			continue
 		}
-		err = s.Commit(background, rollcall.Change{
-			UserID: userID, Sessions: []rollcall.PutSession{{Session: session.Ended(t0, rollcall.ReasonLogout), Replaces: 1}},
-			Events: []rollcall.Event{{ID: "end-" + session.ID, At: t0}},
-		})
+		session = session.Ended(t0, rollcall.ReasonLogout)
+		if i%2 == 0 {
+			session.Last.At = at
+			err = endUnread(s, session)
+		} else {
+			err = s.Commit(background, rollcall.Change{
+				UserID: userID, Sessions: []rollcall.PutSession{{Session: session, Replaces: 1}},
+				Events: []rollcall.Event{{ID: "end-" + session.ID, At: t0}},
+			})
+		}
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		w.note(func() { w.created[session.ID] = true })
+	}
+}
+
+// endUnread ends a session that is live, without reading it. A sweep may take the user's
+// row meanwhile.
+func endUnread(s *Store, ended rollcall.Session) error {
+	for {
+		user, _, err := s.Sessions(background, ended.UserID, rollcall.Position{}, 0)
+		if err != nil {
+			return err
+		}
+		if err = s.Commit(background, unread(user.ID, user.Version, ended)); !errors.Is(err, rollcall.ErrConflict) {
+			return err
+		}
 	}
 }
 

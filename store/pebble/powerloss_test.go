@@ -111,21 +111,27 @@ func bit(b bool) int {
 	return 0
 }
 
-// write creates sessions and ends every other one, noting what is acknowledged.
+// write creates sessions and ends every other one, half of them unread, noting what is
+// acknowledged.
 func (p *powerLoss) write(ctx context.Context, t *testing.T, w int) {
 	userID := fmt.Sprintf("user-%d", w)
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	var version uint64 // of the user's row
 	for i := 0; ctx.Err() == nil; i++ {
 		s := rollcall.Session{
 			ID: fmt.Sprintf("session-%d-%d", w, i), UserID: userID, CreatedAt: at, ExpiresAt: at.Add(time.Hour),
 			Last: rollcall.Interaction{At: at, IdleExpiresAt: at.Add(time.Hour)},
 		}
-		put := func(s rollcall.Session, replaces uint64) bool {
-			err := p.store.Commit(context.Background(), rollcall.Change{
-				UserID: userID, Sessions: []rollcall.PutSession{{Session: s, Replaces: replaces}},
+		put := func(s rollcall.Session, replaces uint64, unread bool) bool {
+			c := rollcall.Change{
+				UserID: userID, Sessions: []rollcall.PutSession{{Session: s, Replaces: replaces, Ending: unread}},
 				Events: []rollcall.Event{{ID: s.ID, UserID: userID, At: at}},
-			})
-			if err != nil {
+			}
+			if unread {
+				c.User = &rollcall.PutUser{User: rollcall.User{ID: userID}, Replaces: version}
+				version++
+			}
+			if err := p.store.Commit(context.Background(), c); err != nil {
 				t.Errorf("Commit: %v", err)
 				return false
 			}
@@ -134,7 +140,7 @@ func (p *powerLoss) write(ctx context.Context, t *testing.T, w int) {
 			p.created[s.ID] = replaces > 0
 			return true
 		}
-		if !put(s, 0) || i%2 == 0 && !put(s.Ended(at, rollcall.ReasonLogout), 1) {
+		if !put(s, 0, false) || i%2 == 0 && !put(s.Ended(at, rollcall.ReasonLogout), 1, i%4 == 0) {
 			return
 		}
 	}

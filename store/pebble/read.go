@@ -52,13 +52,13 @@ func rowIn(l looker, id string) (row, pointer, error) {
 		return row{}, pointer{}, err
 	}
 	value, err := l.get(p.row(id))
-	if err == nil && value == nil {
-		err = rollcall.ErrNoSession // a pointer without its row is not found
-	}
 	if err != nil {
 		return row{}, pointer{}, err
 	}
-	r, err := decodeRow(value)
+	r, ok, err := rowOf(value)
+	if err == nil && !ok {
+		err = rollcall.ErrNoSession // a pointer without its row is not found
+	}
 	return r, p, err
 }
 
@@ -221,25 +221,42 @@ func (s *Store) Sessions(ctx context.Context, userID string, after rollcall.Posi
 
 // page gathers up to limit of a user's sessions that follow after.
 func (v view) page(f *found, userID string, after rollcall.Position, limit int) error {
+	return v.each(userID, after, func(r *row) (bool, error) {
+		if !r.session.EndedAt.IsZero() {
+			return true, nil
+		}
+		if len(f.sessions) == 1 && limit > 1 {
+			f.grow(min(limit, pageRoom)) // most users have one
+		}
+		f.add(r)
+		return len(f.sessions) < limit, nil
+	})
+}
+
+// each visits the rows that follow after among those of a user's live sessions, until
+// visit returns false. Some have an ending behind them.
+func (v view) each(userID string, after rollcall.Position, visit func(*row) (more bool, err error)) error {
 	prefix := append(appendUserPrefix(nil, userID), kindLive)
 	v.it.SetBounds(prefix, append(appendUserPrefix(nil, userID), kindEnded)) // looks at nobody else's rows
 	start := prefix
 	if after != (rollcall.Position{}) {
 		start = append(sessionKey(kindLive, userID, after), 0)
 	}
-	for ok := v.it.SeekGE(start); ok && len(f.sessions) < limit; ok = v.it.Next() {
+	for ok := v.it.SeekGE(start); ok; ok = v.it.Next() {
 		value, err := v.it.ValueAndErr()
 		if err != nil {
 			return err
 		}
-		if len(f.sessions) == 1 && limit > 1 {
-			f.grow(min(limit, pageRoom)) // most users have one
-		}
-		r, err := decodeRow(value)
+		r, ok, err := rowOf(value)
 		if err != nil {
 			return err
 		}
-		f.add(&r)
+		if !ok {
+			continue
+		}
+		if more, err := visit(&r); err != nil || !more {
+			return err
+		}
 	}
 	return v.it.Error()
 }

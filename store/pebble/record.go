@@ -17,9 +17,9 @@ const recordFormat = 1
 const rowFormat = 3
 
 // storeFormat is the format of the key space as a whole. Format 2 has uses, format 3 rows
-// of format 3. A store of an older format is one of this format in which some things are
-// not there yet.
-const storeFormat = 3
+// of format 3, format 4 endings behind rows. A store of an older format is one of this
+// format in which some things are not there yet.
+const storeFormat = 4
 
 // What a row of format 3 has beside what all rows have.
 const (
@@ -36,12 +36,22 @@ func errNewer(what string, format, known byte) error {
 	return fmt.Errorf("%s in the store has record format %d, and this version reads up to %d: it was written by a newer version", what, format, known)
 }
 
+// An ending that was put unread lies behind the session's row, as a merge that the engine
+// joins to it. It begins with a byte that no row does.
+const (
+	endingFormat = 0xff
+
+	endingHasOrigin = 1 // of the last use: else it is the first one's
+)
+
 // A row is a session as it is stored: with the instant that it is filed under, and
 // the number up to which uses are in it, or have no effect.
 type row struct {
 	session rollcall.Session
 	filed   time.Time
-	mark    uint64
+	// filedBefore is where else it is filed, if an ending lies behind it.
+	filedBefore time.Time
+	mark        uint64
 }
 
 // encode writes a record in the flat form: numbers as varints, texts with their
@@ -182,7 +192,57 @@ func decodeRow(b []byte) (row, error) {
 	if d.format >= 2 {
 		r.mark = d.uvarint()
 	}
+	for len(d.rest) > 0 {
+		d.ending(&r)
+	}
 	return r, d.end()
+}
+
+// encodeEnding is what an ending puts behind a row.
+func encodeEnding(s *rollcall.Session) []byte {
+	flags := byte(0)
+	if s.Last.Origin != s.Initial {
+		flags |= endingHasOrigin
+	}
+	b := append(make([]byte, 0, 128), endingFormat, flags)
+	b = appendLater(b, 0, s.EndedAt, s.UpdatedAt, s.Last.At, s.Last.IdleExpiresAt)
+	b = appendTexts(b, string(s.EndReason))
+	if flags&endingHasOrigin != 0 {
+		b = appendOrigin(b, s.Last.Origin)
+	}
+	return b
+}
+
+// ending reads an ending that lies behind a row. The first one counts.
+func (d *decoder) ending(r *row) {
+	var put rollcall.Session
+	format, flags := d.byte(), d.byte()
+	d.bad = d.bad || format != endingFormat || flags&^endingHasOrigin != 0
+	d.later(0, &put.EndedAt, &put.UpdatedAt, &put.Last.At, &put.Last.IdleExpiresAt)
+	put.EndReason, put.Last.Origin = rollcall.Reason(d.text()), r.session.Initial
+	if flags&endingHasOrigin != 0 {
+		put.Last.Origin = d.origin()
+	}
+	s := &r.session
+	if d.bad {
+		d.rest = ""
+	}
+	if d.bad || !s.EndedAt.IsZero() {
+		return
+	}
+	s.Version++
+	s.EndedAt, s.EndReason, s.UpdatedAt, s.Last = put.EndedAt, put.EndReason, put.UpdatedAt, put.Last.Later(s.Last)
+	r.filed, r.filedBefore = s.OverAt(), r.filed
+}
+
+// rowOf decodes what lies under a row's key. It reports false when that is no row: nil, or
+// endings of a row that is gone.
+func rowOf(value []byte) (_ row, ok bool, err error) {
+	if value == nil || len(value) > 0 && value[0] == endingFormat {
+		return row{}, false, nil
+	}
+	r, err := decodeRow(value)
+	return r, err == nil, err
 }
 
 // later is the inverse of appendLater.

@@ -26,7 +26,7 @@ func (s *Store) Sweep(ctx context.Context, bite rollcall.Sweep) (swept rollcall.
 	}
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
-	filings, err := s.due(bite)
+	filings, err := s.due(nil, bite, bite.Limit)
 	if err != nil {
 		return rollcall.Swept{}, err
 	}
@@ -44,91 +44,114 @@ func (s *Store) Sweep(ctx context.Context, bite rollcall.Sweep) (swept rollcall.
 		err = errors.Join(err, s.settle())
 		s.log.finished(positions...)
 	}()
-	for _, key := range filings {
-		if err := s.sweepOne(key, bite, &swept, &positions); err != nil {
+	swept.More = swept.Events == bite.Limit
+	for left := bite.Limit; len(filings) > 0; {
+		wanted := left
+		for _, key := range filings {
+			decided, err := s.sweepOne(key, bite, &swept, &positions)
+			if err != nil {
+				return swept, err
+			}
+			if decided {
+				left--
+			}
+		}
+		if len(filings) < wanted {
+			return swept, nil
+		}
+		if left == 0 {
+			swept.More = true
+			return swept, nil
+		}
+		if filings, err = s.due(filings[len(filings)-1], bite, left); err != nil {
 			return swept, err
 		}
 	}
-	swept.More = len(filings) == bite.Limit || swept.Events == bite.Limit
 	return swept, nil
 }
 
-// due returns the filings before the bite's bound, oldest first.
-func (s *Store) due(bite rollcall.Sweep) ([][]byte, error) {
-	it, err := s.db.NewIter(&pebbledb.IterOptions{LowerBound: []byte{spaceFiling}, UpperBound: filingKey(bite.SessionsBefore, "")})
+// due returns up to limit filings that follow after, nil being before the first, and lie
+// before the bite's bound, oldest first.
+func (s *Store) due(after []byte, bite rollcall.Sweep, limit int) ([][]byte, error) {
+	from := []byte{spaceFiling}
+	if after != nil {
+		from = append(after, 0)
+	}
+	it, err := s.db.NewIter(&pebbledb.IterOptions{LowerBound: from, UpperBound: filingKey(bite.SessionsBefore, "")})
 	if err != nil {
 		return nil, err
 	}
 	defer closeQuietly(it)
 	var keys [][]byte
-	for ok := it.First(); ok && len(keys) < bite.Limit; ok = it.Next() {
+	for ok := it.First(); ok && len(keys) < limit; ok = it.Next() {
 		keys = append(keys, bytes.Clone(it.Key()))
 	}
 	return keys, it.Error()
 }
 
-// sweepOne asks for a verdict on the session of a filing and carries it out.
-func (s *Store) sweepOne(filing []byte, bite rollcall.Sweep, swept *rollcall.Swept, positions *[]uint64) error {
+// sweepOne asks for a verdict on the session of a filing and carries it out. It reports
+// false when there is nothing to decide: the session is filed elsewhere, or gone.
+func (s *Store) sweepOne(filing []byte, bite rollcall.Sweep, swept *rollcall.Swept, positions *[]uint64) (decided bool, err error) {
 	due, id := readFiling(filing)
 	userID, err := s.ownerOf(id)
 	if errors.Is(err, rollcall.ErrNoSession) {
-		return s.dropFiling(filing, id)
+		return false, s.dropFiling(filing, id)
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer s.users.lock(userID)()
 	defer s.useLog.uses.decide(s.useLog.uses.key(userID, id))()
 	v, err := s.view()
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer v.close()
 	r, at, err := rowIn(v, id)
 	if errors.Is(err, rollcall.ErrNoSession) || err == nil && at.userID != userID {
-		return nil // changed since the filing was read
+		return false, nil // changed since the filing was read
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	user, err := userIn(v, userID)
 	if err != nil {
-		return err
+		return false, err
 	}
 	batch := s.db.NewBatch()
 	defer closeQuietly(batch)
-	if err := batch.Delete(filing, nil); err != nil {
-		return err
-	}
 	if !r.filed.Equal(due) {
-		return s.apply(batch, noWait) // filed elsewhere since
+		return false, errors.Join(batch.Delete(filing, nil), s.apply(batch, noWait))
 	}
 	s.useLog.uses.showIn(&r)
 	verdict := bite.Decide(r.session, user)
 	if !verdict.FileAt.IsZero() {
 		if r, at, err = rowIn(v, id); err != nil { // what was decided on is the decider's now
-			return err
+			return false, err
+		}
+		if err := deleteFilings(batch, &r); err != nil {
+			return false, err
 		}
 		r.filed = verdict.FileAt.UTC().Truncate(time.Millisecond)
 		if err := errors.Join(batch.Set(at.row(id), r.encode(), nil), batch.Set(filingKey(r.filed, id), nil, nil)); err != nil {
-			return err
+			return false, err
 		}
 		swept.Refiled++
-		return s.apply(batch, noWait)
+		return true, s.apply(batch, noWait)
 	}
-	if err := s.remove(batch, v, id, at); err != nil {
-		return err
+	if err := errors.Join(deleteFilings(batch, &r), s.remove(batch, v, id, at)); err != nil {
+		return false, err
 	}
 	s.known.drop(userID) // which may go with its last session
 	if verdict.Event != nil {
 		position, err := s.log.append(batch, []rollcall.Event{*verdict.Event})
 		if err != nil {
-			return err
+			return false, err
 		}
 		*positions = append(*positions, position)
 	}
 	swept.Removed++
-	return s.apply(batch, noWait)
+	return true, s.apply(batch, noWait)
 }
 
 func (s *Store) ownerOf(id string) (string, error) {

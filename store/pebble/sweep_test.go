@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -128,11 +129,29 @@ func TestAFilingWhoseSessionIsGoneIsTakenAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	bite := rollcall.Sweep{SessionsBefore: t0.Add(time.Hour), Limit: 1}
-	if swept, err := s.Sweep(background, bite); err != nil || swept.Removed != 0 || !swept.More {
+	if swept, err := s.Sweep(background, bite); err != nil || swept != (rollcall.Swept{}) {
 		t.Errorf("%+v, %v", swept, err)
 	}
-	if swept, err := s.Sweep(background, bite); err != nil || swept != (rollcall.Swept{}) {
-		t.Errorf("it is met again: %+v, %v", swept, err)
+	if left := filingsOf(t, s); len(left) != 0 {
+		t.Errorf("it is still there: %q", left)
+	}
+}
+
+func TestAFilingThatCannotBeDecidedIsPassedBy(t *testing.T) {
+	s := withEvents(t, vfs.NewMem(), 0)
+	defer closeQuietly(s)
+	lost := typical("u", "lost", t0)
+	err := errors.Join(
+		s.db.Set(pointerKey(lost.ID), pointerTo(&lost).encode(), nil), // without its row
+		s.db.Set(filingKey(t0, lost.ID), nil, nil),
+		s.Commit(background, creation("v", 0, typical("v", "one", t0))),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bite := rollcall.Sweep{SessionsBefore: t0.Add(9000 * time.Hour), Limit: 1, Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict { return rollcall.Verdict{} }}
+	if swept, err := s.Sweep(background, bite); err != nil || swept.Removed != 1 {
+		t.Errorf("%+v, %v", swept, err)
 	}
 }
 
@@ -141,7 +160,7 @@ func TestASessionHasOneFiling(t *testing.T) {
 	defer closeQuietly(s)
 	filings := func(want int) {
 		t.Helper()
-		if found, err := s.due(rollcall.Sweep{SessionsBefore: t0.Add(1e6 * time.Hour), Limit: 10}); err != nil || len(found) != want {
+		if found, err := s.due(nil, rollcall.Sweep{SessionsBefore: t0.Add(1e6 * time.Hour)}, 10); err != nil || len(found) != want {
 			t.Errorf("%d filings, want %d, %v", len(found), want, err)
 		}
 	}

@@ -80,6 +80,11 @@ var broken = []brokenEngine{
 		open: func(s *memory.Store) rollcall.Store { return onlyConflicts{s} },
 	},
 	{
+		name:    "puts all of what was ended unread",
+		clauses: []string{"an ending that was not read says when and why, and nothing else", "any sequence of operations gives what memory gives"},
+		open:    func(s *memory.Store) rollcall.Store { return wholeEndings{s} },
+	},
+	{
 		name: "frees an id when its session ends", clauses: []string{"an id stays claimed until it is swept"},
 		open: func(s *memory.Store) rollcall.Store { return freeIDs{s} },
 	},

@@ -76,6 +76,20 @@ func (s blindPuts) atPresent(c rollcall.Change) rollcall.Change {
 	return c
 }
 
+// wholeEndings is an engine that puts all of a session that was ended unread.
+type wholeEndings struct{ *memory.Store }
+
+func (s wholeEndings) Commit(ctx context.Context, c rollcall.Change) error {
+	c.Sessions = slices.Clone(c.Sessions)
+	for i := range c.Sessions {
+		if p := &c.Sessions[i]; p.Ending {
+			stored, _, _ := s.Store.Session(background, p.Session.ID)
+			p.Replaces, p.Ending = stored.Version, false
+		}
+	}
+	return s.Store.Commit(ctx, c)
+}
+
 // onlyConflicts is an engine that tells a change that it refuses to try again.
 type onlyConflicts struct{ *memory.Store }
 

@@ -102,12 +102,14 @@ func testMixed(t *testing.T, h Harness) {
 	s := open(t, h)
 	session := newSession("u", sessionID(1), t0)
 	for name, c := range map[string]rollcall.Change{
-		"a user and a document":  {UserID: "u", Sessions: []rollcall.PutSession{{Session: session}}, Documents: []rollcall.PutDocument{{Name: "d"}}},
-		"another user's session": {UserID: "v", Sessions: []rollcall.PutSession{{Session: session}}},
-		"another user's row":     {UserID: "v", User: &rollcall.PutUser{User: rollcall.User{ID: "u"}}},
-		"nobody's session":       {Sessions: []rollcall.PutSession{{Session: session}}},
-		"a session twice":        {UserID: "u", Sessions: []rollcall.PutSession{{Session: session}, {Session: session}}},
-		"a document twice":       {Documents: []rollcall.PutDocument{{Name: "d"}, {Name: "d"}}},
+		"a user and a document":    {UserID: "u", Sessions: []rollcall.PutSession{{Session: session}}, Documents: []rollcall.PutDocument{{Name: "d"}}},
+		"another user's session":   {UserID: "v", Sessions: []rollcall.PutSession{{Session: session}}},
+		"another user's row":       {UserID: "v", User: &rollcall.PutUser{User: rollcall.User{ID: "u"}}},
+		"nobody's session":         {Sessions: []rollcall.PutSession{{Session: session}}},
+		"a session twice":          {UserID: "u", Sessions: []rollcall.PutSession{{Session: session}, {Session: session}}},
+		"an unread ending alone":   {UserID: "u", Sessions: []rollcall.PutSession{{Session: session.Ended(t0, rollcall.ReasonLogout), Ending: true}}},
+		"an unread ending of none": {UserID: "u", User: &rollcall.PutUser{User: rollcall.User{ID: "u"}}, Sessions: []rollcall.PutSession{{Session: session, Ending: true}}},
+		"a document twice":         {Documents: []rollcall.PutDocument{{Name: "d"}, {Name: "d"}}},
 	} {
 		c.Events = []rollcall.Event{newEvent(c.UserID, 1)}
 		if err := s.Commit(background, c); err == nil || errors.Is(err, rollcall.ErrConflict) {
@@ -196,6 +198,53 @@ func testEnded(t *testing.T, h Harness) {
 	back.EndedAt, back.EndReason = time.Time{}, ""
 	s.commit(rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: back, Replaces: back.Version}}})
 	s.same("the list when the facts change again", 5, len(s.list("u")))
+}
+
+func testUnreadEnding(t *testing.T, h Harness) {
+	s := open(t, h)
+	for i := range 3 {
+		s.create(newSession("u", sessionID(i), t0.Add(time.Duration(i)*time.Second)))
+	}
+	used := rollcall.Interaction{At: t0.Add(time.Hour), IdleExpiresAt: t0.Add(73 * time.Hour), Origin: rollcall.Origin{IP: "192.0.2.9", UserAgent: "curl/8", ASN: "64497"}}
+	end := func(i int, last rollcall.Interaction, stale uint64) error {
+		stored, user, err := s.Session(background, sessionID(i))
+		s.fails("Session", err, nil)
+		known := stored.Ended(t0.Add(2*time.Hour), rollcall.ReasonRevoked)
+		known.Version, known.RequestDigest, known.UsedKeys, known.Last = 0, [32]byte{}, nil, last
+		return s.Commit(background, rollcall.Change{
+			UserID: "u", User: &rollcall.PutUser{User: user, Replaces: user.Version + stale},
+			Sessions: []rollcall.PutSession{{Session: known, Ending: true}}, Events: []rollcall.Event{newEvent("u", i)},
+		})
+	}
+	want := s.session(sessionID(1))
+	s.fails("at another version of the user", end(1, want.Last, 1), rollcall.ErrConflict)
+	s.same("what conflicted ended nothing", want, s.session(sessionID(1)))
+	s.touch("u", sessionID(1), used)
+	s.fails("an ending", end(1, used, 0), nil)
+	want = want.Ended(t0.Add(2*time.Hour), rollcall.ReasonRevoked)
+	want.Version, want.Last = 2, used
+	s.same("the session", want, s.session(sessionID(1)))
+	s.same("the list", []string{sessionID(2), sessionID(0)}, s.list("u"))
+	s.same("the user's version", uint64(4), s.user("u").Version)
+	s.same("the event", []string{"evt-1"}, s.eventIDs())
+	s.touch("u", sessionID(1), rollcall.Interaction{At: t0.Add(3 * time.Hour)})
+	s.same("a use after it", want, s.session(sessionID(1)))
+
+	first := s.session(sessionID(0))
+	s.fails("an ending of one that was never used", end(0, first.Last, 0), nil)
+	first = first.Ended(t0.Add(2*time.Hour), rollcall.ReasonRevoked)
+	first.Version++
+	s.same("that one", first, s.session(sessionID(0)))
+	claim := creation(s.user("v"), newSession("v", sessionID(0), t0))
+	s.fails("a claim of its id", s.Commit(background, claim), rollcall.ErrConflict)
+
+	want.Metadata = nil
+	s.commit(rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: want, Replaces: 2}}})
+	want.Version++
+	s.same("a put of what has ended", want, s.session(sessionID(1)))
+	s.sweepAll(t0.Add(3 * time.Hour))
+	s.same("the list after the sweep", []string{sessionID(2)}, s.list("u"))
+	s.commit(claim)
 }
 
 func testCancelled(t *testing.T, h Harness) {

@@ -30,6 +30,7 @@ func testModel(t *testing.T, h Harness) {
 			"change": m.act(m.change),
 			"put":    m.act(m.put),
 			"end":    m.act(m.end),
+			"unread": m.act(m.endUnread),
 			"touch":  m.act(m.touch),
 			"sweep":  m.act(m.sweep),
 			"write":  m.act(m.write),
@@ -181,6 +182,23 @@ func (m *model) end() {
 	m.commit(rollcall.Change{
 		UserID: s.UserID, Sessions: []rollcall.PutSession{{Session: s.Ended(own(m.instant(), i), rollcall.ReasonRevoked), Replaces: s.Version}},
 		Events: []rollcall.Event{newEvent(s.UserID, 1)},
+	})
+}
+
+// endUnread ends a live session as who knows it from memory does.
+func (m *model) endUnread() {
+	s, u, i, ok := m.existing()
+	if !ok || !s.EndedAt.IsZero() {
+		return
+	}
+	s.Version, s.RequestDigest, s.UsedKeys = 0, [32]byte{}, nil
+	if rapid.Bool().Draw(m.r, "used meanwhile") {
+		s.Last = rollcall.Interaction{At: s.Last.At.Add(time.Minute), IdleExpiresAt: own(m.instant(), i), Origin: rollcall.Origin{IP: "192.0.2.7"}}
+	}
+	m.commit(rollcall.Change{
+		UserID: s.UserID, User: &rollcall.PutUser{User: u, Replaces: u.Version + m.stale()},
+		Sessions: []rollcall.PutSession{{Session: s.Ended(own(m.instant(), i), rollcall.ReasonRevoked), Ending: true}},
+		Events:   []rollcall.Event{newEvent(s.UserID, 1)},
 	})
 }
 

@@ -58,6 +58,7 @@ func Clauses() []Clause {
 		{"sessions are listed newest first and then by id", testOrder},
 		{"a page holds when its row is gone and others come", testPages},
 		{"ended sessions are found but not listed", testEnded},
+		{"an ending that was not read says when and why, and nothing else", testUnreadEnding},
 		{"users whose ids begin alike are apart", testUserIDs},
 		{"touches are monotonic and idempotent", testTouch},
 		{"touches never bring a session back", testTouchGone},
