@@ -49,9 +49,10 @@ func (l *connections) Close() error {
 type connection struct {
 	net.Conn
 
-	watch         *watch
-	reads, writes deadline
-	room          room // has a place for it while it is watched
+	watch  *watch
+	reads  reads
+	writes deadline
+	room   room // has a place for it while it is watched
 
 	mu   sync.Mutex // TLS may have something to say while an answer is written
 	kept *[]byte    // what is written together so far; nil sends at once

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,6 +78,7 @@ func (w *watch) look(now time.Time) {
 	w.looked.Store(at)
 	for c := range w.open {
 		c.reads.pass(at, now, c.Conn.SetReadDeadline)
+		c.reads.letBegin(false)
 		c.writes.pass(at, now, c.Conn.SetWriteDeadline)
 	}
 }
@@ -92,6 +94,11 @@ type deadline struct {
 func (d *deadline) put(t time.Time, looked int64, set func(time.Time) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.putLocked(t, looked, set)
+}
+
+// putLocked is put for a caller who holds the lock.
+func (d *deadline) putLocked(t time.Time, looked int64, set func(time.Time) error) error {
 	d.at = 0
 	if !t.IsZero() {
 		at := sinceStart(t)
@@ -118,6 +125,73 @@ func (d *deadline) pass(at int64, now time.Time, set func(time.Time) error) {
 	}
 }
 
+// reads are a connection's reads and their deadline.
+//
+// While a request is handled, net/http reads one byte to learn that the client has hung
+// up, and ends that read, for each request, by a deadline that is long past. Nearly all
+// requests are handled before that tells anything, so such a read begins only when the
+// watch looks: until then the end of it is told to nobody but whoever waits to begin.
+type reads struct {
+	deadline
+	begin    sync.Cond // of mu: for who waits to begin
+	waits    bool
+	underWay bool // in the connection, which is told of every deadline
+	overdue  bool // the deadline is long past, and the connection need not know
+	closed   bool // nobody looks any more
+}
+
+// Read reads into p. One byte alone is read a second later than it is there, at most.
+func (c *connection) Read(p []byte) (int, error) {
+	if !c.reads.enter(len(p) == 1) {
+		return 0, os.ErrDeadlineExceeded
+	}
+	defer c.reads.leave()
+	return c.Conn.Read(p)
+}
+
+// enter reports false when the deadline has passed. late lets the read begin when the
+// watch looks.
+func (r *reads) enter(late bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.begin.L = &r.mu
+	for r.waits = late && !r.closed; r.waits && !r.overdue; {
+		r.begin.Wait()
+	}
+	r.waits, r.underWay = false, !r.overdue
+	return r.underWay
+}
+
+func (r *reads) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.underWay = false
+}
+
+// letBegin lets a read begin that waits; closed, every later one as well.
+func (r *reads) letBegin(closed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = closed
+	if r.waits {
+		r.waits = false
+		r.begin.Signal()
+	}
+}
+
+func (r *reads) put(t time.Time, looked int64, set func(time.Time) error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.overdue = !t.IsZero() && sinceStart(t) <= looked; !r.overdue || r.underWay {
+		return r.putLocked(t, looked, set)
+	}
+	r.at = 0
+	if r.waits {
+		r.begin.Signal()
+	}
+	return nil
+}
+
 // SetReadDeadline lets reads that take until then fail, up to a second later.
 func (c *connection) SetReadDeadline(t time.Time) error {
 	return c.reads.put(t, c.watch.looked.Load(), c.Conn.SetReadDeadline)
@@ -141,5 +215,6 @@ func (c *connection) Close() error {
 	if c.watch.remove(c) {
 		defer c.room.leave()
 	}
+	defer c.reads.letBegin(true)
 	return c.Conn.Close()
 }

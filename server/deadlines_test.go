@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"testing"
 	"testing/synctest"
@@ -86,16 +87,119 @@ func TestADeadlineThatIsMovedOrTakenBackDoesNotPass(t *testing.T) {
 	})
 }
 
-func TestADeadlineInThePastEndsAReadUnderWay(t *testing.T) {
+func TestADeadlineInThePastEndsAReadAtOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		bytes int
+		after time.Duration
+	}{
+		"under way": {2, 100 * time.Millisecond}, "waiting to begin": {1, 100 * time.Millisecond}, "begun by the watch": {1, 1500 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ours, client := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}, nil))
+				defer ours.Close()
+				for range 3 {
+					began := time.Now()
+					time.AfterFunc(c.after, func() { _ = ours.SetReadDeadline(time.Unix(1, 0)) })
+					if _, err := ours.Read(make([]byte, c.bytes)); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != c.after {
+						t.Errorf("%v after %v", err, time.Since(began))
+					}
+					if _, err := ours.Read(make([]byte, c.bytes)); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != c.after {
+						t.Errorf("the next one: %v after %v", err, time.Since(began))
+					}
+					if err := ours.SetReadDeadline(time.Time{}); err != nil {
+						t.Fatal(err)
+					}
+					go func() { _, _ = client.Write([]byte{1}) }()
+					if n, err := ours.Read(make([]byte, 8)); n != 1 || err != nil {
+						t.Errorf("without the deadline: %d, %v", n, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A told connection counts the deadlines of reads that it is told of.
+type told struct {
+	net.Conn
+	deadlines int
+}
+
+func (c *told) SetReadDeadline(t time.Time) error {
+	c.deadlines++
+	return c.Conn.SetReadDeadline(t)
+}
+
+func TestAQuickRequestLeavesTheConnectionAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}, nil))
-		defer c.Close()
-		began := time.Now()
-		time.AfterFunc(100*time.Millisecond, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })
-		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) != 100*time.Millisecond {
-			t.Errorf("%v after %v", err, time.Since(began))
+		ours, _ := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}, nil))
+		defer ours.Close()
+		c := ours.(*connection)
+		under := &told{Conn: c.Conn}
+		c.Conn = under
+		for _, wait := range []time.Duration{0, 10 * time.Millisecond} {
+			ended := make(chan error)
+			if err := c.SetReadDeadline(time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+			go func() { _, err := c.Read(make([]byte, 1)); ended <- err }()
+			time.Sleep(wait)
+			if err := c.SetReadDeadline(time.Unix(1, 0)); err != nil {
+				t.Fatal(err)
+			}
+			if err, ok := (<-ended).(net.Error); !ok || !err.Timeout() {
+				t.Errorf("the read ended with %v", err)
+			}
+		}
+		if under.deadlines != 0 {
+			t.Errorf("it was told %d deadlines", under.deadlines)
 		}
 	})
+}
+
+func TestWhatIsClosedKeepsNoReadWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}, nil))
+		time.AfterFunc(100*time.Millisecond, func() { _ = c.Close() })
+		for _, when := range []string{"while it is closed", "afterwards"} {
+			began := time.Now()
+			if _, err := c.Read(make([]byte, 1)); err == nil || time.Since(began) > 100*time.Millisecond {
+				t.Errorf("%s: %v after %v", when, err, time.Since(began))
+			}
+		}
+	})
+}
+
+func TestARequestIsGivenUpWhenItsClientHangsUp(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	handling, gone := make(chan struct{}), make(chan struct{})
+	s := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(handling)
+		<-r.Context().Done()
+		close(gone)
+	})}
+	go func() { _ = s.Serve(newConnections(l, nil)) }()
+	defer s.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Write([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	<-handling
+	if err := client.Close(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-gone:
+	case <-time.After(10 * time.Second):
+		t.Error("the request goes on")
+	}
 }
 
 // TestNobodyWatchesWhenNoConnectionIsOpen relies on synctest, which does not end while
