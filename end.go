@@ -48,8 +48,9 @@ func (m *Manager) EndByToken(ctx context.Context, by Caller, token string) (Sess
 // user, or on everybody, is under way, and writes down that a session has lapsed.
 //
 // What is remembered of a session, in an act on its user, is as it is stored, but for
-// what only other acts look at: the ending need not read it. Nothing is remembered after
-// a commit that failed, so what the store refuses is read.
+// what only other acts look at: the ending of a live one need not read it. That one is over
+// is for the store to say, which may know of a use that failed after it was written.
+// Nothing is remembered after a commit that failed, so what the store refuses is read.
 func (m *Manager) endIf(ctx context.Context, id string, why Reason, who func(Session) (Caller, error)) error {
 	if !IsSessionID(id) {
 		return failed(ErrNoSession)
@@ -64,15 +65,19 @@ func (m *Manager) endIf(ctx context.Context, id string, why Reason, who func(Ses
 		var user User
 		known := m.cache != nil && m.cache.session(id, &s, &user) && s.UserID == userID
 		if known {
-			user, _, err = m.store.Sessions(ctx, userID, Position{}, 0)
-		} else {
-			s, user, err = m.storedAt(ctx, id, userID, createdAt)
+			if user, _, err = m.store.Sessions(ctx, userID, Position{}, 0); err != nil {
+				return Change{}, err
+			}
+			lapsed, err = m.endable(ctx, &s, user, now)
+			known = err == nil && !lapsed
 		}
-		if err != nil {
-			return Change{}, err
-		}
-		if lapsed, err = m.endable(ctx, &s, user, now); err != nil {
-			return Change{}, err
+		if !known {
+			if s, user, err = m.storedAt(ctx, id, userID, createdAt); err != nil {
+				return Change{}, err
+			}
+			if lapsed, err = m.endable(ctx, &s, user, now); err != nil {
+				return Change{}, err
+			}
 		}
 		by, err := who(s)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/store/memory"
+	"github.com/rollcall-id/rollcall/store/storetest"
 )
 
 // A heldStore stops uses on their way into the store.
@@ -54,6 +55,30 @@ func TestAUseUnderWayDoesNotOutliveAnEnding(t *testing.T) {
 			}
 			if ids := n.list(aUser); len(ids) > 0 && ids[len(ids)-1] == s.ID {
 				t.Error("the session is listed")
+			}
+		})
+	}
+}
+
+func TestThatASessionIsOverIsForTheStoreToSay(t *testing.T) {
+	for name, after := range map[string]time.Duration{"lapsed": 2 * time.Millisecond, "over": 2 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			store := &storetest.Faulty{Store: memory.New()}
+			n := newNodeOn(t, store, newClock())
+			s, token := n.create(signIn(aUser))
+			n.clock.now.Store(s.Last.IdleExpiresAt.UnixMilli() - 1)
+			store.FailTouches(storetest.After)
+			if _, err := n.Check(context.Background(), token.Reveal(), rollcall.Use{}); err == nil {
+				t.Fatal("the use is acknowledged")
+			}
+			n.clock.Advance(after) // over, but for the use
+			n.must(n.End(context.Background(), shop, s.ID, rollcall.ReasonRevoked))
+			if events := n.events(); events[len(events)-1] != "session.ended revoked" {
+				t.Errorf("events %v", events)
+			}
+			other := newNodeOn(t, store, n.clock) // which remembers nothing
+			if _, _, err := other.Inspect(context.Background(), token.Reveal(), rollcall.Requirement{}); err == nil {
+				t.Error("the session is accepted after its ending was answered")
 			}
 		})
 	}
