@@ -118,10 +118,8 @@ func (s *Store) fill(batch *pebbledb.Batch, c rollcall.Change) error {
 			return err
 		}
 	}
-	if c.User != nil && (c.User.Replaces+1)%tidyEvery == 0 {
-		if err := s.tidy(batch, c); err != nil {
-			return err
-		}
+	if c.User != nil && (c.User.Replaces+1)%s.tidyEvery == 0 {
+		s.tidy(batch, c)
 	}
 	mark := s.mark()
 	for i := range c.Sessions {
@@ -217,29 +215,42 @@ func putEnding(batch *pebbledb.Batch, s *rollcall.Session) error {
 	)
 }
 
-// tidyEvery is after how many acts on a user the sessions that have ended are moved out of
-// the way of those that are live.
-const tidyEvery = 128
+// defaultTidyEvery is after how many acts on a user the sessions that have ended are moved
+// out of the way of those that are live, and tidyRows how many of the user's newest rows
+// are looked at for it, all of which such an act waits for.
+const (
+	defaultTidyEvery = 128
+	tidyRows         = 2 * defaultTidyEvery
+)
 
 // tidy moves the user's sessions that have endings behind their rows to where ended ones
 // lie, so that a list passes by few of them, however often the user signs in and out. What
-// the change itself puts is left where it is.
-func (s *Store) tidy(batch *pebbledb.Batch, c rollcall.Change) error {
+// the change itself puts is left where it is, and what cannot be read does not keep the
+// change from being made.
+func (s *Store) tidy(batch *pebbledb.Batch, c rollcall.Change) {
+	if err := s.moveEnded(batch, c); err != nil {
+		s.last.log.Error("store: sessions that have ended could not be moved", "user", c.UserID, "error", err)
+	}
+}
+
+func (s *Store) moveEnded(batch *pebbledb.Batch, c rollcall.Change) error {
 	v, err := s.view()
 	if err != nil {
 		return err
 	}
 	defer v.close()
+	looked := 0
 	return v.each(c.UserID, rollcall.Position{}, func(r *row) (bool, error) {
-		ended := &r.session
+		looked++
+		ended, more := &r.session, looked < tidyRows
 		if ended.EndedAt.IsZero() || slices.ContainsFunc(c.Sessions, func(p rollcall.PutSession) bool { return p.Session.ID == ended.ID }) {
-			return true, nil
+			return more, nil
 		}
 		live := pointer{kind: kindLive, createdAt: ended.CreatedAt, userID: ended.UserID}
-		return true, errors.Join(
+		return more, errors.Join(
 			batch.Delete(live.row(ended.ID), nil),
 			deleteFilings(batch, r),
-			writeSession(batch, *r, ended.Version),
+			writeRow(batch, r),
 			writePointer(batch, ended),
 		)
 	})
@@ -270,9 +281,14 @@ func kindOf(s *rollcall.Session) byte {
 func writeSession(batch *pebbledb.Batch, r row, version uint64) error {
 	r.session.Version = version
 	r.filed = r.session.OverAt().UTC().Truncate(time.Millisecond)
-	at, id := pointerTo(&r.session), r.session.ID
+	return writeRow(batch, &r)
+}
+
+// writeRow writes a row and its filing.
+func writeRow(batch *pebbledb.Batch, r *row) error {
+	id := r.session.ID
 	return errors.Join(
-		batch.Set(at.row(id), r.encode(), nil),
+		batch.Set(pointerTo(&r.session).row(id), r.encode(), nil),
 		batch.Set(filingKey(r.filed, id), nil, nil),
 	)
 }

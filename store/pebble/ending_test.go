@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	pebbledb "github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/rollcall-id/rollcall"
@@ -41,7 +42,7 @@ func TestAListPassesByFewSessionsThatHaveEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	version, most := uint64(1), 0
-	for i := range 2 * tidyEvery {
+	for i := range 2 * defaultTidyEvery {
 		session := typical("u", fmt.Sprintf("session-%d", i), t0.Add(time.Duration(i)*time.Second))
 		ended := session.Ended(t0.Add(time.Hour), rollcall.ReasonLogout)
 		if err := errors.Join(s.Commit(background, creation("u", version, session)), s.Commit(background, unread("u", version+1, ended))); err != nil {
@@ -50,17 +51,17 @@ func TestAListPassesByFewSessionsThatHaveEnded(t *testing.T) {
 		version += 2
 		most = max(most, len(liveRows(t, s, "u")))
 	}
-	if most > tidyEvery/2+2 || most < tidyEvery/4 {
+	if most > defaultTidyEvery/2+2 || most < defaultTidyEvery/4 {
 		t.Errorf("a list passes by %d rows", most)
 	}
-	for _, id := range []string{"session-0", fmt.Sprintf("session-%d", 2*tidyEvery-1)} {
+	for _, id := range []string{"session-0", fmt.Sprintf("session-%d", 2*defaultTidyEvery-1)} {
 		got, _, err := s.Session(background, id)
 		if err != nil || !got.EndedAt.Equal(t0.Add(time.Hour)) || got.Version != 2 || got.EndReason != rollcall.ReasonLogout {
 			t.Errorf("%s: %+v, %v", id, got, err)
 		}
 	}
 	// Each has the filing of its ending, and those that have not been moved the one from before.
-	atRow, n := liveRows(t, s, "u"), 2*tidyEvery
+	atRow, n := liveRows(t, s, "u"), 2*defaultTidyEvery
 	if filings := filingsOf(t, s); len(filings) != n+len(atRow) {
 		t.Errorf("%d filings of %d sessions, %d of them not moved", len(filings), n+1, len(atRow)-1)
 	}
@@ -93,9 +94,9 @@ func TestASessionIsMovedOutOfTheWayAndPutAtOnce(t *testing.T) {
 	session := typical("u", "one", t0)
 	ended := session.Ended(t0.Add(time.Hour), rollcall.ReasonLogout)
 	err = errors.Join(s.Commit(background, creation("u", 0, session)), s.Commit(background, unread("u", 1, ended)))
-	for version := uint64(2); err == nil && version < tidyEvery; version++ {
+	for version := uint64(2); err == nil && version < defaultTidyEvery; version++ {
 		c := rollcall.Change{UserID: "u", User: &rollcall.PutUser{User: rollcall.User{ID: "u"}, Replaces: version}}
-		if version == tidyEvery-1 {
+		if version == defaultTidyEvery-1 {
 			_, _, err = s.Session(background, "one") // what a put needs of it is known then
 			session.ExpiresAt = t0.Add(2 * time.Hour)
 			c.Sessions = []rollcall.PutSession{{Session: session, Replaces: 2}} // live again
@@ -112,6 +113,108 @@ func TestASessionIsMovedOutOfTheWayAndPutAtOnce(t *testing.T) {
 	}
 	if filings := filingsOf(t, s); len(filings) != 1 {
 		t.Errorf("%d filings", len(filings))
+	}
+}
+
+// acts commits changes of the user's row alone until it has a version.
+func acts(t *testing.T, s *Store, userID string, from, to uint64) {
+	t.Helper()
+	for version := from; version < to; version++ {
+		if err := s.Commit(background, rollcall.Change{UserID: userID, User: &rollcall.PutUser{User: rollcall.User{ID: userID}, Replaces: version}}); err != nil {
+			t.Fatalf("at version %d: %v", version, err)
+		}
+	}
+}
+
+func TestADamagedSessionStopsNoActOnItsUser(t *testing.T) {
+	s, err := Open("store", Options{FS: vfs.NewMem(), MinFree: -1, tidyEvery: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeQuietly(s)
+	newest, good, bad := typical("u", "newest", t0.Add(time.Hour)), typical("u", "good", t0), typical("u", "bad", t0)
+	err = errors.Join(
+		s.Commit(background, creation("u", 0, newest, good, bad)),
+		s.Commit(background, unread("u", 1, newest.Ended(t0.Add(2*time.Hour), rollcall.ReasonLogout))),
+		s.db.Set(pointerTo(&bad).row("bad"), []byte{rowFormat, 0xff}, s.sync),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	acts(t, s, "u", 2, 7)
+	if err := s.Commit(background, unread("u", 7, good.Ended(t0.Add(2*time.Hour), rollcall.ReasonRevoked))); err != nil {
+		t.Errorf("the ending of another session of the user: %v", err)
+	}
+	for _, id := range []string{"newest", "good"} {
+		if got, _, err := s.Session(background, id); err != nil || got.EndedAt.IsZero() {
+			t.Errorf("%s: %+v, %v", id, got, err)
+		}
+	}
+	if value, _, err := s.db.Get(pointerTo(&newest).row("newest")); !errors.Is(err, pebbledb.ErrNotFound) {
+		t.Errorf("what lies before the damage has not been moved: %q, %v", value, err)
+	}
+}
+
+func TestAnActOfAUserWithManySessionsLooksAtFew(t *testing.T) {
+	s, err := Open("store", Options{FS: vfs.NewMem(), MinFree: -1, tidyEvery: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeQuietly(s)
+	var all []rollcall.Session
+	for i := range tidyRows + 1 {
+		all = append(all, typical("u", fmt.Sprintf("session-%d", i), t0.Add(-time.Duration(i)*time.Hour)))
+	}
+	if err := s.Commit(background, creation("u", 0, all...)); err != nil {
+		t.Fatal(err)
+	}
+	for version, i := range []int{tidyRows, tidyRows - 1} { // the oldest is one too many to look at
+		if err := s.Commit(background, unread("u", uint64(version+1), all[i].Ended(t0.Add(time.Hour), rollcall.ReasonLogout))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	acts(t, s, "u", 3, 4)
+	if rows := liveRows(t, s, "u"); len(rows) != tidyRows || slices.Contains(rows, all[tidyRows-1].ID) {
+		t.Errorf("%d rows are left, want all but the one that ended among the newest", len(rows))
+	}
+}
+
+func TestASessionThatIsMovedOutOfTheWayStaysFiledWhereItWas(t *testing.T) {
+	s, err := Open("store", Options{FS: vfs.NewMem(), MinFree: -1, tidyEvery: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeQuietly(s)
+	one := typical("u", "one", t0)
+	err = errors.Join(
+		s.Commit(background, creation("u", 0, one)),
+		s.Commit(background, unread("u", 1, one.Ended(t0.Add(time.Hour), rollcall.ReasonLogout))),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sweep := func(before, fileAt time.Duration) rollcall.Swept {
+		t.Helper()
+		swept, err := s.Sweep(background, rollcall.Sweep{SessionsBefore: t0.Add(before), Limit: 9, Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict {
+			return rollcall.Verdict{FileAt: t0.Add(fileAt)}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return swept
+	}
+	if swept := sweep(2*time.Hour, 9*time.Hour); swept.Refiled != 1 {
+		t.Fatalf("%+v", swept)
+	}
+	acts(t, s, "u", 2, 4)
+	if rows := liveRows(t, s, "u"); len(rows) != 0 {
+		t.Errorf("%v are not moved", rows)
+	}
+	if swept := sweep(9*time.Hour, 10*time.Hour); swept != (rollcall.Swept{}) {
+		t.Errorf("before it is due: %+v", swept)
+	}
+	if swept := sweep(9*time.Hour+time.Millisecond, 10*time.Hour); swept.Refiled != 1 {
+		t.Errorf("when it is due: %+v", swept)
 	}
 }
 

@@ -69,7 +69,7 @@ type clone struct {
 func powerLossLoad(t *testing.T, random *rand.Rand) (*witness, []*clone) {
 	t.Helper()
 	fs := vfs.NewCrashableMem()
-	s, err := Open("store", Options{FS: fs, MinFree: -1, memTableSize: 128 << 10, useBytes: 16 << 10, useSessions: 40})
+	s, err := Open("store", Options{FS: fs, MinFree: -1, memTableSize: 128 << 10, useBytes: 16 << 10, useSessions: 40, tidyEvery: 4})
 	if err != nil {
 		t.Fatal(err)
 	}

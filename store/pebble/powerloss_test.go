@@ -34,7 +34,7 @@ func TestPowerLossLosesNothingAcknowledged(t *testing.T) {
 	}
 	acknowledged, lost := 0, 0
 	for round := range rounds {
-		a, l := cutPower(t, Options{MinFree: -1}, int64(round))
+		a, l := cutPower(t, Options{MinFree: -1, tidyEvery: 4}, int64(round))
 		acknowledged, lost = acknowledged+a, lost+l
 	}
 	t.Logf("acknowledged %d, lost %d in %d power losses", acknowledged, lost, rounds)

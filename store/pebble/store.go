@@ -70,6 +70,8 @@ type Options struct {
 	useBytes, useSessions int64
 	// knownSets makes tests forget users often; 0 is room for 262,144 users.
 	knownSets int
+	// tidyEvery makes tests move sessions that have ended often; 0 is 128.
+	tidyEvery uint64
 	// hold is called between taking an event's position and its being visible.
 	hold func(rollcall.Change)
 }
@@ -95,12 +97,13 @@ type Store struct {
 	// sweeping lets one bite at a time through: two would look at the same rows.
 	sweeping sync.Mutex
 
-	fs      vfs.FS
-	dir     string
-	minFree int64
-	free    atomic.Uint64 // bytes, when it was last looked
-	looked  atomic.Int64
-	started time.Time
+	fs        vfs.FS
+	dir       string
+	minFree   int64
+	free      atomic.Uint64 // bytes, when it was last looked
+	looked    atomic.Int64
+	started   time.Time
+	tidyEvery uint64
 }
 
 var (
@@ -132,11 +135,14 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.knownSets == 0 {
 		o.knownSets = defaultKnownSets
 	}
+	if o.tidyEvery == 0 {
+		o.tidyEvery = defaultTidyEvery
+	}
 	seed := maphash.MakeSeed()
 	s := &Store{
 		cache: pebbledb.NewCache(o.CacheSize), last: newLastWord(o.Logger, o.Fatal), sync: pebbledb.Sync, hold: o.hold,
 		users: stripes{seed: seed}, ids: stripes{seed: seed},
-		fs: o.FS, dir: dir, minFree: o.MinFree, started: time.Now(),
+		fs: o.FS, dir: dir, minFree: o.MinFree, started: time.Now(), tidyEvery: o.tidyEvery,
 	}
 	s.useLog.maxSize, s.useLog.maxCount = o.useBytes, o.useSessions
 	s.useLog.uses.init(o.useSessions)

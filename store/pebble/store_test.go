@@ -22,6 +22,12 @@ func TestStoreKeepsTheContractWhileUsesAreRetired(t *testing.T) {
 	}
 }
 
+// TestStoreKeepsTheContractWhileSessionsAreMoved moves sessions that have ended with each
+// second act on their user.
+func TestStoreKeepsTheContractWhileSessionsAreMoved(t *testing.T) {
+	keepsTheContract(t, Options{tidyEvery: 2})
+}
+
 func keepsTheContract(t *testing.T, o Options) {
 	t.Helper()
 	o.MinFree = -1

@@ -15,6 +15,10 @@ import (
 // noWait leaves the sync to a later write of the same log.
 var noWait = pebbledb.NoSync
 
+// sweepLooks is how many times a bite's limit of filings it looks at, when most of them
+// have nothing to decide.
+const sweepLooks = 10
+
 // Sweep implements rollcall.Store. Each session is removed under its user's
 // stripe, which is held for no sync; one sync at the end makes all durable.
 func (s *Store) Sweep(ctx context.Context, bite rollcall.Sweep) (swept rollcall.Swept, err error) {
@@ -45,7 +49,7 @@ func (s *Store) Sweep(ctx context.Context, bite rollcall.Sweep) (swept rollcall.
 		s.log.finished(positions...)
 	}()
 	swept.More = swept.Events == bite.Limit
-	for left := bite.Limit; len(filings) > 0; {
+	for left, looks := bite.Limit, sweepLooks*bite.Limit; len(filings) > 0; {
 		wanted := left
 		for _, key := range filings {
 			decided, err := s.sweepOne(key, bite, &swept, &positions)
@@ -59,7 +63,7 @@ func (s *Store) Sweep(ctx context.Context, bite rollcall.Sweep) (swept rollcall.
 		if len(filings) < wanted {
 			return swept, nil
 		}
-		if left == 0 {
+		if looks -= len(filings); left == 0 || looks <= 0 {
 			swept.More = true
 			return swept, nil
 		}

@@ -3,6 +3,7 @@ package pebble
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -152,6 +153,33 @@ func TestAFilingThatCannotBeDecidedIsPassedBy(t *testing.T) {
 	bite := rollcall.Sweep{SessionsBefore: t0.Add(9000 * time.Hour), Limit: 1, Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict { return rollcall.Verdict{} }}
 	if swept, err := s.Sweep(background, bite); err != nil || swept.Removed != 1 {
 		t.Errorf("%+v, %v", swept, err)
+	}
+}
+
+func TestABiteLooksAtNoMoreThanItsShareOfWhatThereIsNothingToDecideOn(t *testing.T) {
+	s := withEvents(t, vfs.NewMem(), 0)
+	defer closeQuietly(s)
+	const stale = 25
+	for i := range stale {
+		if err := s.db.Set(filingKey(t0, fmt.Sprintf("gone-%02d", i)), nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Commit(background, creation("u", 0, typical("u", "one", t0))); err != nil {
+		t.Fatal(err)
+	}
+	bite := rollcall.Sweep{SessionsBefore: t0.Add(9000 * time.Hour), Limit: 1, Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict { return rollcall.Verdict{} }}
+	var lefts []int
+	for more := true; more; {
+		swept, err := s.Sweep(background, bite)
+		if err != nil {
+			t.Fatal(err)
+		}
+		more = swept.More
+		lefts = append(lefts, len(filingsOf(t, s)))
+	}
+	if want := []int{stale + 1 - sweepLooks, stale + 1 - 2*sweepLooks, 0, 0}; !slices.Equal(lefts, want) {
+		t.Errorf("filings left after each bite: %d, want %d", lefts, want)
 	}
 }
 
