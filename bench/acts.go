@@ -11,7 +11,7 @@ const actsPerRound = 6000
 
 func creations(ctx context.Context, b *bench, s scenario) (result, error) {
 	p := b.population
-	ours := side{requests: p.creates, status: 201, look: p.acts.made, deferred: b.settled()}
+	ours := side{requests: p.creates, status: 201, look: p.acts.made, again: new(acts).made, deferred: b.settled()}
 	mine, floor, err := b.againstFloor(ctx, s, ours, actConnections, actsPerRound, nil)
 	return s.ratio(mine, floor, mine, floor), err
 }

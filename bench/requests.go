@@ -1,12 +1,13 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
 	"sync"
+
+	"github.com/rollcall-id/rollcall"
 )
 
 // A population makes requests about the users and sessions of a loaded directory.
@@ -91,23 +92,16 @@ type acts struct {
 	ids []string
 }
 
-// made keeps the id of a creation's answer.
+// made keeps the id of a creation's answer, which comes first in it.
 func (a *acts) made(body []byte) error {
-	var m struct {
-		Session struct {
-			ID string `json:"id"`
-		} `json:"session"`
-		Token string `json:"token"`
-	}
-	if err := json.Unmarshal(body, &m); err != nil {
-		return err
-	}
-	if m.Session.ID == "" || m.Token == "" {
-		return errors.New("a creation's answer without id or token")
+	_, rest, _ := bytes.Cut(body, []byte(`"id":"`))
+	id, _, _ := bytes.Cut(rest, []byte(`"`))
+	if !rollcall.IsSessionID(string(id)) || !bytes.Contains(rest, []byte(`"token":"`+rollcall.TokenPrefix)) {
+		return fmt.Errorf("a creation's answer without id or token: %.200s", body)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.ids = append(a.ids, m.Session.ID)
+	a.ids = append(a.ids, string(id))
 	return nil
 }
 

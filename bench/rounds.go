@@ -20,8 +20,9 @@ type side struct {
 	few int
 	// status is what every answer has.
 	status int
-	// look is called with every answer's body, perhaps from many goroutines.
-	look func(body []byte) error
+	// look is called with every answer's body, perhaps from many goroutines. again is what
+	// looks in the same way at answers that were given before; nil is look.
+	look, again func(body []byte) error
 	// deferred is how long the server goes on with work for the requests after it
 	// has answered them; that counts.
 	deferred time.Duration
