@@ -47,7 +47,7 @@ func (p *pagePool) promises(k pageKey) bool {
 }
 
 // admit makes room for a page's body, nil if it is not worth it: unless there is one of
-// the same key, or there is room, it has to be asked for more than twice as often as what
+// the same key and size, or there is room, it has to be asked for more than twice as often as what
 // would go for it. So what is asked for often gets in, and a load that is far too large does
 // not turn everything over. Whoever is given one publishes it.
 func (p *pagePool) admit(k pageKey, size int) *keptPage {
@@ -57,8 +57,9 @@ func (p *pagePool) admit(k pageKey, size int) *keptPage {
 	}
 	at, worth := p.hand, p.often(k)*blocks
 	if old := p.pages[k]; old != nil {
-		p.drop(old)
-		at = old.at
+		if p.drop(old); blocks <= old.blocks {
+			at = old.at
+		}
 	}
 	end, ok := p.clear(at, blocks, worth)
 	if at == p.hand || ok && at < p.hand && p.hand < end {
