@@ -430,7 +430,7 @@ func TestAVerifiedTokenIsRememberedNoLongerThanItHolds(t *testing.T) {
 		}
 	}
 	for i := range maxVerified + 10 {
-		f.issuer.state.Load().remember([32]byte{byte(i), byte(i >> 8), byte(i >> 16), 1}, verified{until: f.now.Add(time.Minute)}, f.now)
+		f.issuer.state.Load().remember(strconv.Itoa(i), verified{until: f.now.Add(time.Minute)}, f.now)
 	}
 	if len(f.issuer.state.Load().verified) > maxVerified {
 		t.Errorf("%d tokens are remembered", len(f.issuer.state.Load().verified))

@@ -72,7 +72,7 @@ func TestAVerificationThatBeganBeforeAReloadFillsNothing(t *testing.T) {
 	if refusal != nil {
 		t.Fatal(refusal)
 	}
-	old.remember([32]byte{1}, v, f.now)
+	old.remember(token, v, f.now)
 	if n := len(f.issuer.state.Load().verified); n != 0 {
 		t.Errorf("%d tokens are remembered", n)
 	}

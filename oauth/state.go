@@ -17,7 +17,7 @@ type state struct {
 	trusted map[string]*trusted // by issuer
 
 	mu       sync.RWMutex
-	verified map[[32]byte]verified
+	verified map[string]verified
 }
 
 // Callers are who may call, as the configuration says.
@@ -54,7 +54,7 @@ func (c Callers) Check() error {
 // newState puts a state together. Remote keys that old has are kept, so that an
 // endpoint which is down at a reload takes no keys away.
 func (i *Issuer) newState(keys *keysNow, callers Callers, old *state) (*state, error) {
-	s := &state{keys: keys, clients: map[string]*Client{}, trusted: map[string]*trusted{}, verified: map[[32]byte]verified{}}
+	s := &state{keys: keys, clients: map[string]*Client{}, trusted: map[string]*trusted{}, verified: map[string]verified{}}
 	if err := callers.Check(); err != nil {
 		return nil, err
 	}

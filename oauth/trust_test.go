@@ -82,6 +82,38 @@ func TestTokensOfAnotherIssuerAreAcceptedWithinWhatItMayGrant(t *testing.T) {
 	}
 }
 
+func TestATokenIsRememberedAsAWhole(t *testing.T) {
+	f := newTrusting(t, nil)
+	for name, token := range map[string]string{
+		"short": f.ed.sign(f.claims),
+		"long":  f.ed.sign(with(f.claims, "x", strings.Repeat("x", maxText))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			counts := f.issuer.Counts()
+			verified, remembered := counts.Verified.Load(), counts.Remembered.Load()
+			for range 3 {
+				if _, refusal := f.verify(token); refusal != nil {
+					t.Fatal(refusal)
+				}
+			}
+			verified, remembered = counts.Verified.Load()-verified, counts.Remembered.Load()-remembered
+			if verified != 1 || remembered != 2 {
+				t.Errorf("%d times verified, %d times remembered", verified, remembered)
+			}
+			for _, other := range []string{token + "x", token[:len(token)-1], tamper(token)} {
+				if _, refusal := f.verify(other); refusal == nil {
+					t.Errorf("another token is accepted: %.20s...", other)
+				}
+			}
+		})
+	}
+	for key := range f.issuer.state.Load().verified {
+		if len(key) > maxText {
+			t.Errorf("%d bytes are kept of a token", len(key))
+		}
+	}
+}
+
 func TestTokensOfAnotherIssuerThatAreNotGoodAreRefused(t *testing.T) {
 	f := newTrusting(t, nil)
 	public, err := x509.MarshalPKIXPublicKey(f.rsa.key.Public())

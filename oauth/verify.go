@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unsafe"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -36,9 +35,11 @@ const (
 	verifiedFor = 5 * time.Minute
 	// maxVerified bounds how many are.
 	maxVerified = 10_000
+	// maxText is up to which length a token is remembered by its text.
+	maxText = 2 << 10
 )
 
-// A verified token is what is remembered of one, under the hash of its text.
+// A verified token is what is remembered of one: see remembered.
 type verified struct {
 	caller rollcall.Caller
 	until  time.Time
@@ -70,9 +71,9 @@ func (i *Issuer) identify(r *http.Request) (rollcall.Caller, *Refusal) {
 	}
 	now := i.clock()
 	st := i.state.Load()
-	sum := sha256.Sum256(unsafe.Slice(unsafe.StringData(text), len(text))) // a copy would cost as much again
+	key := remembered(text)
 	st.mu.RLock()
-	known, ok := st.verified[sum]
+	known, ok := st.verified[key]
 	st.mu.RUnlock()
 	if ok && now.Before(known.until) {
 		i.counts.Remembered.Add(1)
@@ -86,11 +87,21 @@ func (i *Issuer) identify(r *http.Request) (rollcall.Caller, *Refusal) {
 		return rollcall.Caller{}, refusal
 	}
 	i.counts.Verified.Add(1)
-	st.remember(sum, v, now)
+	st.remember(key, v, now)
 	return v.caller, nil
 }
 
-func (s *state) remember(sum [32]byte, v verified, now time.Time) {
+// remembered is what a token is remembered under: its text, since a hash of it takes
+// longer than the rest of a look, or the hash of one so long that many would fill the memory.
+func remembered(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	sum := sha256.Sum256([]byte(text))
+	return string(sum[:])
+}
+
+func (s *state) remember(key string, v verified, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.verified) >= maxVerified {
@@ -103,7 +114,7 @@ func (s *state) remember(sum [32]byte, v verified, now time.Time) {
 	if len(s.verified) >= maxVerified {
 		clear(s.verified) // all still good: beginning anew costs one check each
 	}
-	s.verified[sum] = v
+	s.verified[strings.Clone(key)] = v // it is a part of a whole request
 }
 
 func (i *Issuer) verify(ctx context.Context, s *state, text string, now time.Time) (verified, *Refusal) {
