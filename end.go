@@ -129,9 +129,9 @@ func (m *Manager) endable(ctx context.Context, s *Session, u User, now time.Time
 
 // settle waits until no ending of everybody is under way.
 func (m *Manager) settle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, m.writes.timeout)
-	defer cancel()
-	leave, err := m.queue.enter(ctx, "")
+	bounded := within(ctx, m.writes.timeout)
+	defer bounded.end()
+	leave, err := m.queue.enter(bounded, "")
 	if err != nil {
 		return failed(err)
 	}

@@ -126,8 +126,9 @@ const maxAttempts = 8
 // turn is given up by its write, not by the act: the next one decides on what came of
 // it.
 func (m *Manager) act(ctx context.Context, userID string, decide func(ctx context.Context, now time.Time) (Change, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, m.writes.timeout)
-	defer cancel()
+	bounded := within(ctx, m.writes.timeout)
+	defer bounded.end()
+	ctx = bounded
 	leave, err := m.queue.enter(ctx, userID)
 	if err != nil {
 		return failed(err)

@@ -32,12 +32,24 @@ func (q *userQueue) enter(ctx context.Context, userID string) (leave func(), err
 	l.waiting++
 	q.mu.Unlock()
 
+	if err := l.enter(ctx); err != nil {
+		q.forget(userID, l)
+		return nil, err
+	}
+	return func() { l.turn <- struct{}{}; q.forget(userID, l) }, nil
+}
+
+func (l *line) enter(ctx context.Context) error {
 	select {
 	case <-l.turn:
-		return func() { l.turn <- struct{}{}; q.forget(userID, l) }, nil
+		return nil
+	default: // only who must wait needs the context's timer
+	}
+	select {
+	case <-l.turn:
+		return nil
 	case <-ctx.Done():
-		q.forget(userID, l)
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 }
 
