@@ -48,7 +48,7 @@ func (s *Store) Commit(ctx context.Context, c rollcall.Change) error {
 	if s.hold != nil {
 		s.hold(c)
 	}
-	if err := s.apply(batch, s.sync); err != nil {
+	if err := s.applyDurably(batch); err != nil {
 		s.known.drop(c.UserID) // whether it is made is unknown
 		return err
 	}

@@ -82,6 +82,7 @@ type Store struct {
 	cache *pebbledb.Cache
 	last  *lastWord
 	sync  *pebbledb.WriteOptions
+	syncs syncs
 	hold  func(rollcall.Change)
 
 	// A commit takes its user's stripe, then those of the ids it claims. Reads

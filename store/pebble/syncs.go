@@ -1,0 +1,74 @@
+package pebble
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	pebbledb "github.com/cockroachdb/pebble/v2"
+)
+
+// syncs let acts that are under way at once share a sync of the log. After one that many
+// have waited for the log rests a little, so that more come together for the next: under
+// load that halves the syncs, of which each wakes and holds up others, and one that comes
+// alone waits for nobody.
+type syncs struct {
+	mu   sync.Mutex
+	next *sharedSync // the one that has not begun; nil while nobody waits for one
+
+	turn sync.Mutex // of the sync under way
+	last time.Time  // when one that many waited for had ended, else zero
+}
+
+// A sharedSync is one that some acts wait for.
+type sharedSync struct {
+	acts int
+	done chan struct{}
+	err  error
+}
+
+const (
+	manyActs = 16
+	logRest  = 2 * time.Millisecond
+)
+
+// errNotSynced is what waiting gives if the sync ends in a panic.
+var errNotSynced = errors.New("the log was not synced")
+
+// applyDurably makes a batch's changes. Nil means that they are made and durable.
+func (s *Store) applyDurably(batch *pebbledb.Batch) error {
+	if err := s.apply(batch, noWait); err != nil {
+		return err
+	}
+	return s.syncs.wait(s.settle)
+}
+
+// wait returns when a sync has ended that began after it was called. Who comes first sees
+// to it.
+func (x *syncs) wait(settle func() error) error {
+	x.mu.Lock()
+	mine := x.next
+	if mine != nil {
+		mine.acts++
+		x.mu.Unlock()
+		<-mine.done
+		return mine.err
+	}
+	mine = &sharedSync{acts: 1, done: make(chan struct{}), err: errNotSynced}
+	x.next = mine
+	x.mu.Unlock()
+
+	x.turn.Lock()
+	defer x.turn.Unlock()
+	defer close(mine.done)
+	time.Sleep(time.Until(x.last.Add(logRest)))
+	x.mu.Lock()
+	x.next = nil
+	many := mine.acts >= manyActs
+	x.mu.Unlock()
+	mine.err = settle()
+	if x.last = (time.Time{}); many {
+		x.last = time.Now()
+	}
+	return mine.err
+}
