@@ -32,11 +32,11 @@ func TestADeadlineEndsWhenItsTimeIsUpOrItsParentEnds(t *testing.T) {
 					go func() { <-first.Done() }()
 					go func() { <-second.Done() }()
 				}
-				time.Sleep(time.Second - 1)
+				time.Sleep(time.Second - time.Nanosecond)
 				for _, d := range []*deadline{first, second, nested} {
 					holds(d, nil)
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				synctest.Wait()
 				holds(first, context.DeadlineExceeded)
 				holds(nested, context.DeadlineExceeded)
