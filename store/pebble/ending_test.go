@@ -8,7 +8,6 @@ import (
 	"time"
 
 	pebbledb "github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/rollcall-id/rollcall"
 )
@@ -31,11 +30,18 @@ func liveRows(t *testing.T, s *Store, userID string) (ids []string) {
 	return ids
 }
 
-func TestAListPassesByFewSessionsThatHaveEnded(t *testing.T) {
-	s, err := Open("store", Options{FS: vfs.NewMem(), MinFree: -1})
-	if err != nil {
-		t.Fatal(err)
+// acts commits changes of the user's row alone until it has a version.
+func acts(t *testing.T, s *Store, userID string, from, to uint64) {
+	t.Helper()
+	for version := from; version < to; version++ {
+		if err := s.Commit(background, rollcall.Change{UserID: userID, User: &rollcall.PutUser{User: rollcall.User{ID: userID}, Replaces: version}}); err != nil {
+			t.Fatalf("at version %d: %v", version, err)
+		}
 	}
+}
+
+func TestAListPassesByFewSessionsThatHaveEnded(t *testing.T) {
+	s := openInMemory(t, Options{})
 	defer closeQuietly(s)
 	kept := typical("u", "kept", t0)
 	if err := s.Commit(background, creation("u", 0, kept)); err != nil {
@@ -86,23 +92,21 @@ func TestAListPassesByFewSessionsThatHaveEnded(t *testing.T) {
 }
 
 func TestASessionIsMovedOutOfTheWayAndPutAtOnce(t *testing.T) {
-	s, err := Open("store", Options{FS: vfs.NewMem(), MinFree: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := openInMemory(t, Options{})
 	defer closeQuietly(s)
 	session := typical("u", "one", t0)
 	ended := session.Ended(t0.Add(time.Hour), rollcall.ReasonLogout)
-	err = errors.Join(s.Commit(background, creation("u", 0, session)), s.Commit(background, unread("u", 1, ended)))
-	for version := uint64(2); err == nil && version < defaultTidyEvery; version++ {
-		c := rollcall.Change{UserID: "u", User: &rollcall.PutUser{User: rollcall.User{ID: "u"}, Replaces: version}}
-		if version == defaultTidyEvery-1 {
-			_, _, err = s.Session(background, "one") // what a put needs of it is known then
-			session.ExpiresAt = t0.Add(2 * time.Hour)
-			c.Sessions = []rollcall.PutSession{{Session: session, Replaces: 2}} // live again
-		}
-		err = errors.Join(err, s.Commit(background, c))
+	err := errors.Join(s.Commit(background, creation("u", 0, session)), s.Commit(background, unread("u", 1, ended)))
+	if err != nil {
+		t.Fatal(err)
 	}
+	acts(t, s, "u", 2, defaultTidyEvery-1)
+	_, _, err = s.Session(background, "one") // what a put needs of it is known then
+	session.ExpiresAt = t0.Add(2 * time.Hour)
+	err = errors.Join(err, s.Commit(background, rollcall.Change{
+		UserID: "u", User: &rollcall.PutUser{User: rollcall.User{ID: "u"}, Replaces: defaultTidyEvery - 1},
+		Sessions: []rollcall.PutSession{{Session: session, Replaces: 2}}, // live again
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,24 +120,11 @@ func TestASessionIsMovedOutOfTheWayAndPutAtOnce(t *testing.T) {
 	}
 }
 
-// acts commits changes of the user's row alone until it has a version.
-func acts(t *testing.T, s *Store, userID string, from, to uint64) {
-	t.Helper()
-	for version := from; version < to; version++ {
-		if err := s.Commit(background, rollcall.Change{UserID: userID, User: &rollcall.PutUser{User: rollcall.User{ID: userID}, Replaces: version}}); err != nil {
-			t.Fatalf("at version %d: %v", version, err)
-		}
-	}
-}
-
 func TestADamagedSessionStopsNoActOnItsUser(t *testing.T) {
-	s, err := Open("store", Options{FS: vfs.NewMem(), MinFree: -1, tidyEvery: 8})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := openInMemory(t, Options{tidyEvery: 8})
 	defer closeQuietly(s)
 	newest, good, bad := typical("u", "newest", t0.Add(time.Hour)), typical("u", "good", t0), typical("u", "bad", t0)
-	err = errors.Join(
+	err := errors.Join(
 		s.Commit(background, creation("u", 0, newest, good, bad)),
 		s.Commit(background, unread("u", 1, newest.Ended(t0.Add(2*time.Hour), rollcall.ReasonLogout))),
 		s.db.Set(pointerTo(&bad).row("bad"), []byte{rowFormat, 0xff}, s.sync),
@@ -156,10 +147,7 @@ func TestADamagedSessionStopsNoActOnItsUser(t *testing.T) {
 }
 
 func TestAnActOfAUserWithManySessionsLooksAtFew(t *testing.T) {
-	s, err := Open("store", Options{FS: vfs.NewMem(), MinFree: -1, tidyEvery: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := openInMemory(t, Options{tidyEvery: 2})
 	defer closeQuietly(s)
 	var all []rollcall.Session
 	for i := range tidyRows + 1 {
@@ -180,13 +168,10 @@ func TestAnActOfAUserWithManySessionsLooksAtFew(t *testing.T) {
 }
 
 func TestASessionThatIsMovedOutOfTheWayStaysFiledWhereItWas(t *testing.T) {
-	s, err := Open("store", Options{FS: vfs.NewMem(), MinFree: -1, tidyEvery: 4})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := openInMemory(t, Options{tidyEvery: 4})
 	defer closeQuietly(s)
 	one := typical("u", "one", t0)
-	err = errors.Join(
+	err := errors.Join(
 		s.Commit(background, creation("u", 0, one)),
 		s.Commit(background, unread("u", 1, one.Ended(t0.Add(time.Hour), rollcall.ReasonLogout))),
 	)
@@ -220,15 +205,12 @@ func TestASessionThatIsMovedOutOfTheWayStaysFiledWhereItWas(t *testing.T) {
 
 // TestAnUnreadEndingThatIsNotTrueBringsNothingBack breaks the word that callers give.
 func TestAnUnreadEndingThatIsNotTrueBringsNothingBack(t *testing.T) {
-	s, err := Open("store", Options{FS: vfs.NewMem(), MinFree: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := openInMemory(t, Options{})
 	defer closeQuietly(s)
 	one, gone := typical("u", "one", t0), typical("u", "gone", t0)
 	first := one.Ended(t0.Add(time.Hour), rollcall.ReasonLogout)
 	first.Last.At = t0.Add(-time.Hour)
-	err = errors.Join(
+	err := errors.Join(
 		s.Commit(background, creation("u", 0, one)),
 		s.Commit(background, unread("u", 1, first)),
 		s.Commit(background, unread("u", 2, one.Ended(t0.Add(2*time.Hour), rollcall.ReasonRevoked))),

@@ -69,7 +69,7 @@ func readUser(t *testing.T, s *Store, id string) rollcall.User {
 }
 
 func TestARowThatWasReadBeforeACommitIsNotKnownAfterIt(t *testing.T) {
-	s := openUses(t, Options{})
+	s := openInMemory(t, Options{})
 	defer closeQuietly(s)
 	quiet := s.users.pause("u")
 	before := readUser(t, s, "u")
@@ -84,7 +84,7 @@ func TestARowThatWasReadBeforeACommitIsNotKnownAfterIt(t *testing.T) {
 }
 
 func TestACountMakesUsersKnownAsTheyAreWhenItEnds(t *testing.T) {
-	s := openUses(t, Options{})
+	s := openInMemory(t, Options{})
 	defer closeQuietly(s)
 	for _, id := range []string{"a", "b"} {
 		if err := s.Commit(background, creation(id, 0, typical(id, "of "+id, t0))); err != nil {
@@ -112,7 +112,7 @@ func TestACountMakesUsersKnownAsTheyAreWhenItEnds(t *testing.T) {
 }
 
 func TestNothingIsKnownOfAUserWhoseLastSessionWasSwept(t *testing.T) {
-	s := openUses(t, Options{})
+	s := openInMemory(t, Options{})
 	defer closeQuietly(s)
 	if err := s.Commit(background, creation("u", 0, typical("u", "one", t0))); err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func TestNothingIsKnownOfAUserWhoseLastSessionWasSwept(t *testing.T) {
 
 func TestAUsersRowIsKnownAsItIsStored(t *testing.T) {
 	fs := vfs.NewMem()
-	s := openUses(t, Options{FS: fs})
+	s := openInMemory(t, Options{FS: fs})
 	odd := t0.In(time.FixedZone("", 3600)).Add(123456 * time.Nanosecond)
 	for i, at := range []time.Time{{}, odd} {
 		c := creation("u", uint64(i))
@@ -149,7 +149,7 @@ func TestAUsersRowIsKnownAsItIsStored(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		s = openUses(t, Options{FS: fs})
+		s = openInMemory(t, Options{FS: fs})
 		if stored := readUser(t, s, "u"); stored != known {
 			t.Errorf("known as %+v, stored as %+v", known, stored)
 		}
@@ -160,7 +160,7 @@ func TestAUsersRowIsKnownAsItIsStored(t *testing.T) {
 // TestAPutOfWhatWasReadSeesWhatCameBetween: a session's row is remembered from its
 // read to the put that replaces it, unless it has changed.
 func TestAPutOfWhatWasReadSeesWhatCameBetween(t *testing.T) {
-	s := openUses(t, Options{})
+	s := openInMemory(t, Options{})
 	defer closeQuietly(s)
 	createSessions(t, s, "u", "one")
 	read := func() rollcall.Session {
@@ -216,10 +216,7 @@ func filingsOf(t *testing.T, s *Store) [][]byte {
 }
 
 func TestSessionAtIsSessionWhateverItIsTold(t *testing.T) {
-	s, err := Open("store", Options{FS: vfs.NewMem(), MinFree: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := openInMemory(t, Options{})
 	defer closeQuietly(s)
 	for _, id := range []string{"live", "used", "ended"} {
 		if err := s.Commit(background, aCreation(id)); err != nil {

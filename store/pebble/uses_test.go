@@ -14,7 +14,7 @@ import (
 	"github.com/rollcall-id/rollcall"
 )
 
-func openUses(t *testing.T, o Options) *Store {
+func openInMemory(t *testing.T, o Options) *Store {
 	t.Helper()
 	if o.FS == nil {
 		o.FS = vfs.NewMem()
@@ -84,7 +84,7 @@ func TestWhatIsKnownOfUsesIsBounded(t *testing.T) {
 	const sessions, room, size = 3000, 200, 64 << 10
 	fs := vfs.NewMem()
 	o := Options{FS: fs, useSessions: room, useBytes: size}
-	s := openUses(t, o)
+	s := openInMemory(t, o)
 	var ids []string
 	for i := range sessions {
 		ids = append(ids, fmt.Sprintf("session-%d", i))
@@ -118,7 +118,7 @@ func TestWhatIsKnownOfUsesIsBounded(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		s = openUses(t, o)
+		s = openInMemory(t, o)
 	}
 	defer closeQuietly(s)
 	s.drain(t)
@@ -131,7 +131,7 @@ func TestWhatIsKnownOfUsesIsBounded(t *testing.T) {
 }
 
 func TestASessionInUseIsWrittenAnewAndNotToItsRow(t *testing.T) {
-	s := openUses(t, Options{useBytes: 2000})
+	s := openInMemory(t, Options{useBytes: 2000})
 	defer closeQuietly(s)
 	createSessions(t, s, "u", "busy", "once")
 	once := useAt("u", "once", t0.Add(time.Second))
@@ -173,7 +173,7 @@ func TestAUseOfAnEndedSessionHasNoEffectWhereverItGoes(t *testing.T) {
 	for variant := range 4 {
 		reopened, drained := variant%2 == 1, variant/2 == 1
 		fs := vfs.NewMem()
-		s := openUses(t, Options{FS: fs})
+		s := openInMemory(t, Options{FS: fs})
 		createSessions(t, s, "u", "one")
 		used := useAt("u", "one", t0.Add(time.Minute))
 		touchAll(t, s, used)
@@ -195,7 +195,7 @@ func TestAUseOfAnEndedSessionHasNoEffectWhereverItGoes(t *testing.T) {
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-			s = openUses(t, Options{FS: fs})
+			s = openInMemory(t, Options{FS: fs})
 		}
 		lastUse(t, s, used)
 		if drained {
@@ -218,12 +218,12 @@ func TestAUseOfAnEndedSessionHasNoEffectWhereverItGoes(t *testing.T) {
 		touchAll(t, s, next)
 		lastUse(t, s, next)
 		closeQuietly(s)
-		s = openUses(t, Options{FS: fs})
+		s = openInMemory(t, Options{FS: fs})
 		lastUse(t, s, next)
 		s.drain(t)
 		lastUse(t, s, next)
 		closeQuietly(s)
-		s = openUses(t, Options{FS: fs}) // with an empty log, whose numbers go on
+		s = openInMemory(t, Options{FS: fs}) // with an empty log, whose numbers go on
 		next = useAt("u", "one", t0.Add(time.Hour))
 		touchAll(t, s, next)
 		lastUse(t, s, next)
@@ -232,7 +232,7 @@ func TestAUseOfAnEndedSessionHasNoEffectWhereverItGoes(t *testing.T) {
 }
 
 func TestAUseWaitsForASweepThatDecidesOnItsSession(t *testing.T) {
-	s := openUses(t, Options{})
+	s := openInMemory(t, Options{})
 	defer closeQuietly(s)
 	createSessions(t, s, "u", "decided on", "other")
 	used := make(chan error, 1)
@@ -258,7 +258,7 @@ func TestAUseWaitsForASweepThatDecidesOnItsSession(t *testing.T) {
 // TestAReadIsOfOneMoment writes between a read's look at the rows and its look at
 // the uses.
 func TestAReadIsOfOneMoment(t *testing.T) {
-	s := openUses(t, Options{})
+	s := openInMemory(t, Options{})
 	defer closeQuietly(s)
 	createSessions(t, s, "u", "one", "other")
 	first := useAt("u", "one", t0.Add(time.Minute))
@@ -292,7 +292,7 @@ func TestAReadIsOfOneMoment(t *testing.T) {
 // TestUsesAndActsAreSeenInTheirOrder touches one session and puts another, in
 // turn, while everything retires: whoever reads both sees no gap.
 func TestUsesAndActsAreSeenInTheirOrder(t *testing.T) {
-	s := openUses(t, Options{useBytes: 500, useSessions: 2, noSync: true})
+	s := openInMemory(t, Options{useBytes: 500, useSessions: 2, noSync: true})
 	defer closeQuietly(s)
 	createSessions(t, s, "u", "touched", "put", "touched after")
 	var done atomic.Bool
@@ -332,7 +332,7 @@ func TestUsesAndActsAreSeenInTheirOrder(t *testing.T) {
 func TestRacingUsesLoseNothing(t *testing.T) {
 	fs := vfs.NewMem()
 	o := Options{FS: fs, useBytes: 3000, useSessions: 4}
-	s := openUses(t, o)
+	s := openInMemory(t, o)
 	const users, uses = 6, 120
 	var all sync.WaitGroup
 	for u := range users {
@@ -396,7 +396,7 @@ func TestRacingUsesLoseNothing(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s = openUses(t, o)
+	s = openInMemory(t, o)
 	defer closeQuietly(s)
 	look()
 	s.drain(t)
@@ -406,7 +406,7 @@ func TestRacingUsesLoseNothing(t *testing.T) {
 func TestAFullDiskKeepsTheLogFromRetiringAndLosesNothing(t *testing.T) {
 	var free atomic.Uint64
 	free.Store(DefaultMinFree)
-	s := openUses(t, Options{FS: fullDisk{vfs.NewMem(), &free}, MinFree: DefaultMinFree, useBytes: 1000, useSessions: 2})
+	s := openInMemory(t, Options{FS: fullDisk{vfs.NewMem(), &free}, MinFree: DefaultMinFree, useBytes: 1000, useSessions: 2})
 	defer closeQuietly(s)
 	createSessions(t, s, "u", "a", "b", "c", "d")
 	for i := range 200 {
@@ -433,7 +433,7 @@ func TestAFullDiskKeepsTheLogFromRetiringAndLosesNothing(t *testing.T) {
 
 // TestADamagedRowStopsNobodyElsesUses damages a row whose use is in the log.
 func TestADamagedRowStopsNobodyElsesUses(t *testing.T) {
-	s := openUses(t, Options{useBytes: 500, useSessions: 2})
+	s := openInMemory(t, Options{useBytes: 500, useSessions: 2})
 	defer closeQuietly(s)
 	createSessions(t, s, "u", "damaged", "a", "b", "c")
 	touchAll(t, s, useAt("u", "damaged", t0.Add(time.Hour)))
