@@ -48,7 +48,10 @@ func (s *Store) Commit(ctx context.Context, c rollcall.Change) error {
 	if s.hold != nil {
 		s.hold(c)
 	}
-	if err := s.applyDurably(batch); err != nil {
+	if err = s.apply(batch, noWait); err == nil {
+		err = s.settle()
+	}
+	if err != nil {
 		s.known.drop(c.UserID) // whether it is made is unknown
 		return err
 	}

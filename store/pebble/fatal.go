@@ -95,14 +95,3 @@ func (s *Store) apply(batch *pebbledb.Batch, o *pebbledb.WriteOptions) (err erro
 	}()
 	return s.db.Apply(batch, o)
 }
-
-// settle makes durable whatever has been applied before it: the log is one
-// sequence.
-func (s *Store) settle() error {
-	batch := s.db.NewBatch()
-	defer closeQuietly(batch)
-	if err := batch.LogData(nil, nil); err != nil {
-		return err
-	}
-	return s.apply(batch, s.sync)
-}

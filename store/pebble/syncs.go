@@ -4,11 +4,9 @@ import (
 	"errors"
 	"sync"
 	"time"
-
-	pebbledb "github.com/cockroachdb/pebble/v2"
 )
 
-// syncs let acts that are under way at once share a sync of the log. After one that many
+// syncs let acts that settle at once share a sync of the log. After one that many
 // have waited for the log rests a little, so that more come together for the next: under
 // load that halves the syncs, of which each wakes and holds up others, and one that comes
 // alone waits for nobody.
@@ -35,17 +33,23 @@ const (
 // errNotSynced is what waiting gives if the sync ends in a panic.
 var errNotSynced = errors.New("the log was not synced")
 
-// applyDurably makes a batch's changes. Nil means that they are made and durable.
-func (s *Store) applyDurably(batch *pebbledb.Batch) error {
-	if err := s.apply(batch, noWait); err != nil {
+// settle makes durable whatever has been applied before it: the log is one sequence. It
+// shares a sync with all who settle at once.
+func (s *Store) settle() error { return s.syncs.wait(s.syncLog) }
+
+// syncLog syncs the log, by a record without content.
+func (s *Store) syncLog() error {
+	batch := s.db.NewBatch()
+	defer closeQuietly(batch)
+	if err := batch.LogData(nil, nil); err != nil {
 		return err
 	}
-	return s.syncs.wait(s.settle)
+	return s.apply(batch, s.sync)
 }
 
 // wait returns when a sync has ended that began after it was called. Who comes first sees
 // to it.
-func (x *syncs) wait(settle func() error) error {
+func (x *syncs) wait(syncLog func() error) error {
 	x.mu.Lock()
 	mine := x.next
 	if mine != nil {
@@ -66,7 +70,7 @@ func (x *syncs) wait(settle func() error) error {
 	x.next = nil
 	many := mine.acts >= manyActs
 	x.mu.Unlock()
-	mine.err = settle()
+	mine.err = syncLog()
 	if x.last = (time.Time{}); many {
 		x.last = time.Now()
 	}
