@@ -5,7 +5,8 @@ import "sync/atomic"
 // Owners say where sessions are remembered, by hashes, in a table of a fixed size. An
 // entry is 24 bits of the session's hash and where its part of an image lies; two
 // sessions can be mistaken for each other, so whoever asks looks at the id. It is in one
-// of two buckets, each as long as a cache line.
+// of two buckets, each as long as a cache line: in the first if that is not nearly full,
+// so that most are found at the first look.
 //
 // What concerns one session is changed under the lock of the shard that holds it.
 type owners struct {
@@ -77,10 +78,15 @@ func (o *owners) put(id uint64, at location) {
 	}
 }
 
-// free is a free entry of the emptier bucket, nil if there is none.
+// free is a free entry of the first bucket if it has a few, else of the emptier one, nil
+// if there is none.
 func (o *owners) free(id uint64) (found *atomic.Uint64) {
+	const few = 3
 	most := 0
 	for _, second := range [...]bool{false, true} {
+		if most >= few {
+			break
+		}
 		bucket := o.bucket(id, second)
 		empty, last := 0, 0
 		for i := range bucket {

@@ -2,8 +2,17 @@ package rollcall
 
 import (
 	"math/rand/v2"
+	"slices"
+	"sync/atomic"
 	"testing"
 )
+
+func addresses(bucket []atomic.Uint64) (all []*atomic.Uint64) {
+	for i := range bucket {
+		all = append(all, &bucket[i])
+	}
+	return all
+}
 
 func TestOwnersKeepNearlyAllThereIsRoomForAndForgetWhatIsRemoved(t *testing.T) {
 	o := newOwners(1 << 16)
@@ -23,6 +32,16 @@ func TestOwnersKeepNearlyAllThereIsRoomForAndForgetWhatIsRemoved(t *testing.T) {
 	}
 	if found < len(ids)*999/1000 {
 		t.Errorf("%d of %d are found", found, len(ids))
+	}
+	first := 0
+	for i := range ids {
+		e, _ := o.slot(ids[i])
+		if bucket := o.bucket(ids[i], false); slices.ContainsFunc(addresses(bucket), func(a *atomic.Uint64) bool { return a == e }) {
+			first++
+		}
+	}
+	if first < len(ids)*9/10 {
+		t.Errorf("%d of %d are found at the first look", first, len(ids))
 	}
 	for i := range ids {
 		o.remove(ids[i], where(i)+1) // it is elsewhere
