@@ -20,7 +20,7 @@ type actClock struct {
 // userWords are side by side, since they are looked at together.
 type userWords struct {
 	acts    atomic.Uint64
-	touches atomic.Uint64 // moves when a touch of the user has become visible
+	touches atomic.Uint64 // moves when a touch of the user has become visible: see touched
 }
 
 const (
@@ -43,12 +43,29 @@ func (c *actClock) hash(text string) uint64 { return maphash.String(c.seed, text
 func (c *actClock) hashBytes(text []byte) uint64 { return maphash.Bytes(c.seed, text) }
 
 // of returns the word of the user with the hash.
-func (c *actClock) of(userHash uint64) *atomic.Uint64 { return &c.words[userHash%clockWords].acts }
+func (c *actClock) of(userHash uint64) *atomic.Uint64 { return &c.wordsOf(userHash).acts }
 
-// touched returns the word that moves when a touch of the user has become visible.
-func (c *actClock) touched(userHash uint64) *atomic.Uint64 {
-	return &c.words[userHash%clockWords].touches
+// touched moves the word of touches: whatever was read since the word was seen has
+// missed one. Nearly all users are checked far more often than they are listed, so it
+// moves once until it is seen again; to look at it costs a check less than to write it.
+func (w *userWords) touched() {
+	if w.touches.Load()%2 == 0 {
+		w.touches.Add(1)
+	}
 }
+
+// seen returns the word of touches, which is even and moves with the next touch.
+func (w *userWords) seen() uint64 {
+	for {
+		word := w.touches.Load()
+		if word%2 == 0 || w.touches.CompareAndSwap(word, word+1) {
+			return word + word%2
+		}
+	}
+}
+
+// wordsOf returns the words of the user with the hash.
+func (c *actClock) wordsOf(userHash uint64) *userWords { return &c.words[userHash%clockWords] }
 
 // word returns the user's word; "" is everybody's.
 func (c *actClock) word(userID string) *atomic.Uint64 {

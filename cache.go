@@ -273,15 +273,15 @@ func (c *cache) keep(d *dictionaries, hash uint64, i image, good func() bool) {
 // touch shows a use, which is recorded elsewhere, in what is remembered of the
 // session. What cannot be shown is forgotten.
 func (c *cache) touch(t *Touch) {
-	touched := c.clock.touched(c.clock.hash(t.UserID))
-	touched.Add(1) // before: who does not find an image must not find one that is made without the use
+	words := c.clock.wordsOf(c.clock.hash(t.UserID))
+	words.touched() // before: who does not find an image must not find one that is made without the use
 	c.eachImage(t.UserID, t.SessionID, func(s *userShard, hash uint64, p place) {
 		part, ok := s.find(p, t.SessionID)
 		if ok && t.Interaction.At.After(readTime(part[atLast:])) && !s.dictionaries.putInteraction(part, t.Interaction) {
 			s.forget(hash)
 		}
 	})
-	touched.Add(1) // after the use can be seen: a page read before it is outdated
+	words.touched() // after the use can be seen: a page read before it is outdated
 }
 
 // rememberEverybody remembers the generation of all users, as read while the word

@@ -39,10 +39,19 @@ type pageKey struct {
 	total bool
 }
 
+// number stands for the key in tables. Two keys hardly ever have the same one.
+func (k pageKey) number() uint64 {
+	n := k.user ^ uint64(k.take)<<1
+	if k.total {
+		n ^= 1
+	}
+	return n
+}
+
 // A page is what there is to say of one, whether it is remembered or is being read.
 type page struct {
 	key       pageKey
-	userID    string
+	userID    string // not of one that is remembered
 	acts      uint64 // the user's words when it was read
 	touches   uint64
 	everybody uint64
@@ -57,9 +66,10 @@ type page struct {
 // A keptPage is one that is remembered.
 type keptPage struct {
 	page
+	owner      []byte // the user's id, and the body behind it
 	body       []byte
 	pool       *pagePool
-	at, blocks int // where the body lies in it
+	at, blocks int // where both lie in it
 	held       int // by how many it is read, or written: so long it stays there
 }
 
@@ -73,8 +83,8 @@ func newPageCache(size int64, compressor Compressor) *pageCache {
 }
 
 // goodFor reports whether a page that is remembered is what would be read now.
-func (p *page) goodFor(fresh *page) bool {
-	return p.userID == fresh.userID && p.acts == fresh.acts && p.touches == fresh.touches && p.everybody == fresh.everybody &&
+func (p *keptPage) goodFor(fresh *page) bool {
+	return string(p.owner) == fresh.userID && p.acts == fresh.acts && p.touches == fresh.touches && p.everybody == fresh.everybody &&
 		!fresh.since.Before(p.since) && fresh.since.Before(p.until) && (p.total >= 0 || !fresh.key.total)
 }
 
@@ -123,7 +133,7 @@ func (p *pageCache) text(scratch *[]byte, held *keptPage, q ListQuery, encoder L
 	text = encoder.AppendPage(text, held.shown, q, Page{Next: held.next, Total: q.total(held.total)})
 	*scratch = text
 	whole := held.page
-	whole.key.total = q.Total
+	whole.userID, whole.key.total = q.UserID, q.Total
 	p.keep(p.whole, &whole, text)
 	return text, nil
 }
@@ -162,13 +172,12 @@ func (p *pageCache) promises(k pageKey) bool {
 // keep remembers a copy of the body of a good page, if it is worth it.
 func (p *pageCache) keep(pool *pagePool, good *page, body []byte) {
 	p.mu.Lock()
-	added := pool.admit(good.key, len(body))
+	added := pool.admit(good.key, len(good.userID)+len(body))
 	p.mu.Unlock()
 	if added == nil {
 		return
 	}
-	copy(added.body, body)
-	added.page = *good
+	added.fill(good, body)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	pool.publish(added)
@@ -180,7 +189,7 @@ func (c *cache) reading(q ListQuery, now time.Time) (fresh page, known *keptPage
 	hash := c.clock.hash(q.UserID)
 	fresh = page{
 		key: pageKey{user: hash, take: q.Take, total: q.Total}, userID: q.UserID, since: now,
-		acts: c.clock.of(hash).Load(), touches: c.clock.touched(hash).Load(), everybody: c.clock.everybody.Load(),
+		acts: c.clock.of(hash).Load(), touches: c.clock.wordsOf(hash).seen(), everybody: c.clock.everybody.Load(),
 	}
 	return fresh, c.pages.get(&fresh)
 }
@@ -190,7 +199,7 @@ func (c *cache) reading(q ListQuery, now time.Time) (fresh page, known *keptPage
 func (c *cache) read(fresh *page, text []byte, sessions int) {
 	hash := fresh.key.user
 	if !quiet(fresh.acts) || !quiet(fresh.everybody) ||
-		c.clock.of(hash).Load() != fresh.acts || c.clock.touched(hash).Load() != fresh.touches || c.clock.everybody.Load() != fresh.everybody {
+		c.clock.of(hash).Load() != fresh.acts || c.clock.wordsOf(hash).touches.Load() != fresh.touches || c.clock.everybody.Load() != fresh.everybody {
 		return
 	}
 	c.pages.read(fresh, text, sessions)

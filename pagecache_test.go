@@ -22,7 +22,7 @@ func (p *lockedPool) get(user uint64) *keptPage {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pagePool.ask(keyOf(user), 0)
-	found := p.pages[keyOf(user)]
+	found := p.pages[keyOf(user).number()]
 	if found != nil {
 		found.held++
 	}
@@ -73,7 +73,7 @@ func (p *lockedPool) check(t *testing.T) {
 			continue
 		}
 		begins++
-		if there.at != at || p.pages[there.key] != there || there.held != 0 {
+		if there.at != at || p.pages[there.key.number()] != there || there.held != 0 {
 			t.Fatalf("what is at %d says it is at %d, and is held by %d", at, there.at, there.held)
 		}
 		for i := at + 1; i < at+there.blocks; i++ {
@@ -172,5 +172,50 @@ func TestAPageThatHasNoRoomIsNotRemembered(t *testing.T) {
 				t.Errorf("a page is kept in %d bytes", size)
 			}
 		}
+	}
+}
+
+func TestTouchesOutdateWhatWasSeenBeforeThemAndNothingElse(t *testing.T) {
+	var w userWords
+	first := w.seen()
+	if w.seen() != first {
+		t.Error("the word moves by being seen")
+	}
+	w.touched()
+	if w.touches.Load() == first {
+		t.Error("the word stays at a touch")
+	}
+	w.touched() // nobody has seen the first
+	second := w.seen()
+	if second == first || w.touches.Load() != second {
+		t.Errorf("%d is seen after touches, %d before them, and then there is %d", second, first, w.touches.Load())
+	}
+	w.touched()
+	if w.touches.Load() == second {
+		t.Error("the word stays at a touch after it was seen")
+	}
+}
+
+func TestPagesWithTheSameNumberAreToldApart(t *testing.T) {
+	one, other := keyOf(8), pageKey{user: 8 ^ 50<<1 ^ 10<<1, take: 10}
+	if one.number() != other.number() {
+		t.Fatal("the numbers differ")
+	}
+	p := newPageCache(1<<20, nil)
+	remembered := page{key: one, userID: "user", total: -1}
+	remembered.until = remembered.since.Add(1)
+	p.keep(p.whole, &remembered, []byte("body"))
+	asked := remembered
+	if p.get(&asked) == nil {
+		t.Error("the page is not remembered")
+	}
+	asked.key = other
+	if p.get(&asked) != nil {
+		t.Error("a page is taken for another one of the same number")
+	}
+	asked = remembered
+	asked.userID = "another"
+	if p.get(&asked) != nil {
+		t.Error("a page is taken for that of another user")
 	}
 }

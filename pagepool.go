@@ -7,17 +7,17 @@ import "cmp"
 // of none. Its methods are called under the lock of the pageCache.
 type pagePool struct {
 	memory  []byte
-	pages   map[pageKey]*keptPage
-	starts  []*keptPage // where a page begins, by blocks
-	hand    int         // a block where a page begins, or that is free
-	asks    []pageAsk   // for pages, whether they are here or not; they share them by their hash
-	counted int         // since they were last halved
+	pages   map[uint64]*keptPage // by the numbers of their keys
+	starts  []*keptPage          // where a page begins, by blocks
+	hand    int                  // a block where a page begins, or that is free
+	asks    []pageAsk            // for pages, whether they are here or not; they share them by their hash
+	counted int                  // since they were last halved
 }
 
 const pageBlock = 512
 
 func newPagePool(size int64) *pagePool {
-	p := &pagePool{asks: make([]pageAsk, askCounters), memory: make([]byte, size/pageBlock*pageBlock), starts: make([]*keptPage, size/pageBlock), pages: map[pageKey]*keptPage{}}
+	p := &pagePool{asks: make([]pageAsk, askCounters), memory: make([]byte, size/pageBlock*pageBlock), starts: make([]*keptPage, size/pageBlock), pages: map[uint64]*keptPage{}}
 	adviseHugePages(p.memory)
 	return p
 }
@@ -25,8 +25,8 @@ func newPagePool(size int64) *pagePool {
 // good returns the page if it is as good as the fresh one would be. Whoever gets one
 // releases it.
 func (p *pagePool) good(k pageKey, fresh *page) *keptPage {
-	found := p.pages[k]
-	if found == nil || !found.goodFor(fresh) {
+	found := p.pages[k.number()]
+	if found == nil || found.key != k || !found.goodFor(fresh) {
 		return nil
 	}
 	found.held++
@@ -35,7 +35,7 @@ func (p *pagePool) good(k pageKey, fresh *page) *keptPage {
 
 // promises reports whether a page may be let in; what lies at the hand says no for all.
 func (p *pagePool) promises(k pageKey) bool {
-	if len(p.starts) == 0 || p.pages[k] != nil {
+	if len(p.starts) == 0 || p.pages[k.number()] != nil {
 		return len(p.starts) > 0
 	}
 	there := p.starts[p.hand]
@@ -46,7 +46,7 @@ func (p *pagePool) promises(k pageKey) bool {
 	return false
 }
 
-// admit makes room for a page's body, nil if it is not worth it: unless there is one of
+// admit makes room for a page of a size, nil if it is not worth it: unless there is one of
 // the same key and size, or there is room, it has to be asked for more than twice as often as what
 // would go for it. So what is asked for often gets in, and a load that is far too large does
 // not turn everything over. Whoever is given one publishes it.
@@ -56,7 +56,7 @@ func (p *pagePool) admit(k pageKey, size int) *keptPage {
 		return nil
 	}
 	at, worth := p.hand, p.often(k)*blocks
-	if old := p.pages[k]; old != nil {
+	if old := p.pages[k.number()]; old != nil {
 		if p.drop(old); blocks <= old.blocks {
 			at = old.at
 		}
@@ -102,26 +102,35 @@ func (p *pagePool) clear(at, blocks, worth int) (end int, ok bool) {
 	return at + blocks, true
 }
 
+// fill puts a page into the room that was made for it.
+func (p *keptPage) fill(good *page, body []byte) {
+	p.page = *good
+	p.userID = ""
+	n := copy(p.body, good.userID)
+	p.owner, p.body = p.body[:n:n], p.body[n:]
+	copy(p.body, body)
+}
+
 // publish lets a page be found that was written, in the place of an older one.
 func (p *pagePool) publish(added *keptPage) {
-	if old := p.pages[added.key]; old != nil {
+	if old := p.pages[added.key.number()]; old != nil {
 		p.drop(old)
 	}
-	p.pages[added.key] = added
+	p.pages[added.key.number()] = added
 	added.held--
 }
 
 // release lets go of a page that was held.
 func (p *pagePool) release(held *keptPage) {
-	if held.held--; held.held == 0 && p.pages[held.key] != held {
+	if held.held--; held.held == 0 && p.pages[held.key.number()] != held {
 		p.starts[held.at] = nil
 	}
 }
 
 // drop forgets a page. Its place is free when nobody holds it.
 func (p *pagePool) drop(gone *keptPage) {
-	if p.pages[gone.key] == gone {
-		delete(p.pages, gone.key)
+	if number := gone.key.number(); p.pages[number] == gone {
+		delete(p.pages, number)
 	}
 	if gone.held == 0 {
 		p.starts[gone.at] = nil
@@ -141,11 +150,7 @@ const (
 )
 
 func (p *pagePool) asked(k pageKey) *pageAsk {
-	at := k.user ^ uint64(k.take)<<1
-	if k.total {
-		at ^= 1
-	}
-	return &p.asks[at%askCounters]
+	return &p.asks[k.number()%askCounters]
 }
 
 func (p *pagePool) often(k pageKey) int { return int(p.asked(k).often) }

@@ -42,7 +42,7 @@ func (c *cache) use(id string, s *Session, judge func(*User) (verdict, Interacti
 		}
 		f.record()
 		s.Last = last
-		c.clock.touched(f.user).Add(1)
+		c.clock.wordsOf(f.user).touched()
 	}
 	return v != undecided
 }

@@ -26,7 +26,7 @@ func (m *Manager) warming(ctx context.Context) *warming {
 	w := &warming{m: m, dictionaries: m.cache.dictionaries.Load(), acts: make([]uint64, clockWords), touches: make([]uint64, clockWords)}
 	for i := range m.cache.clock.words {
 		words := &m.cache.clock.words[i]
-		w.acts[i], w.touches[i] = words.acts.Load(), words.touches.Load()
+		w.acts[i], w.touches[i] = words.acts.Load(), words.seen()
 	}
 	if m.Flush(ctx) != nil {
 		w.m = nil
@@ -103,7 +103,7 @@ func (w *warming) put(hash uint64, i image) {
 	still := func() bool {
 		word := w.acts[w.hash%clockWords]
 		return c.clock.of(w.hash).Load() == word && quiet(word) &&
-			c.clock.touched(w.hash).Load() == w.touches[w.hash%clockWords]
+			c.clock.wordsOf(w.hash).touches.Load() == w.touches[w.hash%clockWords]
 	}
 	c.keep(w.dictionaries, hash, i, still)
 }
