@@ -284,7 +284,7 @@ func TestBodiesOfStrangersAreNotRead(t *testing.T) {
 // TestTheMemoryLimitIsTheCachesAndThatOfTheEnvironmentWins reads the collector's limit.
 func TestTheMemoryLimitIsTheCachesAndThatOfTheEnvironmentWins(t *testing.T) {
 	for _, tt := range []struct{ environment, want string }{
-		{"ROLLCALL_X_=", "go_gc_gomemlimit_bytes 8.388608e+07"},
+		{"ROLLCALL_X_=", "go_gc_gomemlimit_bytes 1.00663296e+08"},
 		{"GOMEMLIMIT=67108864", "go_gc_gomemlimit_bytes 6.7108864e+07"},
 		{"GOGC=50", "go_gc_gomemlimit_bytes 9.223372036854776e+18"},
 	} {
@@ -305,7 +305,7 @@ func TestTheMemoryLimitIsTheCachesAndThatOfTheEnvironmentWins(t *testing.T) {
 func TestTheMemoryLimitGivesWayToWhatIsInUse(t *testing.T) {
 	const mib = 1 << 20
 	for _, tt := range []struct{ cache, inUse, want int64 }{
-		{384 * mib, 0, 464 * mib}, {384 * mib, 100 * mib, 464 * mib}, {384 * mib, 900 * mib, 980 * mib}, {0, 0, 80 * mib},
+		{384 * mib, 0, 480 * mib}, {384 * mib, 100 * mib, 480 * mib}, {384 * mib, 900 * mib, 996 * mib}, {0, 0, 96 * mib},
 	} {
 		if got := memoryLimit(tt.cache, tt.inUse); got != tt.want {
 			t.Errorf("cache %d MiB, in use %d MiB: %d MiB, want %d", tt.cache/mib, tt.inUse/mib, got/mib, tt.want/mib)

@@ -10,7 +10,7 @@ import (
 
 // memoryHeadroom is what the process may take, in bytes, beyond what is remembered of
 // users or is in use.
-const memoryHeadroom = 80 << 20
+const memoryHeadroom = 96 << 20
 
 // limitMemory keeps the garbage collector from letting the heap grow to twice its
 // size: most of it is what is remembered of users, which stays and costs next to
