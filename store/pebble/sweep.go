@@ -12,9 +12,6 @@ import (
 	"github.com/rollcall-id/rollcall"
 )
 
-// noWait leaves the sync to a later write of the same log.
-var noWait = pebbledb.NoSync
-
 // sweepLooks is how many times a bite's limit of filings it looks at, when most of them
 // have nothing to decide.
 const sweepLooks = 10

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	pebbledb "github.com/cockroachdb/pebble/v2"
 )
 
 // syncs let acts that settle at once share a sync of the log. After one that many
@@ -29,6 +31,9 @@ const (
 	manyActs = 16
 	logRest  = 2 * time.Millisecond
 )
+
+// noWait leaves the sync to a later write of the same log: see settle.
+var noWait = pebbledb.NoSync
 
 // errNotSynced is what waiting gives if the sync ends in a panic.
 var errNotSynced = errors.New("the log was not synced")
