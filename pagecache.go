@@ -187,9 +187,10 @@ func (p *pageCache) keep(pool *pagePool, good *page, body []byte) {
 // a good one that is remembered, which is to be released.
 func (c *cache) reading(q ListQuery, now time.Time) (fresh page, known *keptPage) {
 	hash := c.clock.hash(q.UserID)
+	words := c.clock.wordsOf(hash)
 	fresh = page{
 		key: pageKey{user: hash, take: q.Take, total: q.Total}, userID: q.UserID, since: now,
-		acts: c.clock.of(hash).Load(), touches: c.clock.wordsOf(hash).seen(), everybody: c.clock.everybody.Load(),
+		acts: words.acts.Load(), touches: words.seen(), everybody: c.clock.everybody.Load(),
 	}
 	return fresh, c.pages.get(&fresh)
 }
@@ -197,9 +198,9 @@ func (c *cache) reading(q ListQuery, now time.Time) (fresh page, known *keptPage
 // read remembers the text of a page that was read, of which the sessions are so long, if
 // it is still good and worth it.
 func (c *cache) read(fresh *page, text []byte, sessions int) {
-	hash := fresh.key.user
+	words := c.clock.wordsOf(fresh.key.user)
 	if !quiet(fresh.acts) || !quiet(fresh.everybody) ||
-		c.clock.of(hash).Load() != fresh.acts || c.clock.wordsOf(hash).touches.Load() != fresh.touches || c.clock.everybody.Load() != fresh.everybody {
+		words.acts.Load() != fresh.acts || words.touches.Load() != fresh.touches || c.clock.everybody.Load() != fresh.everybody {
 		return
 	}
 	c.pages.read(fresh, text, sessions)

@@ -101,9 +101,9 @@ func (w *warming) put(hash uint64, i image) {
 		return
 	}
 	still := func() bool {
-		word := w.acts[w.hash%clockWords]
-		return c.clock.of(w.hash).Load() == word && quiet(word) &&
-			c.clock.wordsOf(w.hash).touches.Load() == w.touches[w.hash%clockWords]
+		word, words := w.acts[w.hash%clockWords], c.clock.wordsOf(w.hash)
+		return words.acts.Load() == word && quiet(word) &&
+			words.touches.Load() == w.touches[w.hash%clockWords]
 	}
 	c.keep(w.dictionaries, hash, i, still)
 }
