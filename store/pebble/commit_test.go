@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"github.com/rollcall-id/rollcall"
 )
 
@@ -20,15 +18,12 @@ type held struct {
 func openHeld(t *testing.T, userID string) held {
 	t.Helper()
 	h := held{entered: make(chan struct{}), release: make(chan struct{})}
-	s, err := Open("store", Options{FS: vfs.NewMem(), MinFree: -1, hold: func(c rollcall.Change) {
+	s := openInMemory(t, Options{hold: func(c rollcall.Change) {
 		if c.UserID == userID {
 			h.entered <- struct{}{}
 			<-h.release
 		}
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() { closeQuietly(s) })
 	h.Store = s
 	return h

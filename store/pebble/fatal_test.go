@@ -81,10 +81,7 @@ func TestAfterTheLogIsLostEveryCallFailsAlsoWhenTheProcessLivesOn(t *testing.T) 
 // an earlier one: the library panics then, and a server would recover.
 func TestTheLibrarysPanicEndsTheProcess(t *testing.T) {
 	var fatal error
-	s, err := Open("store", Options{FS: vfs.NewMem(), MinFree: -1, Fatal: func(err error) { fatal = err }})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := openInMemory(t, Options{Fatal: func(err error) { fatal = err }})
 	batch := s.db.NewBatch()
 	if err := errors.Join(batch.Set([]byte("m"), nil, nil), s.apply(batch, s.sync)); err != nil {
 		t.Fatal(err)
