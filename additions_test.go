@@ -55,7 +55,8 @@ func TestAUseThatAChangeDidNotKnowIsSeenUntilItIsWritten(t *testing.T) {
 		last := addedSession(which).Last
 		last.At = last.At.Add(time.Minute)
 		var s Session
-		if !c.use(addedSession(which).ID, &s, func(*User) (verdict, Interaction) { return good, last }) {
+		l := c.lookFor(addedSession(which).ID)
+		if !l.use(&s, func(*User) (verdict, Interaction) { return good, last }) {
 			t.Fatal("not known")
 		}
 		commit(c, &Change{UserID: u.ID, Sessions: []PutSession{{Session: addedSession(which), Replaces: 1}}})

@@ -3,7 +3,6 @@ package rollcall
 import (
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // A cache remembers what was read of users, for a store that no other process
@@ -15,7 +14,8 @@ import (
 type cache struct {
 	clock   *actClock
 	users   []userShard
-	room    int64 // bytes, for images
+	memory  []byte // of all segments, which are so long
+	segment int
 	owners  *owners
 	touches *pendingTouches // takes the uses that are recorded in what is dropped
 	pages   *pageCache
@@ -53,9 +53,8 @@ func newCache(size int64, compressor Compressor, touches *pendingTouches) *cache
 	}
 	segment := min(max(int(images)/shards/shardSegments, minSegment), maxSegment-1)
 	c.users = make([]userShard, shards)
-	memory := make([]byte, shards*shardSegments*segment)
-	c.room = int64(len(memory))
-	adviseHugePages(memory)
+	c.memory, c.segment = make([]byte, shards*shardSegments*segment), segment
+	adviseHugePages(c.memory)
 	for i := range c.users {
 		s := &c.users[i]
 		s.number, s.index = location(i)<<placeBits, map[uint64]place{}
@@ -64,7 +63,7 @@ func newCache(size int64, compressor Compressor, touches *pendingTouches) *cache
 	// The first segments of all shards lie side by side, and so on: what is not needed
 	// is not looked at.
 	for i := range shards * shardSegments {
-		c.users[i%shards].segments[i/shards] = memory[i*segment : i*segment : (i+1)*segment]
+		c.users[i%shards].segments[i/shards] = c.memory[i*segment : i*segment : (i+1)*segment]
 	}
 	return c
 }
@@ -101,69 +100,6 @@ func (c *cache) counted(known bool) bool {
 		c.misses.Add(1)
 	}
 	return known
-}
-
-// session puts the remembered session with the id into out. known is false when
-// nothing good is remembered.
-func (c *cache) session(id string, out *Session, u *User) (known bool) {
-	f, ok := c.find(id)
-	if !ok {
-		return false
-	}
-	defer f.shard.mu.Unlock()
-	f.decode(out, u)
-	return true
-}
-
-// owner returns whose the remembered session is, and since when it is.
-func (c *cache) owner(id string) (userID string, createdAt time.Time, known bool) {
-	f, ok := c.find(id)
-	if !ok {
-		return "", time.Time{}, false
-	}
-	defer f.shard.mu.Unlock()
-	return string(f.image.userID()), readTime(f.part[atCreated:]), true
-}
-
-// A finding is where a good session is remembered. Its shard is locked.
-type finding struct {
-	shard *userShard
-	user  uint64 // its hash
-	at    place
-	image image
-	part  image // of the image
-}
-
-// find looks for a session. Whoever finds one unlocks its shard.
-func (c *cache) find(id string) (f finding, ok bool) {
-	hash := c.clock.hash(id)
-	l := c.owners.get(hash)
-	if l == 0 {
-		return f, false
-	}
-	f.shard = &c.users[l.shard()]
-	f.shard.mu.Lock()
-	if c.owners.get(hash) == l { // else it has gone since
-		f.at = l.place()
-		part, entry := f.shard.part(f.at)
-		if whole, ok := f.shard.whole(entry); ok {
-			f.image, f.part = f.shard.image(whole), part
-			user, good := c.isGood(f.shard, whole, f.image)
-			if f.user = user; good && part[atFlags]&isGone == 0 && string(part.sessionID()) == id {
-				f.shard.look(whole)
-				return f, true
-			}
-		}
-	}
-	f.shard.mu.Unlock()
-	return f, false
-}
-
-func (f *finding) decode(out *Session, u *User) {
-	var texts gathered
-	texts.grow(len(f.image.userID()) + len(f.part))
-	*u = User{ID: texts.add(f.image.userID()), Generation: f.image.generation()}
-	f.shard.dictionaries.session(f.part, u.ID, out, &texts)
 }
 
 // A recollection is a copy of what is remembered of a user.

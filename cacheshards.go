@@ -67,6 +67,9 @@ func (s *userShard) image(p place) image {
 	return b[entryHead : entryHead+n : entryHead+n]
 }
 
+// byteAt is where in memory a place is.
+func (s *userShard) byteAt(p place) *byte { return &s.segments[p.segment()][p.offset()] }
+
 // part returns the session at a place, and where the entry is that it is a part of.
 func (s *userShard) part(p place) (part image, entry place) {
 	segment, offset := s.segments[p.segment()], p.offset()

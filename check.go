@@ -32,11 +32,16 @@ type Use struct {
 // CodeInvalid for a client id that is none; CodeUnavailable.
 func (m *Manager) Check(ctx context.Context, token string, use Use) (Session, error) {
 	now := m.now()
-	t, ok := ParseToken(token)
+	id, ok := tokenID(token)
 	if !ok {
 		return Session{}, errRefused
 	}
-	if s, err, known := m.checkRemembered(t, use, now); known {
+	l := m.cache.lookFor(id)
+	t, ok := parseToken(token, id)
+	if !ok {
+		return Session{}, errRefused
+	}
+	if s, err, known := m.checkRemembered(&l, t, use, now); known {
 		return s, err
 	}
 	s, err := m.inspect(ctx, t, use.Require, now)
@@ -73,7 +78,7 @@ func (m *Manager) Inspect(ctx context.Context, token string, require Requirement
 // checkRemembered is Check from memory alone: most checks need no more than one look
 // at what is remembered of a user, where the use is recorded as well. known is false
 // when it takes more.
-func (m *Manager) checkRemembered(t Token, use Use, now time.Time) (s Session, err error, known bool) {
+func (m *Manager) checkRemembered(l *look, t Token, use Use, now time.Time) (s Session, err error, known bool) {
 	if m.cache == nil {
 		return s, nil, false
 	}
@@ -81,11 +86,13 @@ func (m *Manager) checkRemembered(t Token, use Use, now time.Time) (s Session, e
 	if !known {
 		return s, nil, false
 	}
-	known = m.cache.use(t.ID, &s, func(u *User) (verdict, Interaction) {
+	l.approach()
+	sum := t.Secret.Hash()
+	known = l.use(&s, func(u *User) (verdict, Interaction) {
 		if s.Over(now, *u, everybody) {
 			err = errRefused
 		} else {
-			err = m.judge(&s, t, use.Require, now)
+			err = m.judge(&s, sum, use.Require, now)
 		}
 		switch {
 		case err != nil:
@@ -104,9 +111,10 @@ func (m *Manager) checkRemembered(t Token, use Use, now time.Time) (s Session, e
 	return s, err, known
 }
 
-// judge says whether the token is that of a live session, and good enough.
-func (m *Manager) judge(s *Session, t Token, require Requirement, now time.Time) error {
-	if !s.SecretHash.Matches(t.Secret) {
+// judge says whether a token whose secret has the hash is that of the session, and good
+// enough.
+func (m *Manager) judge(s *Session, sum SecretHash, require Requirement, now time.Time) error {
+	if !s.SecretHash.equal(sum) {
 		return errRefused
 	}
 	if !s.meets(m.policy, require, now) {
@@ -137,7 +145,7 @@ func (m *Manager) inspect(ctx context.Context, t Token, require Requirement, now
 	if err != nil {
 		return Session{}, failed(err)
 	}
-	if err := m.judge(&s, t, require, now); err != nil {
+	if err := m.judge(&s, t.Secret.Hash(), require, now); err != nil {
 		return Session{}, err
 	}
 	return s, nil

@@ -133,10 +133,9 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 type SecretHash [sha256.Size]byte
 
 // Matches reports in constant time whether s is the hashed secret.
-func (h SecretHash) Matches(s Secret) bool {
-	sum := s.Hash()
-	return subtle.ConstantTimeCompare(h[:], sum[:]) == 1
-}
+func (h SecretHash) Matches(s Secret) bool { return h.equal(s.Hash()) }
+
+func (h SecretHash) equal(sum SecretHash) bool { return subtle.ConstantTimeCompare(h[:], sum[:]) == 1 }
 
 // A Token is what its holder shows to use a session: the id and the secret.
 type Token struct {
@@ -163,24 +162,36 @@ func appendChecksum(b []byte) []byte {
 	return strict.AppendEncode(b, sum[:])
 }
 
-// ParseToken reads a token's text, from the right: the id may have any length
-// that an id can have. The checksum refuses typos before anything is looked up.
-func ParseToken(text string) (Token, bool) {
+// tokenID returns the id of a text that has the form of a token. It counts from the
+// right: the id may have any length that an id can have.
+func tokenID(text string) (id string, ok bool) {
 	rest, ok := strings.CutPrefix(text, TokenPrefix)
 	idLength := len(rest) - secretLength - checksumLength
 	if !ok || idLength < minIDLength || idLength > maxIDLength {
+		return "", false
+	}
+	return rest[:idLength], IsSessionID(rest[:idLength])
+}
+
+// ParseToken reads a token's text. The checksum refuses typos before anything is
+// looked up.
+func ParseToken(text string) (Token, bool) {
+	id, ok := tokenID(text)
+	if !ok {
 		return Token{}, false
 	}
-	t := Token{ID: rest[:idLength]}
-	if !IsSessionID(t.ID) {
-		return Token{}, false
-	}
+	return parseToken(text, id)
+}
+
+// parseToken is ParseToken for a text whose id has been read.
+func parseToken(text, id string) (t Token, ok bool) {
+	t.ID = id
 	var buffer [len(TokenPrefix) + maxIDLength + secretLength + checksumLength]byte
 	unsigned := text[:len(text)-checksumLength]
 	if string(appendChecksum(append(buffer[:0], unsigned...))) != text {
 		return Token{}, false
 	}
-	if n, err := strict.Decode(t.Secret[:], []byte(rest[idLength:idLength+secretLength])); err != nil || n != len(t.Secret) {
+	if n, err := strict.Decode(t.Secret[:], []byte(unsigned[len(unsigned)-secretLength:])); err != nil || n != len(t.Secret) {
 		return Token{}, false
 	}
 	return t, true

@@ -103,10 +103,13 @@ func TestTheCacheKeepsItsBoundAndWhatIsUsed(t *testing.T) {
 			if p.offset() >= len(shard.segments[p.segment()]) || shard.hash(p) != hash {
 				t.Fatal("the index points to what is gone")
 			}
+			if c.byteAt(shard.number|location(p)) != shard.byteAt(p) {
+				t.Fatal("what is asked for ahead is not what is read then")
+			}
 		}
 	}
-	if c.room > size/2 || indexed < users/5 || indexed > users*9/10 {
-		t.Errorf("%d bytes of %d for images, %d users remembered", c.room, size, indexed)
+	if int64(len(c.memory)) > size/2 || indexed < users/5 || indexed > users*9/10 {
+		t.Errorf("%d bytes of %d for images, %d users remembered", len(c.memory), size, indexed)
 	}
 }
 

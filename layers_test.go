@@ -17,7 +17,8 @@ const module = "github.com/rollcall-id/rollcall"
 // says why. A package that is not listed here fails the test: adding one is a
 // decision.
 var layers = map[string][]string{
-	".":                 {},
+	".":                 {"internal/prefetch"},
+	"internal/prefetch": {},
 	"internal/wire":     {"."},
 	"internal/outbound": {},
 	"store/memory":      {"."},

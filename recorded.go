@@ -22,14 +22,13 @@ func (u *recordedUses) unwritten(part image) bool {
 // use lets judge look at a remembered session. When it says that a use is to be
 // recorded, that is recorded and shown in s. known is false when nothing good is
 // remembered, or judge cannot tell.
-func (c *cache) use(id string, s *Session, judge func(*User) (verdict, Interaction)) (known bool) {
-	f, ok := c.find(id)
+func (l *look) use(s *Session, judge func(*User) (verdict, Interaction)) (known bool) {
+	var u User
+	f, ok := l.find(s, &u)
 	if !ok {
 		return false
 	}
 	defer f.shard.mu.Unlock()
-	var u User
-	f.decode(s, &u)
 	v, last := judge(&u)
 	if v == good && last.At.After(s.Last.At) {
 		if last.Origin == s.Last.Origin {
@@ -42,7 +41,7 @@ func (c *cache) use(id string, s *Session, judge func(*User) (verdict, Interacti
 		}
 		f.record()
 		s.Last = last
-		c.clock.wordsOf(f.user).touched()
+		l.cache.clock.wordsOf(f.user).touched()
 	}
 	return v != undecided
 }

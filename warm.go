@@ -96,7 +96,7 @@ func (w *warming) put(hash uint64, i image) {
 		return
 	}
 	c := w.m.cache
-	if w.size += int64(entryHead + len(i)); w.size > c.room/16*15 {
+	if w.size += int64(entryHead + len(i)); w.size > int64(len(c.memory))/16*15 {
 		w.m = nil
 		return
 	}
