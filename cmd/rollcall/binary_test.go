@@ -19,16 +19,16 @@ import (
 	"time"
 )
 
-// binary is the program under test, built once.
-var binary string
+// program is what is under test, built once.
+var program string
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "rollcall-test-")
 	if err != nil {
 		panic(err)
 	}
-	binary = filepath.Join(dir, "rollcall")
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, ".")
+	program = filepath.Join(dir, "rollcall")
+	build := exec.Command("go", "build", "-trimpath", "-o", program, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as make builds it, and so compiled once
 	if out, err := build.CombinedOutput(); err != nil {
 		panic(fmt.Sprintf("building: %v\n%s", err, out))
@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 // run runs the program to its end.
 func run(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	c := exec.Command(binary, args...)
+	c := exec.Command(program, args...)
 	var out, errs bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errs
 	if err := c.Run(); err != nil && c.ProcessState == nil {
@@ -67,7 +67,7 @@ type process struct {
 // serveOn starts a server on a data directory and waits until it is ready.
 func serveOn(t *testing.T, data string, args ...string) *process {
 	t.Helper()
-	return serveBy(t, data, []string{binary}, args...)
+	return serveBy(t, data, []string{program}, args...)
 }
 
 // serveBy starts a server by a command that ends with the program.

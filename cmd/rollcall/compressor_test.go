@@ -35,6 +35,24 @@ func TestCompressedTextsComeBack(t *testing.T) {
 	}
 }
 
+func TestWhatIsNoCompressedTextIsRefused(t *testing.T) {
+	whole, err := pageCompressor{}.Compress(nil, bytes.Repeat([]byte(`{"id":"sess_1"},`), 500))
+	if err != nil {
+		t.Fatal(err)
+	}
+	longer, shorter, huge := bytes.Clone(whole), bytes.Clone(whole), bytes.Clone(whole)
+	longer[0]++
+	shorter[0]--
+	huge[3] = 0xff
+	for name, compressed := range map[string][]byte{
+		"nothing": nil, "no length": whole[:3], "cut": whole[:len(whole)-1], "longer": longer, "shorter": shorter, "huge": huge,
+	} {
+		if _, err := (pageCompressor{}).Decompress([]byte("before"), compressed); err == nil {
+			t.Errorf("%s: is no error", name)
+		}
+	}
+}
+
 type published struct{}
 
 func (published) AppendSession(b []byte, _ int, s *rollcall.Session) []byte {

@@ -77,7 +77,7 @@ func TestTheDemosLatestVisitsBeganWhenTheyDid(t *testing.T) {
 
 func TestADemoThatIsInterruptedWhileItIsMadeEndsQuietly(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	c := exec.Command(binary, "demo", "--data", data, "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0")
+	c := exec.Command(program, "demo", "--data", data, "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0")
 	var out, errs bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errs
 	if err := c.Start(); err != nil {

@@ -145,7 +145,7 @@ func TestADiskThatIsFullToTheLastByteEndsTheProcessAndLosesNothing(t *testing.T)
 // files and opens more connections than that.
 func TestOutOfFileDescriptorsConnectionsWaitAndTheStoreHasItsOwn(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
-	p := serveBy(t, data, []string{"sh", "-c", `ulimit -n 256; exec "$@"`, "sh", binary})
+	p := serveBy(t, data, []string{"sh", "-c", `ulimit -n 256; exec "$@"`, "sh", program})
 	if !strings.Contains(p.logged(), "the limit of open files bounds connections") {
 		t.Errorf("nothing is said of the limit:\n%s", p.logged())
 	}

@@ -84,7 +84,7 @@ func TestABackupAmidWritersHoldsAllThatWasAcknowledgedAndNothingHalf(t *testing.
 	alive, dead := w.acknowledged(t, 50)
 	archive := filepath.Join(dir, "rollcall.tar")
 	// Whatever the umask lets through, the archive is its owner's alone.
-	c := exec.Command("sh", "-c", `umask 000; exec "$0" "$@"`, binary, "backup", "--data", filepath.Join(dir, "data"), archive)
+	c := exec.Command("sh", "-c", `umask 000; exec "$0" "$@"`, program, "backup", "--data", filepath.Join(dir, "data"), archive)
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v %s\n%s", err, out, p.logged())
 	}
