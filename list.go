@@ -82,8 +82,9 @@ func (m *Manager) EncodedList(ctx context.Context, q ListQuery, encoder ListEnco
 	var fresh page
 	remembers := m.cache != nil && q.From == ""
 	if remembers {
-		var known *keptPage
-		if fresh, known = m.cache.reading(q, now); known != nil {
+		var known keptPage
+		var ok bool
+		if fresh, known, ok = m.cache.reading(q, now); ok {
 			defer m.cache.pages.release(known)
 			if text, err := m.cache.pages.text(scratch, known, q, encoder); err == nil {
 				m.cache.counted(true)
@@ -105,7 +106,7 @@ func (m *Manager) EncodedList(ctx context.Context, q ListQuery, encoder ListEnco
 	b = encoder.AppendPage(b, n, q, page)
 	*scratch = b
 	if remembers && n > 0 {
-		fresh.until, fresh.shown, fresh.next, fresh.total = until, n, page.Next, total
+		fresh.until, fresh.shown, fresh.next, fresh.total = until.UnixMilli(), n, page.Next, total
 		m.cache.read(&fresh, b, sessions)
 	}
 	write(b)

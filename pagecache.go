@@ -48,29 +48,24 @@ func (k pageKey) number() uint64 {
 	return n
 }
 
-// A page is what there is to say of one, whether it is remembered or is being read.
+// A page is one that is being read, or is to be remembered.
 type page struct {
+	pageFacts
+	userID string
+	next   string // the cursor of what follows
+	again  bool   // it has been asked for before, and nothing has happened since
+}
+
+// pageFacts are what there is to say of a page, without a pointer.
+type pageFacts struct {
 	key       pageKey
-	userID    string // not of one that is remembered
 	acts      uint64 // the user's words when it was read
 	touches   uint64
 	everybody uint64
-	since     time.Time // when it was read: a clock that was set back makes sessions live again
-	until     time.Time // the first of its sessions is over
-	again     bool      // it has been asked for before, and nothing has happened since
-	shown     int       // how many sessions
-	next      string    // the cursor of what follows
-	total     int       // -1 when the sessions were not counted
-}
-
-// A keptPage is one that is remembered.
-type keptPage struct {
-	page
-	owner      []byte // the user's id, and the body behind it
-	body       []byte
-	pool       *pagePool
-	at, blocks int // where both lie in it
-	held       int // by how many it is read, or written: so long it stays there
+	since     int64 // when it was read, in milliseconds: a clock that was set back makes sessions live again
+	until     int64 // the first of its sessions is over
+	shown     int   // how many sessions
+	total     int   // -1 when the sessions were not counted
 }
 
 // newPageCache returns one of so many bytes.
@@ -85,7 +80,7 @@ func newPageCache(size int64, compressor Compressor) *pageCache {
 // goodFor reports whether a page that is remembered is what would be read now.
 func (p *keptPage) goodFor(fresh *page) bool {
 	return string(p.owner) == fresh.userID && p.acts == fresh.acts && p.touches == fresh.touches && p.everybody == fresh.everybody &&
-		!fresh.since.Before(p.since) && fresh.since.Before(p.until) && (p.total >= 0 || !fresh.key.total)
+		p.since <= fresh.since && fresh.since < p.until && (p.total >= 0 || !fresh.key.total)
 }
 
 // words tell apart what a page depends on, nearly always.
@@ -96,13 +91,13 @@ func (p *page) words() uint32 {
 
 // get returns a page that is as good as the fresh one would be, and counts that it was
 // asked for. Whoever gets one releases it.
-func (p *pageCache) get(fresh *page) *keptPage {
+func (p *pageCache) get(fresh *page) (found keptPage, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	words := fresh.words()
 	fresh.again = p.whole.ask(fresh.key, words)
-	if found := p.whole.good(fresh.key, fresh); found != nil {
-		return found
+	if found, ok = p.whole.good(fresh.key, fresh); ok {
+		return found, true
 	}
 	either := fresh.key.either()
 	fresh.again = p.compressed.ask(either, words) || fresh.again
@@ -115,14 +110,14 @@ func (k pageKey) either() pageKey {
 	return k
 }
 
-func (p *pageCache) release(held *keptPage) {
+func (p *pageCache) release(held keptPage) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	held.pool.release(held)
 }
 
 // text returns the text of a page that is held: where it lies, or in scratch.
-func (p *pageCache) text(scratch *[]byte, held *keptPage, q ListQuery, encoder ListEncoder) ([]byte, error) {
+func (p *pageCache) text(scratch *[]byte, held keptPage, q ListQuery, encoder ListEncoder) ([]byte, error) {
 	if held.pool == p.whole {
 		return held.body, nil
 	}
@@ -130,10 +125,10 @@ func (p *pageCache) text(scratch *[]byte, held *keptPage, q ListQuery, encoder L
 	if err != nil {
 		return nil, err
 	}
-	text = encoder.AppendPage(text, held.shown, q, Page{Next: held.next, Total: q.total(held.total)})
+	whole := page{pageFacts: held.pageFacts, userID: q.UserID, next: string(held.next)}
+	whole.key.total = q.Total
+	text = encoder.AppendPage(text, whole.shown, q, Page{Next: whole.next, Total: q.total(whole.total)})
 	*scratch = text
-	whole := held.page
-	whole.userID, whole.key.total = q.UserID, q.Total
 	p.keep(p.whole, &whole, text)
 	return text, nil
 }
@@ -172,12 +167,14 @@ func (p *pageCache) promises(k pageKey) bool {
 // keep remembers a copy of the body of a good page, if it is worth it.
 func (p *pageCache) keep(pool *pagePool, good *page, body []byte) {
 	p.mu.Lock()
-	added := pool.admit(good.key, len(good.userID)+len(body))
+	added, ok := pool.admit(good, len(body))
 	p.mu.Unlock()
-	if added == nil {
+	if !ok {
 		return
 	}
-	added.fill(good, body)
+	copy(added.owner, good.userID)
+	copy(added.next, good.next)
+	copy(added.body, body)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	pool.publish(added)
@@ -185,14 +182,15 @@ func (p *pageCache) keep(pool *pagePool, good *page, body []byte) {
 
 // reading begins to read a page: it returns what there is to say of it beforehand, and
 // a good one that is remembered, which is to be released.
-func (c *cache) reading(q ListQuery, now time.Time) (fresh page, known *keptPage) {
+func (c *cache) reading(q ListQuery, now time.Time) (fresh page, known keptPage, ok bool) {
 	hash := c.clock.hash(q.UserID)
 	words := c.clock.wordsOf(hash)
-	fresh = page{
-		key: pageKey{user: hash, take: q.Take, total: q.Total}, userID: q.UserID, since: now,
+	fresh = page{userID: q.UserID, pageFacts: pageFacts{
+		key: pageKey{user: hash, take: q.Take, total: q.Total}, since: now.UnixMilli(),
 		acts: words.acts.Load(), touches: words.seen(), everybody: c.clock.everybody.Load(),
-	}
-	return fresh, c.pages.get(&fresh)
+	}}
+	known, ok = c.pages.get(&fresh)
+	return fresh, known, ok
 }
 
 // read remembers the text of a page that was read, of which the sessions are so long, if

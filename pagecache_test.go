@@ -3,12 +3,13 @@ package rollcall
 import (
 	"bytes"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 )
 
-// A lockedPool is what pages are kept in, asked for as a list does. Bodies are made of one
-// letter.
+// A lockedPool is what pages are kept in, asked for as a list does. The texts of a page are
+// made of one letter.
 type lockedPool struct {
 	mu sync.Mutex
 	*pagePool
@@ -16,34 +17,41 @@ type lockedPool struct {
 
 func newLockedPool(size int64) *lockedPool { return &lockedPool{pagePool: newPagePool(size)} }
 
+var aUserID, aCursor = strings.Repeat("u", 200), strings.Repeat("c", 100)
+
 func keyOf(user uint64) pageKey { return pageKey{user: user, take: 50} }
 
-func (p *lockedPool) get(user uint64) *keptPage {
+func (p *lockedPool) get(user uint64) (found keptPage, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pagePool.ask(keyOf(user), 0)
-	found := p.pages[keyOf(user).number()]
-	if found != nil {
+	at, ok := p.find(keyOf(user))
+	if ok {
+		found = p.page(at)
 		found.held++
 	}
-	return found
+	return found, ok
 }
 
-func (p *lockedPool) release(held *keptPage) {
+func (p *lockedPool) release(held keptPage) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pagePool.release(held)
 }
 
+// keep remembers a page that takes so many bytes with all there is to say of it.
 func (p *lockedPool) keep(user uint64, size int) {
 	p.mu.Lock()
-	added := p.admit(keyOf(user), size)
+	good := page{pageFacts: pageFacts{key: keyOf(user)}, userID: aUserID, next: aCursor}
+	added, ok := p.admit(&good, size-pageHeadSize-len(aUserID)-len(aCursor))
 	p.mu.Unlock()
-	if added == nil {
+	if !ok {
 		return
 	}
-	for i := range added.body {
-		added.body[i] = letter(user)
+	for _, text := range [][]byte{added.owner, added.next, added.body} {
+		for i := range text {
+			text[i] = letter(user)
+		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -51,7 +59,7 @@ func (p *lockedPool) keep(user uint64, size int) {
 }
 
 func (p *lockedPool) ask(user uint64, size int) (known bool) {
-	if found := p.get(user); found != nil {
+	if found, ok := p.get(user); ok {
 		p.release(found)
 		return true
 	}
@@ -67,29 +75,29 @@ func (p *lockedPool) check(t *testing.T) {
 	handAtStart, begins := false, 0
 	for at := 0; at < len(p.starts); {
 		handAtStart = handAtStart || at == p.hand
-		there := p.starts[at]
-		if there == nil {
+		if !p.starts[at] {
 			at++
 			continue
 		}
 		begins++
-		if there.at != at || p.pages[there.key.number()] != there || there.held != 0 {
-			t.Fatalf("what is at %d says it is at %d, and is held by %d", at, there.at, there.held)
+		there := p.head(at)
+		if !p.finds(at) || there.held != 0 {
+			t.Fatalf("what is at %d is found: %v, and is held by %d", at, p.finds(at), there.held)
 		}
 		for i := at + 1; i < at+there.blocks; i++ {
-			if p.starts[i] != nil {
+			if p.starts[i] {
 				t.Fatalf("a page begins in another one, at %d", i)
 			}
 		}
 		at += there.blocks
 	}
-	if !handAtStart || begins != len(p.pages) {
-		t.Fatalf("the hand is at a start: %v; %d pages begin and %d are found", handAtStart, begins, len(p.pages))
+	if !handAtStart || begins != len(p.index) {
+		t.Fatalf("the hand is at a start: %v; %d pages begin and %d are found", handAtStart, begins, len(p.index))
 	}
 }
 
 func TestAPageGivesWayOnlyToOneThatIsAskedForMoreOften(t *testing.T) {
-	const size = 4*pageBlock - 48
+	const size = 4 * pageBlock
 	p := newLockedPool(100*4*pageBlock + 2*pageBlock) // a hundred, and half of one
 	for range 3 {
 		for user := range uint64(90) {
@@ -132,22 +140,24 @@ func TestPagesOfAllSizesKeepTheirPlacesWhileTheyAreRead(t *testing.T) {
 	for worker := range uint64(4) {
 		all.Go(func() {
 			r := rand.New(rand.NewPCG(1, worker))
-			held := map[uint64]*keptPage{}
+			held := map[uint64]keptPage{}
 			for range 20_000 {
 				user := uint64(r.ExpFloat64() * 10)
-				switch found := held[user]; {
-				case found != nil:
-					if bytes.Count(found.body, []byte{letter(user)}) != len(found.body) {
-						t.Errorf("the page of %d was written over", user)
-						return
+				switch found, ok := held[user]; {
+				case ok:
+					for _, text := range [][]byte{found.owner, found.next, found.body} {
+						if bytes.Count(text, []byte{letter(user)}) != len(text) {
+							t.Errorf("the page of %d was written over", user)
+							return
+						}
 					}
 					p.release(found)
 					delete(held, user)
 				case r.IntN(4) == 0: // it has changed
-					p.keep(user, 1+r.IntN(50*pageBlock))
+					p.keep(user, pageBlock+r.IntN(50*pageBlock))
 				default:
-					p.ask(user, 1+r.IntN(20*pageBlock))
-					if found := p.get(user); found != nil {
+					p.ask(user, pageBlock+r.IntN(20*pageBlock))
+					if found, ok := p.get(user); ok {
 						held[user] = found
 					}
 				}
@@ -159,8 +169,8 @@ func TestPagesOfAllSizesKeepTheirPlacesWhileTheyAreRead(t *testing.T) {
 	}
 	all.Wait()
 	p.check(t)
-	if len(p.pages) < 5 {
-		t.Errorf("%d pages are there", len(p.pages))
+	if len(p.index) < 5 {
+		t.Errorf("%d pages are there", len(p.index))
 	}
 }
 
@@ -202,20 +212,19 @@ func TestPagesWithTheSameNumberAreToldApart(t *testing.T) {
 		t.Fatal("the numbers differ")
 	}
 	p := newPageCache(1<<20, nil)
-	remembered := page{key: one, userID: "user", total: -1}
-	remembered.until = remembered.since.Add(1)
+	remembered := page{pageFacts: pageFacts{key: one, since: 1, until: 2, total: -1}, userID: "user"}
 	p.keep(p.whole, &remembered, []byte("body"))
 	asked := remembered
-	if p.get(&asked) == nil {
+	if _, ok := p.get(&asked); !ok {
 		t.Error("the page is not remembered")
 	}
 	asked.key = other
-	if p.get(&asked) != nil {
+	if _, ok := p.get(&asked); ok {
 		t.Error("a page is taken for another one of the same number")
 	}
 	asked = remembered
 	asked.userID = "another"
-	if p.get(&asked) != nil {
+	if _, ok := p.get(&asked); ok {
 		t.Error("a page is taken for that of another user")
 	}
 }
