@@ -36,8 +36,8 @@ func endings(ctx context.Context, b *bench, s scenario) (result, error) {
 // of users who have no more than 50.
 func manyFirstPage(ctx context.Context, b *bench, s scenario) (result, error) {
 	p := b.population
-	many := side{process: b.large, status: 200, look: holds(longList), requests: p.lists(func(int) int { return 0 }, 1, "?take=50")}
-	few := side{process: b.large, status: 200, look: holds(longList), requests: p.lists(p.longUser, p.hotLong(), "?take=50")}
+	many := side{process: b.large, status: 200, look: holds(longList), requests: p.lists(func(int) int { return 0 }, 1, "?take=50").drawn}
+	few := side{process: b.large, status: 200, look: holds(longList), requests: p.lists(p.longUser, p.hotLong(), "?take=50").drawn}
 	mine, other, err := duel{ours: many, other: few, connections: readConnections, perRound: b.scaled(3000), rounds: b.rounds}.fight(ctx)
 	return s.ratio(mine, other, mine, other), err
 }
@@ -77,15 +77,16 @@ func growth(of func(*bench, *population) (side, int, int)) func(context.Context,
 }
 
 func growChecks(b *bench, p *population) (side, int, int) {
-	return side{requests: p.checks(p.Sessions), status: 200, deferred: b.settled()}, readConnections, 20_000
+	return side{requests: p.checks(p.Sessions).drawn, status: 200, deferred: b.settled()}, readConnections, 20_000
 }
 
 func growShort(_ *bench, p *population) (side, int, int) {
-	return side{requests: p.lists(p.shortUser, p.short(), ""), status: 200}, readConnections, 12_000
+	return side{requests: p.lists(p.shortUser, p.short(), "").drawn, status: 200}, readConnections, 12_000
 }
 
 func growLong(_ *bench, p *population) (side, int, int) {
-	return side{requests: p.lists(p.longUser, p.long(), ""), few: p.long(), status: 200}, readConnections, 3000
+	all := p.lists(p.longUser, p.long(), "")
+	return side{requests: all.drawn, each: all.each, status: 200}, readConnections, longPerRound
 }
 
 func growCreates(b *bench, p *population) (side, int, int) {

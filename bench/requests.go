@@ -42,15 +42,33 @@ func many(n int, one func() []byte) ([][]byte, error) {
 	return requests, nil
 }
 
-// checks ask for sessions drawn from the first of so many, spread over all users.
-func (p *population) checks(among int) func(n int) ([][]byte, error) {
-	stride := p.Sessions / among
-	return func(n int) ([][]byte, error) {
-		return many(n, func() []byte {
-			session := p.random.IntN(among) * stride
-			return get("/check", p.token(session).Reveal(), agents[session%len(agents)])
-		})
+// A set is of sessions or users that are asked for.
+type set struct {
+	random *rand.Rand
+	size   int
+	ask    func(member int) []byte
+}
+
+// drawn makes requests about members drawn from the set.
+func (s set) drawn(n int) ([][]byte, error) {
+	return many(n, func() []byte { return s.ask(s.random.IntN(s.size)) })
+}
+
+// each makes one request about every member.
+func (s set) each() [][]byte {
+	requests := make([][]byte, s.size)
+	for i := range requests {
+		requests[i] = s.ask(i)
 	}
+	return requests
+}
+
+// checks ask for so many sessions, spread over all users.
+func (p *population) checks(size int) set {
+	stride := p.Sessions / size
+	return set{p.random, size, func(i int) []byte {
+		return get("/check", p.token(i*stride).Reveal(), agents[i*stride%len(agents)])
+	}}
 }
 
 const sdkAgent = "node.js/22.0.0"
@@ -59,11 +77,9 @@ func (p *population) list(user int, query string) []byte {
 	return get("/api/v2/users/"+url.PathEscape(p.userID(user))+"/sessions"+query, p.bearer, sdkAgent)
 }
 
-// lists ask for the sessions of users drawn from the first of so many of a kind.
-func (p *population) lists(kind func(int) int, among int, query string) func(n int) ([][]byte, error) {
-	return func(n int) ([][]byte, error) {
-		return many(n, func() []byte { return p.list(kind(p.random.IntN(among)), query) })
-	}
+// lists ask for the sessions of the first of so many users of a kind.
+func (p *population) lists(kind func(int) int, size int, query string) set {
+	return set{p.random, size, func(i int) []byte { return p.list(kind(i), query) }}
 }
 
 // creates sign users in, drawn from all.

@@ -14,10 +14,10 @@ type side struct {
 	process *process
 	// requests makes those of one round; nil takes the other side's.
 	requests func(n int) ([][]byte, error)
-	// few is how many users or sessions the requests are drawn from, where they are so
-	// few that they are drawn again and again: they are asked for before the first
-	// round. Else it is 0.
-	few int
+	// each makes a request about each of those that the requests are about, where these are
+	// so few that they are drawn again and again: all are asked for before the first round.
+	// Else it is nil.
+	each func() [][]byte
 	// status is what every answer has.
 	status int
 	// look is called with every answer's body, perhaps from many goroutines. again is what
@@ -48,16 +48,12 @@ type load struct {
 	latency  []time.Duration
 }
 
-// heat asks for the few until they have been asked for before.
+// heat asks for each of the few until it is remembered as well as it can be.
 func (s side) heat(ctx context.Context, connections int) error {
-	if s.few == 0 {
+	if s.each == nil {
 		return nil
 	}
-	requests, err := s.requests(4 * s.few)
-	if err != nil {
-		return err
-	}
-	return s.turn(ctx, connections, requests, new(load))
+	return s.turn(ctx, connections, slices.Repeat(s.each(), 4), new(load))
 }
 
 // fight runs the rounds, after one each that does not count. The rounds have fixed

@@ -100,6 +100,9 @@ func scenarios() []scenario {
 	)
 }
 
+// longPerRound is how many lists of 50 a round has.
+const longPerRound = 12_000
+
 // recorded is how many answers of ours the floor gives in turn, so that both sides
 // send as many bytes, and read them from memory: few answers would lie in the
 // processor's caches.
@@ -151,7 +154,7 @@ func (b *bench) againstFloor(ctx context.Context, s scenario, ours side, connect
 
 // control compares a floor with another one that gives the same answers.
 func control(ctx context.Context, b *bench, s scenario) (result, error) {
-	request := b.population.checks(b.population.Sessions)
+	request := b.population.checks(b.population.Sessions).drawn
 	requests, err := request(recorded)
 	if err != nil {
 		return result{}, err
@@ -181,12 +184,14 @@ func control(ctx context.Context, b *bench, s scenario) (result, error) {
 
 func checks(hot bool) func(context.Context, *bench, scenario) (result, error) {
 	return func(ctx context.Context, b *bench, s scenario) (result, error) {
-		among, set := b.population.Sessions, 0
+		sessions := b.population.checks(b.population.Sessions)
 		if hot {
-			among = b.population.hotSessions()
-			set = among
+			sessions = b.population.checks(b.population.hotSessions())
 		}
-		ours := side{requests: b.population.checks(among), few: set, status: 200, deferred: b.settled()}
+		ours := side{requests: sessions.drawn, status: 200, deferred: b.settled()}
+		if hot {
+			ours.each = sessions.each
+		}
 		mine, floor, err := b.againstFloor(ctx, s, ours, readConnections, 40_000, func(a answer) error {
 			if a.Header.Get("X-Rollcall-User") == "" || a.Header.Get("X-Rollcall-Session") == "" {
 				return fmt.Errorf("a check's answer names nobody: %v", a.Header)
@@ -200,19 +205,20 @@ func checks(hot bool) func(context.Context, *bench, scenario) (result, error) {
 func lists(length int, query string, hot bool) func(context.Context, *bench, scenario) (result, error) {
 	return func(ctx context.Context, b *bench, s scenario) (result, error) {
 		p := b.population
-		kind, among, perRound := p.shortUser, p.short(), 24_000
+		kind, size, perRound := p.shortUser, p.short(), 24_000
 		if hot {
-			among = p.hotShort()
+			size = p.hotShort()
 		}
 		if length == longList {
-			kind, among, perRound = p.longUser, p.long(), 12_000
+			kind, size, perRound = p.longUser, p.long(), longPerRound
 			if hot {
-				among = p.hotLong()
+				size = p.hotLong()
 			}
 		}
-		ours := side{requests: p.lists(kind, among, query), status: 200, look: holds(length)}
+		users := p.lists(kind, size, query)
+		ours := side{requests: users.drawn, status: 200, look: holds(length)}
 		if hot || length == longList {
-			ours.few = among
+			ours.each = users.each
 		}
 		mine, floor, err := b.againstFloor(ctx, s, ours, readConnections, perRound, func(a answer) error {
 			return verifyList(a.Body, length, query != "")
