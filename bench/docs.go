@@ -65,8 +65,8 @@ const method = `
   requests and alternate, and each side begins every other one. What a server goes
   on doing after its answers (interactions are written once a second) counts.
 - **Before the first round** both servers are left alone until they idle: a server that has
-  started counts its sessions, and remembers of them what there is room for. A hot set is asked
-  for four times over before its first round, and so are all users with a list of 50. Nobody acts
+  started counts its sessions, and remembers of them what there is room for. Each of a hot set is
+  asked for four times before its first round, and so is each user with a list of 50. Nobody acts
   meanwhile, so a page that is asked for again may come from memory.
 - **The control** holds one floor against another one. Unless it comes out at 1.00 ± 0.05 the
   run is void: it says so, and exits with status 3.
