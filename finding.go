@@ -81,7 +81,8 @@ func (l *look) find(s *Session, u *User) (f finding, ok bool) {
 	}
 	f.shard = &c.users[there.shard()]
 	f.shard.mu.Lock()
-	if c.owners.get(l.hash) == there && f.read(there.place(), l.id, s, u) { // else it has gone since
+	moved := c.owners.get(l.hash) != there
+	if !moved && f.read(there.place(), l.id, s, u) {
 		return f, true
 	}
 	f.shard.mu.Unlock()
@@ -92,10 +93,10 @@ func (l *look) find(s *Session, u *User) (f finding, ok bool) {
 func (f *finding) read(at place, id string, s *Session, u *User) bool {
 	c := f.shard.cache
 	part, entry := f.shard.part(at)
-	prefetch.Bytes(f.shard.byteAt(entry), mostHead) // which the session can be read without
 	if part[atFlags]&isGone != 0 || string(part.sessionID()) != id {
 		return false
 	}
+	prefetch.Bytes(f.shard.byteAt(entry), mostHead) // which the session can be read without
 	var texts gathered
 	texts.grow(len(part))
 	f.shard.dictionaries.session(part, "", s, &texts)

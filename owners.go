@@ -101,9 +101,16 @@ func (o *owners) free(id uint64) (found *atomic.Uint64) {
 	return found
 }
 
-// remove forgets where a session is, if it is there.
+// remove forgets that a session is there. It looks at both buckets, since what get finds
+// may be another session's: where nothing is any more must not be found.
 func (o *owners) remove(id uint64, at location) {
-	if known, _ := o.slot(id); known != nil {
-		known.CompareAndSwap(id&^locationMask|uint64(at), 0)
+	e := id&^locationMask | uint64(at)
+	for _, second := range [...]bool{false, true} {
+		bucket := o.bucket(id, second)
+		for i := range bucket {
+			if bucket[i].Load() == e {
+				bucket[i].CompareAndSwap(e, 0)
+			}
+		}
 	}
 }

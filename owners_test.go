@@ -57,6 +57,31 @@ func TestOwnersKeepNearlyAllThereIsRoomForAndForgetWhatIsRemoved(t *testing.T) {
 	}
 }
 
+func TestOwnersForgetASessionBehindAnotherThatIsTakenForIt(t *testing.T) {
+	o := newOwners(1 << 10)
+	const one, other = 0xabcdef<<locationBits | 1<<20 | 5, 0xabcdef<<locationBits | 5
+	if &o.bucket(one, false)[0] != &o.bucket(other, false)[0] || &o.bucket(one, true)[0] == &o.bucket(other, true)[0] {
+		t.Fatal("they have to share their first bucket alone")
+	}
+	first := o.bucket(one, false)
+	for i := range first {
+		first[i].Store(1)
+	}
+	o.put(one, 1000) // into its second
+	for i := range first {
+		first[i].Store(0)
+	}
+	o.put(other, 2000)
+	o.remove(one, 1000)
+	if got := o.get(other); got != 2000 {
+		t.Errorf("the other one is at %d", got)
+	}
+	o.remove(other, 2000)
+	if got := o.get(one); got != 0 {
+		t.Errorf("what was removed is found at %d", got)
+	}
+}
+
 func TestOwnersOfTooManySessionsForgetSome(t *testing.T) {
 	o := newOwners(64)
 	r := rand.New(rand.NewPCG(3, 4))

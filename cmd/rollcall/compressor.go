@@ -9,9 +9,8 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// pageCompressor makes remembered pages smaller, to about a sixth, as blocks of LZ4: they
-// are read far more often than written, and of what makes them as small nothing is read as
-// quickly. The length of the text is before the block.
+// pageCompressor makes remembered pages smaller, to about a sixth, as blocks of LZ4, since
+// they are read far more often than written. The length of the text is before the block.
 type pageCompressor struct{}
 
 const (
@@ -45,10 +44,11 @@ func (pageCompressor) Decompress(b, compressed []byte) ([]byte, error) {
 	if len(compressed) < lengthBytes {
 		return nil, errNoText
 	}
-	n := int(binary.LittleEndian.Uint32(compressed))
-	if n > longestText {
+	length := binary.LittleEndian.Uint32(compressed)
+	if length > longestText {
 		return nil, errNoText
 	}
+	n := int(length)
 	b = slices.Grow(b, n)
 	got, err := lz4.UncompressBlock(compressed[lengthBytes:], b[len(b):len(b)+n])
 	if err == nil && got != n {

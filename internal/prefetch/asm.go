@@ -4,8 +4,8 @@ package prefetch
 
 import "unsafe"
 
-// near asks for all lines from p on that begin within n bytes of it. It is no harm if
-// nothing is there.
+// near asks for the lines that the n bytes from p on lie in, at least one. It is no
+// harm if nothing is there.
 //
 //go:noescape
 func near(p unsafe.Pointer, n int)

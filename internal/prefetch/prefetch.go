@@ -9,4 +9,8 @@ import "unsafe"
 func Line[T any](p *T) { near(unsafe.Pointer(p), 1) }
 
 // Bytes brings so many bytes near, from the first one on. There need not be so many.
-func Bytes(first *byte, n int) { near(unsafe.Pointer(first), n) }
+func Bytes(first *byte, n int) {
+	if n > 0 {
+		near(unsafe.Pointer(first), n)
+	}
+}

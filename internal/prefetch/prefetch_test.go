@@ -16,7 +16,9 @@ func TestAskingForMemoryChangesNothing(t *testing.T) {
 		}
 		Line(&text[at])
 	}
-	Bytes(nil, 100)
+	for _, n := range []int{-1, 0, 100} {
+		Bytes(nil, n)
+	}
 	Line[byte](nil)
 	if !bytes.Equal(text, same) {
 		t.Error("memory has changed")
