@@ -1,6 +1,10 @@
 package rollcall
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/rollcall-id/rollcall/internal/prefetch"
+)
 
 // recordedUses are those that a shard's images hold and the store does not yet: a
 // check writes its use into the image that it has found, and nowhere else. Time is cut
@@ -116,7 +120,8 @@ func (s *userShard) collect(batch []Touch) []Touch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := &s.uses
-	for _, p := range u.used {
+	for i, p := range u.used {
+		s.comeNear(u.used, i)
 		part, entry := s.part(p)
 		if whole, ok := s.whole(entry); ok && s.index[s.hash(whole)] == whole {
 			batch = append(batch, s.recorded(s.image(whole), part))
@@ -125,6 +130,19 @@ func (s *userShard) collect(batch []Touch) []Touch {
 	u.writing, u.used = len(u.used), u.used[:0]
 	u.turn++
 	return batch
+}
+
+// comeNear asks for a session that lies further on among the places than the i-th, and then
+// for the head of its entry.
+func (s *userShard) comeNear(places []place, i int) {
+	const ahead = 8
+	if n := i + 2*ahead; n < len(places) {
+		prefetch.Bytes(s.byteAt(places[n]), mostPart)
+	}
+	if n := i + ahead; n < len(places) {
+		_, entry := s.part(places[n])
+		prefetch.Bytes(s.byteAt(entry), mostHead)
+	}
 }
 
 // collect gathers the uses that images hold; wrote is to be called when they have been
