@@ -50,13 +50,13 @@ func (l location) shard() int { return int(l>>placeBits) % maxShards }
 // get returns where the user's image is, good or not.
 func (s *userShard) get(hash uint64) (p place, ok bool) {
 	if p, ok = s.index[hash]; ok {
-		s.look(p)
+		s.looked(p)
 	}
 	return p, ok
 }
 
-// look notes that the image at a place has been looked for.
-func (s *userShard) look(p place) { s.segments[p.segment()][p.offset()+atLooked] = 1 }
+// looked notes that the image at a place has been looked for.
+func (s *userShard) looked(p place) { s.segments[p.segment()][p.offset()+atLooked] = 1 }
 
 func (s *userShard) oldest() uint64 { return (s.newest + 1) % shardSegments }
 

@@ -110,7 +110,7 @@ func (f *finding) read(at place, id string, s *Session, u *User) bool {
 		return false
 	}
 	prefetch.Line(c.clock.wordsOf(f.user))
-	f.shard.look(whole)
+	f.shard.looked(whole)
 	s.UserID = texts.add(f.image.userID())
 	u.ID, u.Generation = s.UserID, f.image.generation()
 	return true
