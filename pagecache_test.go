@@ -134,6 +134,23 @@ func TestAPageGivesWayOnlyToOneThatIsAskedForMoreOften(t *testing.T) {
 	p.check(t)
 }
 
+func TestAPageThatGrowsDoesNotCompeteWithTheOneBehindIt(t *testing.T) {
+	p := newLockedPool(10 * pageBlock)
+	p.ask(1, 2*pageBlock)
+	for range 10 {
+		p.ask(2, 2*pageBlock) // lies behind it, and is asked for more often
+	}
+	p.keep(1, 3*pageBlock)
+	for user, blocks := range map[uint64]int{1: 3, 2: 2} {
+		found, ok := p.get(user)
+		if !ok || found.blocks != blocks {
+			t.Fatalf("the page of %d is there: %v", user, ok)
+		}
+		p.release(found)
+	}
+	p.check(t)
+}
+
 func TestPagesOfAllSizesKeepTheirPlacesWhileTheyAreRead(t *testing.T) {
 	p := newLockedPool(200 * pageBlock)
 	var all sync.WaitGroup
