@@ -25,8 +25,11 @@ func (c *cache) lookFor(id string) look {
 	return l
 }
 
-// approach asks for the session, by its entry. There has to be a cache.
+// approach asks for the session, by its entry.
 func (l *look) approach() {
+	if l.cache == nil {
+		return
+	}
 	if there := l.cache.owners.get(l.hash); there != 0 {
 		prefetch.Bytes(l.cache.byteAt(there), mostPart)
 	}
@@ -48,70 +51,86 @@ func (c *cache) byteAt(l location) *byte {
 // nothing good is remembered.
 func (c *cache) session(id string, out *Session, u *User) (known bool) {
 	l := c.lookFor(id)
-	f, ok := l.find(out, u)
-	if ok {
-		f.shard.mu.Unlock()
+	f, ok := l.find()
+	if !ok {
+		return false
 	}
-	return ok
+	defer f.shard.mu.Unlock()
+	return f.decode(out, u)
 }
 
 // owner returns whose the remembered session is, and since when it is.
 func (c *cache) owner(id string) (userID string, createdAt time.Time, known bool) {
-	var s Session
-	known = c.session(id, &s, &User{})
-	return s.UserID, s.CreatedAt, known
+	l := c.lookFor(id)
+	f, ok := l.find()
+	if !ok {
+		return "", time.Time{}, false
+	}
+	defer f.shard.mu.Unlock()
+	if !f.isGood() {
+		return "", time.Time{}, false
+	}
+	return string(f.image.userID()), readTime(f.part[atCreated:]), true
 }
 
-// A finding is where a good session is remembered. Its shard is locked.
+// A finding is where a session is remembered, good or not. Its shard is locked.
 type finding struct {
 	shard *userShard
-	user  uint64 // its hash
 	at    place
+	part  image // the session
+	entry place // which it is a part of
+
+	// What isGood has found.
 	image image
-	part  image // of the image
+	user  uint64 // its hash
 }
 
-// find puts the session and its user into s and u. Whoever finds one unlocks its shard.
-// What s and u are is of no use otherwise.
-func (l *look) find(s *Session, u *User) (f finding, ok bool) {
+// find finds the session, and asks for the head of its entry. Whoever finds one unlocks
+// its shard.
+func (l *look) find() (f finding, ok bool) {
 	c := l.cache
 	there := c.owners.get(l.hash)
 	if there == 0 {
 		return f, false
 	}
-	f.shard = &c.users[there.shard()]
+	f.shard, f.at = &c.users[there.shard()], there.place()
 	f.shard.mu.Lock()
-	moved := c.owners.get(l.hash) != there
-	if !moved && f.read(there.place(), l.id, s, u) {
-		return f, true
+	if c.owners.get(l.hash) == there { // else it has gone since
+		f.part, f.entry = f.shard.part(f.at)
+		if f.part[atFlags]&isGone == 0 && string(f.part.sessionID()) == l.id {
+			prefetch.Bytes(f.shard.byteAt(f.entry), mostHead)
+			return f, true
+		}
 	}
 	f.shard.mu.Unlock()
 	return f, false
 }
 
-// read reads the session with an id if it is at a place, and good.
-func (f *finding) read(at place, id string, s *Session, u *User) bool {
-	c := f.shard.cache
-	part, entry := f.shard.part(at)
-	if part[atFlags]&isGone != 0 || string(part.sessionID()) != id {
-		return false
-	}
-	prefetch.Bytes(f.shard.byteAt(entry), mostHead) // which the session can be read without
+// decode puts the session and its user into s and u. It reports whether they are good, and
+// else what s and u are is of no use.
+func (f *finding) decode(s *Session, u *User) bool {
 	var texts gathered
-	texts.grow(len(part))
-	f.shard.dictionaries.session(part, "", s, &texts)
-	whole, ok := f.shard.whole(entry)
-	if !ok {
+	texts.grow(len(f.part))
+	f.shard.dictionaries.session(f.part, "", s, &texts) // while the head is on its way
+	if !f.isGood() {
 		return false
 	}
-	f.at, f.image, f.part = at, f.shard.image(whole), part
-	f.user, ok = c.isGood(f.shard, whole, f.image)
-	if !ok {
-		return false
-	}
-	prefetch.Line(c.clock.wordsOf(f.user))
-	f.shard.looked(whole)
 	s.UserID = texts.add(f.image.userID())
-	u.ID, u.Generation = s.UserID, f.image.generation()
+	*u = User{ID: s.UserID, Generation: f.image.generation()}
 	return true
+}
+
+// isGood reports whether the image that the session is in can be answered from.
+func (f *finding) isGood() (good bool) {
+	c := f.shard.cache
+	whole, ok := f.shard.whole(f.entry)
+	if !ok {
+		return false
+	}
+	f.image = f.shard.image(whole)
+	if f.user, good = c.isGood(f.shard, whole, f.image); good {
+		prefetch.Line(c.clock.wordsOf(f.user))
+		f.shard.looked(whole)
+	}
+	return good
 }

@@ -27,12 +27,15 @@ func (u *recordedUses) unwritten(part image) bool {
 // recorded, that is recorded and shown in s. known is false when nothing good is
 // remembered, or judge cannot tell.
 func (l *look) use(s *Session, judge func(*User) (verdict, Interaction)) (known bool) {
-	var u User
-	f, ok := l.find(s, &u)
+	f, ok := l.find()
 	if !ok {
 		return false
 	}
 	defer f.shard.mu.Unlock()
+	var u User
+	if !f.decode(s, &u) {
+		return false
+	}
 	v, last := judge(&u)
 	if v == good && last.At.After(s.Last.At) {
 		if last.Origin == s.Last.Origin {
