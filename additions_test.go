@@ -49,6 +49,23 @@ func TestWhatWasAddedToAForgottenImageIsNotPartOfTheNext(t *testing.T) {
 	}
 }
 
+func TestASessionIsNotTakenForAnotherWhoseHashIsLikeIts(t *testing.T) {
+	c, _ := added(t, 2)
+	const other = "another-session-of-like-hash"
+	there := c.owners.get(c.clock.hash(addedSession(0).ID))
+	if there == 0 {
+		t.Fatal("not known")
+	}
+	c.owners.put(c.clock.hash(other), there)
+	var s Session
+	if c.session(other, &s, &User{}) {
+		t.Errorf("%s is taken for it", s.ID)
+	}
+	if owner, _, known := c.owner(other); known {
+		t.Errorf("it is said to be of %s", owner)
+	}
+}
+
 func TestAUseThatAChangeDidNotKnowIsSeenUntilItIsWritten(t *testing.T) {
 	for _, which := range []int{0, 1} {
 		c, u := added(t, 2)
