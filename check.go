@@ -41,10 +41,12 @@ func (m *Manager) Check(ctx context.Context, token string, use Use) (Session, er
 	if !ok {
 		return Session{}, errRefused
 	}
-	if s, err, known := m.checkRemembered(&l, t, use, now); known {
+	l.approach()
+	sum := t.Secret.Hash()
+	if s, err, known := m.checkRemembered(&l, sum, use, now); known {
 		return s, err
 	}
-	s, err := m.inspect(ctx, t, use.Require, now)
+	s, err := m.inspect(ctx, t.ID, sum, use.Require, now)
 	if err != nil {
 		return Session{}, err
 	}
@@ -68,7 +70,7 @@ func (m *Manager) Inspect(ctx context.Context, token string, require Requirement
 	if !ok {
 		return Session{}, "", errRefused
 	}
-	s, err = m.inspect(ctx, t, require, now)
+	s, err = m.inspect(ctx, t.ID, t.Secret.Hash(), require, now)
 	if err != nil {
 		return Session{}, "", err
 	}
@@ -78,7 +80,7 @@ func (m *Manager) Inspect(ctx context.Context, token string, require Requirement
 // checkRemembered is Check from memory alone: most checks need no more than one look
 // at what is remembered of a user, where the use is recorded as well. known is false
 // when it takes more.
-func (m *Manager) checkRemembered(l *look, t Token, use Use, now time.Time) (s Session, err error, known bool) {
+func (m *Manager) checkRemembered(l *look, sum SecretHash, use Use, now time.Time) (s Session, err error, known bool) {
 	if m.cache == nil {
 		return s, nil, false
 	}
@@ -86,8 +88,6 @@ func (m *Manager) checkRemembered(l *look, t Token, use Use, now time.Time) (s S
 	if !known {
 		return s, nil, false
 	}
-	l.approach()
-	sum := t.Secret.Hash()
 	known = l.use(&s, func(u *User) (verdict, Interaction) {
 		if s.Over(now, *u, everybody) {
 			err = errRefused
@@ -137,15 +137,15 @@ func (m *Manager) origin(s *Session, use Use) Origin {
 	return from
 }
 
-func (m *Manager) inspect(ctx context.Context, t Token, require Requirement, now time.Time) (Session, error) {
-	s, err := m.recalled(ctx, t.ID, now)
+func (m *Manager) inspect(ctx context.Context, id string, sum SecretHash, require Requirement, now time.Time) (Session, error) {
+	s, err := m.recalled(ctx, id, now)
 	if errors.Is(err, ErrNoSession) {
 		return Session{}, errRefused
 	}
 	if err != nil {
 		return Session{}, failed(err)
 	}
-	if err := m.judge(&s, t.Secret.Hash(), require, now); err != nil {
+	if err := m.judge(&s, sum, require, now); err != nil {
 		return Session{}, err
 	}
 	return s, nil
