@@ -1,6 +1,9 @@
 package rollcall
 
-import "time"
+import (
+	"crypto/rand"
+	"time"
+)
 
 // An EventType names an act.
 type EventType string
@@ -44,4 +47,18 @@ type StoredEvent struct {
 	// Position is opaque and not the event's id: hand it back to read on.
 	Position string
 	Event    Event
+}
+
+// event fills in what every event of a caller's act has.
+func NewEvent(kind EventType, now time.Time, by Caller, s Session) Event {
+	return Event{
+		ID: newEventID(), Type: kind, At: now, UserID: s.UserID, SessionID: s.ID, Reason: s.EndReason,
+		Actor: by.ID, IP: by.IP, UserAgent: by.UserAgent, CorrelationID: by.CorrelationID,
+	}
+}
+
+func newEventID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return "evt_" + strict.EncodeToString(b[:])
 }

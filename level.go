@@ -128,7 +128,7 @@ func (r Requirement) IsZero() bool { return len(r.Levels) == 0 && len(r.Methods)
 
 // meets reports whether a session that was last used as its Last says meets the
 // requirement at now. A level that the policy does not have is not met.
-func (s *Session) meets(p Policy, r Requirement, now time.Time) bool {
+func (s *Session) Meets(p Policy, r Requirement, now time.Time) bool {
 	if r.Aged && now.Sub(s.AuthenticatedAt) > r.MaxAge {
 		return false
 	}
@@ -178,6 +178,6 @@ type Insufficient struct{ Requirement Requirement }
 func (*Insufficient) Error() string { return "the authentication does not meet the requirement" }
 
 // insufficient wraps an Insufficient in the package's error.
-func insufficient(r Requirement) error {
+func NewInsufficient(r Requirement) error {
 	return &Error{Code: CodeInsufficient, Message: "A different authentication level is required", Err: &Insufficient{r}}
 }

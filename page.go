@@ -81,3 +81,36 @@ func DecodeCursor(userID, cursor string) (Position, error) {
 	}
 	return p, nil
 }
+
+// A ListQuery asks for a page of a user's live sessions.
+type ListQuery struct {
+	UserID string
+	// From is a cursor that an earlier page gave, "" for the first page.
+	From string
+	// Take is the number of sessions at most, 1 to MaxTake.
+	Take int
+	// Total asks for the number of the user's live sessions as well.
+	Total bool
+}
+
+// total is what a page shows of a total that is known, or -1.
+func (q ListQuery) TotalShown(known int) int {
+	if q.Total {
+		return known
+	}
+	return 0
+}
+
+// position holds the query against its bounds and reads its cursor.
+func (q ListQuery) After() (after Position, err error) {
+	if err := CheckUserID(q.UserID); err != nil {
+		return Position{}, err
+	}
+	if q.Take < 1 || q.Take > MaxTake {
+		return Position{}, Errorf(CodeInvalid, "A page has 1 to %d sessions", MaxTake)
+	}
+	if q.From == "" {
+		return Position{}, nil
+	}
+	return DecodeCursor(q.UserID, q.From)
+}

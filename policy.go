@@ -70,7 +70,7 @@ func (p Policy) Check() error {
 }
 
 // filled is the policy with the default's for what it leaves out.
-func (p Policy) filled() Policy {
+func (p Policy) Filled() Policy {
 	d := DefaultPolicy()
 	if p.Persistent == (Lifetimes{}) && p.NonPersistent == (Lifetimes{}) {
 		p.Persistent, p.NonPersistent = d.Persistent, d.NonPersistent

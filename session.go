@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf16"
 )
 
 // Bounds on what a session holds. Metadata bounds are the published API's
@@ -72,28 +71,6 @@ type Generation struct {
 	Everybody uint64
 }
 
-// A User is what is kept of a user: nothing but what guards the user's
-// sessions. The zero value, but for ID, is a user nobody has seen.
-type User struct {
-	ID string
-	// Version moves whenever a session of the user is added or ended.
-	Version uint64
-	// Generation of the user: sessions with a smaller one are over.
-	Generation uint64
-	// GenerationAt is when Generation last moved.
-	GenerationAt time.Time
-}
-
-// Everybody is the generation of all users, kept as a [Document] of name
-// [EverybodyDocument].
-type Everybody struct {
-	Generation   uint64    `json:"generation"`
-	GenerationAt time.Time `json:"generation_at"`
-}
-
-// EverybodyDocument is the name of the document that holds [Everybody].
-const EverybodyDocument = "everybody"
-
 // A KeyMark tells that an Idempotency-Key was used, without saying which.
 type KeyMark [16]byte
 
@@ -125,9 +102,6 @@ const (
 
 // Valid reports whether m is one of the two modes.
 func (m CookieMode) Valid() bool { return m == Persistent || m == NonPersistent }
-
-// A MetadataEntry is one pair of a session's metadata. Order is kept.
-type MetadataEntry struct{ Key, Value string }
 
 // An Interaction is the latest use of a session that is known.
 type Interaction struct {
@@ -174,7 +148,7 @@ const maxUse = time.Minute
 // lapsed reports whether the session is over at now for want of use alone, and so
 // lately that a use may be under way which began in time. Recorded, it would make the
 // session live again: whoever says that the session is over must end it first.
-func (s *Session) lapsed(now time.Time, user User, everybody Everybody) bool {
+func (s *Session) Lapsed(now time.Time, user User, everybody Everybody) bool {
 	return s.EndedAt.IsZero() && !s.Outdated(user, everybody) && now.Before(s.ExpiresAt) &&
 		!now.Before(s.Last.IdleExpiresAt) && now.Before(s.Last.IdleExpiresAt.Add(maxUse))
 }
@@ -238,41 +212,14 @@ func (s Session) Joined(clientID string, now time.Time) (Session, bool) {
 	return s, true
 }
 
-// CheckMetadata holds metadata against the published bounds; the error's text
-// is the published one (wire.md 2.3).
-func CheckMetadata(entries []MetadataEntry) error {
-	if len(entries) > MaxMetadataEntries {
-		return metadataTooLarge
+// clone holds for longer than what a visit was given.
+func (s *Session) Clone() Session {
+	c := *s
+	c.ID, c.Initial.IP, c.Last.Origin.IP = strings.Clone(s.ID), strings.Clone(s.Initial.IP), strings.Clone(s.Last.Origin.IP)
+	c.Methods, c.Clients = append([]Method(nil), s.Methods...), append([]string(nil), s.Clients...)
+	c.Metadata = append([]MetadataEntry(nil), s.Metadata...)
+	for i, e := range c.Metadata {
+		c.Metadata[i] = MetadataEntry{strings.Clone(e.Key), strings.Clone(e.Value)}
 	}
-	for _, e := range entries {
-		if utf16Length(e.Key) > MaxMetadataLength || utf16Length(e.Value) > MaxMetadataLength {
-			return metadataTooLarge
-		}
-		if !isMetadataKey(e.Key) {
-			return Errorf(CodeInvalid, "Invalid metadata: Metadata keys may only include letters, numbers, underscores, or hyphens")
-		}
-		if strings.ContainsRune(e.Value, 0) {
-			return Errorf(CodeInvalid, "Invalid metadata: Metadata values must not contain null characters")
-		}
-	}
-	return nil
-}
-
-var metadataTooLarge = Errorf(CodeInvalid, "Metadata must not exceed 25 entries. Each key and value must be ≤ 255 characters.")
-
-func isMetadataKey(key string) bool {
-	for i := range len(key) {
-		if !isIDByte(key[i]) {
-			return false
-		}
-	}
-	return key != ""
-}
-
-func utf16Length(s string) int {
-	n := 0
-	for _, r := range s {
-		n += utf16.RuneLen(r)
-	}
-	return n
+	return c
 }

@@ -89,110 +89,20 @@ type Locator interface {
 	SessionAt(ctx context.Context, id, userID string, createdAt time.Time) (Session, User, error)
 }
 
-// A Change belongs to one user, or to none: then it puts documents and carries
-// their events. Never both.
-type Change struct {
-	UserID    string
-	User      *PutUser
-	Sessions  []PutSession
-	Documents []PutDocument
-	Events    []Event
-}
-
-// PutUser puts the user's row if it has the version Replaces. The row's own
-// Version is ignored.
-type PutUser struct {
-	User     User
-	Replaces uint64
-}
-
-// PutSession puts a session if it has the version Replaces. The session's own
-// Version is ignored.
-type PutSession struct {
-	Session  Session
-	Replaces uint64
-	// Fresh says of a session that must be absent that its id was drawn for this put,
-	// from so many random bits that nobody has drawn it before: an engine may take it
-	// as absent without a look. It says so once; a put that is repeated is not fresh.
-	Fresh bool
-	// Ending says that the put ends a session which the caller knows without having read
-	// it: as of the version of the user's row that the change replaces, and so must put,
-	// the session is the user's, was created at CreatedAt and is live. Of Session only
-	// what ends it counts, which is EndedAt, EndReason and UpdatedAt, and Last, which must
-	// be as late as that of every Touch that has returned; all else stays as it is stored,
-	// and the version is the next one, whatever it was. Replaces is ignored.
-	//
-	// An engine may take the caller's word without a look. One that looks fails with
-	// ErrConflict where it is not true.
-	Ending bool
-}
-
-// IsNew reports whether the session must be absent.
-func (p *PutSession) IsNew() bool { return p.Replaces == 0 && !p.Ending }
-
-// A Document is a small named fact that belongs to no user.
-type Document struct {
-	Name    string
-	Version uint64
-	Body    []byte
-}
-
-// PutDocument puts a document if it has the version Replaces.
-type PutDocument struct {
-	Name     string
-	Body     []byte
-	Replaces uint64
-}
-
-// A Touch is one use of a session.
-type Touch struct {
-	UserID      string
-	SessionID   string
-	Interaction Interaction
-}
-
-// A Sweep is one bite of removing.
-//
-// Sessions are filed under their OverAt as of their latest put; a touch may have
-// moved it since, nearly always to later: the filing is when to look, not when to
-// remove. The bite looks at up to Limit
-// sessions filed before SessionsBefore, oldest first, and asks Decide about each
-// with its row and its user's as they then are; no other write to the user comes
-// between the answer and what is done about it. Decide must not call the
-// store.
-//
-// When a user's last session is removed, so is the user's row: the next one
-// starts anew at version 0.
-//
-// Events with an At before EventsBefore are removed, up to Limit of them,
-// from the oldest on and no further than the first that is younger. The events of
-// the bite itself stay.
-type Sweep struct {
-	SessionsBefore time.Time
-	EventsBefore   time.Time
-	Limit          int
-	Decide         func(Session, User) Verdict
-}
-
-// A Verdict is what a sweep does with a session: when FileAt is zero it is
-// removed, with Event, if any, written in the same commit. Otherwise it is filed
-// again under FileAt, which lies at or after the bite's SessionsBefore.
-type Verdict struct {
-	FileAt time.Time
-	Event  *Event
-}
-
-// Swept says what a bite did. More is true when another bite may find more.
-type Swept struct {
-	Removed int
-	Refiled int
-	Events  int
-	More    bool
-}
-
 // What a Store's methods can fail with; all other errors are the engine's own.
 var (
 	ErrNoSession = errors.New("no such session")
 	ErrConflict  = errors.New("version conflict")
 	ErrFull      = errors.New("no room left in the store")
 )
+
+// A Counter is a [Store] that can count. Engines may do without.
+type Counter interface {
+	// CountSessions asks about every session whose EndedAt is not set, with its
+	// user's row, and returns how many were to be counted, all as of one moment at
+	// or after the call. A user's sessions come one after the other, in the order of
+	// Position. counts must not keep what it is given, nor change it. It takes time
+	// that grows with the store, keeps nobody waiting, and ends early with the
+	// context.
+	CountSessions(ctx context.Context, counts func(*Session, *User) bool) (int, error)
+}

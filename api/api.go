@@ -11,11 +11,12 @@ import (
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/wire"
+	"github.com/rollcall-id/rollcall/sessions"
 )
 
 // Options configure the door.
 type Options struct {
-	Manager      *rollcall.Manager
+	Manager      *sessions.Manager
 	Authenticate wire.Authenticate
 	// Anonymous returns who calls as far as the request itself says: address, agent
 	// and mark, without id or scopes, for the events of a session's own token's acts;
@@ -71,7 +72,7 @@ func unrouted(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 }
 
 type door struct {
-	manager      *rollcall.Manager
+	manager      *sessions.Manager
 	authenticate wire.Authenticate
 	anonymous    func(*http.Request) rollcall.Caller
 	cookie       wire.Cookie

@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-id/rollcall/api"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/reference/referencetest"
+	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/memory"
 )
 
@@ -24,7 +25,7 @@ var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 type fixture struct {
 	t       *testing.T
-	manager *rollcall.Manager
+	manager *sessions.Manager
 	handler http.Handler
 }
 
@@ -39,7 +40,7 @@ func newFixture(t *testing.T) fixture {
 // callers should send and not all that is put up with.
 func newBareFixture(t *testing.T) fixture {
 	t.Helper()
-	m, err := rollcall.New(memory.New(), rollcall.Options{Clock: func() time.Time { return t0 }, DerivationKey: rollcall.DerivationKey{1}})
+	m, err := sessions.New(memory.New(), sessions.Options{Clock: func() time.Time { return t0 }, DerivationKey: rollcall.DerivationKey{1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -532,7 +533,7 @@ func TestUsersSeeAndEndTheirOwnSessions(t *testing.T) {
 func TestEndingsCanRequireAFreshAuthentication(t *testing.T) {
 	f := newFixture(t)
 	now := t0
-	m, err := rollcall.New(memory.New(), rollcall.Options{Clock: func() time.Time { return now }})
+	m, err := sessions.New(memory.New(), sessions.Options{Clock: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/pebble"
 )
 
@@ -80,7 +81,7 @@ func (b *bench) countSyncs(ctx context.Context) (count syncCount, err error) {
 		return count, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	m, err := rollcall.New(store, rollcall.Options{})
+	m, err := sessions.New(store, sessions.Options{})
 	if err != nil {
 		return count, err
 	}

@@ -7,14 +7,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/request"
 )
 
 // UserIP returns the user's address: the peer's, or behind trusted proxies the last
 // one of X-Forwarded-For that is not a trusted proxy itself; "" when that is no
 // address. Whatever stands further to the left is the user's own invention.
 func (m *Middleware) UserIP(r *http.Request) string {
-	return rollcall.ForwardedIP(r.RemoteAddr, r.Header["X-Forwarded-For"], m.trusts)
+	return request.ForwardedIP(r.RemoteAddr, r.Header["X-Forwarded-For"], m.trusts)
 }
 
 func (m *Middleware) trusts(addr netip.Addr) bool {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/wire"
+	"github.com/rollcall-id/rollcall/sessions"
 )
 
 // The identity headers. Every answer carries all of them, empty when there is
@@ -28,7 +29,7 @@ var identity = [...]string{HeaderUser, HeaderSession, HeaderAuthenticatedAt, Hea
 
 // Options configure the door.
 type Options struct {
-	Manager *rollcall.Manager
+	Manager *sessions.Manager
 	Cookie  wire.Cookie
 	// RemoteIP tells the user's address, "" when it is not known.
 	RemoteIP func(*http.Request) string

@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-id/rollcall/gate"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/reference/referencetest"
+	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/memory"
 	"github.com/rollcall-id/rollcall/store/storetest"
 )
@@ -24,7 +25,7 @@ var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 type fixture struct {
 	t       *testing.T
-	manager *rollcall.Manager
+	manager *sessions.Manager
 	store   *storetest.Faulty
 	gate    *gate.Gate
 	now     *time.Time
@@ -34,7 +35,7 @@ func newFixture(t *testing.T) fixture {
 	t.Helper()
 	store := &storetest.Faulty{Store: memory.New()}
 	now := t0
-	m, err := rollcall.New(store, rollcall.Options{Clock: func() time.Time { return now }})
+	m, err := sessions.New(store, sessions.Options{Clock: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,13 +6,14 @@ import (
 	"testing"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/memory"
 )
 
 // BenchmarkListing is what a list of 50 costs below the door, of users that are
 // remembered while their pages are not.
 func BenchmarkListing(b *testing.B) {
-	m, err := rollcall.New(memory.New(), rollcall.Options{CacheSize: 4 << 20})
+	m, err := sessions.New(memory.New(), sessions.Options{CacheSize: 4 << 20})
 	if err != nil {
 		b.Fatal(err)
 	}

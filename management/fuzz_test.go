@@ -14,6 +14,7 @@ import (
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/management"
+	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/memory"
 )
 
@@ -27,7 +28,7 @@ func FuzzUpdateSession(f *testing.F) {
 		f.Add("application/json", seed)
 	}
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	m, err := rollcall.New(memory.New(), rollcall.Options{Clock: func() time.Time { return now }, EventRetention: time.Millisecond})
+	m, err := sessions.New(memory.New(), sessions.Options{Clock: func() time.Time { return now }, EventRetention: time.Millisecond})
 	if err != nil {
 		f.Fatal(err)
 	}

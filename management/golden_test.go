@@ -21,6 +21,7 @@ import (
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/management"
 	"github.com/rollcall-id/rollcall/reference/referencetest"
+	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/memory"
 )
 
@@ -67,14 +68,14 @@ func TestAnswersAreThePublishedBytes(t *testing.T) {
 type script struct {
 	t       *testing.T
 	now     time.Time
-	manager *rollcall.Manager
+	manager *sessions.Manager
 	door    http.Handler
 	tokens  map[string]string // by session id
 }
 
 func newScript(t *testing.T) *script {
 	s := &script{t: t, now: time.Date(2026, 3, 1, 12, 0, 0, 145e6, time.UTC), tokens: map[string]string{}}
-	m, err := rollcall.New(memory.New(), rollcall.Options{Clock: func() time.Time { return s.now }})
+	m, err := sessions.New(memory.New(), sessions.Options{Clock: func() time.Time { return s.now }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,13 +8,14 @@ import (
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/wire"
+	"github.com/rollcall-id/rollcall/sessions"
 )
 
 // New returns the handler of everything under /api/v2. It may serve many
 // requests at once.
 //
 // Checks come in the published order: route, caller, scope, form, existence.
-func New(m *rollcall.Manager, auth wire.Authenticate, log *slog.Logger) http.Handler {
+func New(m *sessions.Manager, auth wire.Authenticate, log *slog.Logger) http.Handler {
 	d := &door{manager: m, authenticate: auth, log: log}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v2/users/{user_id}/sessions", d.with(rollcall.ScopeReadSessions, d.listUserSessions))
@@ -28,7 +29,7 @@ func New(m *rollcall.Manager, auth wire.Authenticate, log *slog.Logger) http.Han
 }
 
 type door struct {
-	manager      *rollcall.Manager
+	manager      *sessions.Manager
 	authenticate wire.Authenticate
 	log          *slog.Logger
 }

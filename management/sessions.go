@@ -48,7 +48,7 @@ type listing struct{}
 
 const listingBegin = `{"sessions":[`
 
-// AppendSession implements rollcall.ListEncoder.
+// AppendSession implements sessions.ListEncoder.
 func (listing) AppendSession(b []byte, i int, s *rollcall.Session) []byte {
 	if i == 0 {
 		b = append(b, listingBegin...)
@@ -58,7 +58,7 @@ func (listing) AppendSession(b []byte, i int, s *rollcall.Session) []byte {
 	return wire.AppendSession(b, s)
 }
 
-// AppendPage implements rollcall.ListEncoder.
+// AppendPage implements sessions.ListEncoder.
 func (listing) AppendPage(b []byte, n int, q rollcall.ListQuery, page rollcall.Page) []byte {
 	if n == 0 {
 		b = append(b, listingBegin...)

@@ -25,6 +25,7 @@ import (
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/oauth"
 	"github.com/rollcall-id/rollcall/server"
+	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/memory"
 )
 
@@ -60,7 +61,7 @@ type Server struct {
 	// Client is that client.
 	Client *client.Client
 	// Manager acts on the sessions directly.
-	Manager *rollcall.Manager
+	Manager *sessions.Manager
 
 	http   *http.Client
 	offset atomic.Int64
@@ -150,7 +151,7 @@ func (s *Server) start(t testing.TB, o Options) error {
 	if err != nil {
 		return err
 	}
-	if s.Manager, err = rollcall.New(memory.New(), rollcall.Options{
+	if s.Manager, err = sessions.New(memory.New(), sessions.Options{
 		Policy: o.Policy, DerivationKey: made.keys.Derivation, Clock: s.Now, Logger: o.Logger, TouchInterval: 20 * time.Millisecond,
 	}); err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/pebble"
 )
 
@@ -111,7 +112,7 @@ func (f tableFile) ReadAt(b []byte, offset int64) (int, error) {
 }
 
 // onDisk serves from a store on the disk. fatal is told when the process would end.
-func onDisk(t *testing.T, d *disk, o rollcall.Options) (r *running, fatal chan error) {
+func onDisk(t *testing.T, d *disk, o sessions.Options) (r *running, fatal chan error) {
 	t.Helper()
 	fatal = make(chan error, 100)
 	store, err := pebble.Open("store", pebble.Options{FS: d, Fatal: func(err error) { fatal <- err }})
@@ -164,7 +165,7 @@ func (c caller) checks(token string) int {
 
 func TestBelowTheFloorOfDiskSpaceActsAreAnswered503AndChecksGoOn(t *testing.T) {
 	d := newDisk()
-	r, _ := onDisk(t, d, rollcall.Options{})
+	r, _ := onDisk(t, d, sessions.Options{})
 	c := caller{r, r.token()}
 	id, token := c.create("ada")
 	d.free.Store(1 << 20)
@@ -216,7 +217,7 @@ func TestADiskThatCannotBeReadIsAnswered503(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m, err := rollcall.New(store, rollcall.Options{})
+			m, err := sessions.New(store, sessions.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -228,7 +229,7 @@ func TestADiskThatCannotBeReadIsAnswered503(t *testing.T) {
 			if err = errors.Join(err, store.Close()); err != nil { // which writes a table
 				t.Fatal(err)
 			}
-			r, fatal := onDisk(t, d, rollcall.Options{CacheSize: 1 << 20})
+			r, fatal := onDisk(t, d, sessions.Options{CacheSize: 1 << 20})
 			c := caller{r, r.token()}
 			d.reads.Store(fault)
 			if status := c.checks(token.Reveal()); status != http.StatusServiceUnavailable {
@@ -264,7 +265,7 @@ func TestALogThatCannotBeWrittenOrSyncedEndsTheProcessAndNothingIsAcknowledged(t
 	for _, what := range []string{"written", "synced"} {
 		t.Run(what, func(t *testing.T) {
 			d := newDisk()
-			r, fatal := onDisk(t, d, rollcall.Options{})
+			r, fatal := onDisk(t, d, sessions.Options{})
 			c := caller{r, r.token()}
 			_, token := c.create("ada")
 			full := func() error { return errors.New("no space left on device") }
@@ -296,7 +297,7 @@ func TestALogThatCannotBeWrittenOrSyncedEndsTheProcessAndNothingIsAcknowledged(t
 // TestADiskThatTakesTwoSecondsToSyncHoldsUpActsAndNobodyElse takes two seconds for each sync.
 func TestADiskThatTakesTwoSecondsToSyncHoldsUpActsAndNobodyElse(t *testing.T) {
 	d := newDisk()
-	r, _ := onDisk(t, d, rollcall.Options{CacheSize: 1 << 20})
+	r, _ := onDisk(t, d, sessions.Options{CacheSize: 1 << 20})
 	c := caller{r, r.token()}
 	_, token := c.create("ada")
 	d.synced.Store(func() error { time.Sleep(2 * time.Second); return nil })
@@ -330,7 +331,7 @@ func TestADiskThatTakesTwoSecondsToSyncHoldsUpActsAndNobodyElse(t *testing.T) {
 
 func TestWhileASyncHangsActsAreAnswered503InTimeAndChecksGoOn(t *testing.T) {
 	d := newDisk()
-	r, _ := onDisk(t, d, rollcall.Options{CacheSize: 1 << 20, ActTimeout: 300 * time.Millisecond})
+	r, _ := onDisk(t, d, sessions.Options{CacheSize: 1 << 20, ActTimeout: 300 * time.Millisecond})
 	c := caller{r, r.token()}
 	id, token := c.create("ada")
 	_, other := c.create("bob")

@@ -19,11 +19,12 @@ import (
 	"github.com/rollcall-id/rollcall/management"
 	"github.com/rollcall-id/rollcall/oauth"
 	"github.com/rollcall-id/rollcall/reference"
+	"github.com/rollcall-id/rollcall/sessions"
 )
 
 // Doors are what is served.
 type Doors struct {
-	Manager *rollcall.Manager
+	Manager *sessions.Manager
 	Issuer  *oauth.Issuer
 	Keys    *oauth.Keys
 	// Cookie carries session tokens in browsers.

@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/oauth"
+	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/memory"
 )
 
@@ -36,7 +37,7 @@ func BenchmarkHandler(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	manager, err := rollcall.New(memory.New(), rollcall.Options{Logger: logger, TouchInterval: time.Hour, CacheSize: 64 << 20})
+	manager, err := sessions.New(memory.New(), sessions.Options{Logger: logger, TouchInterval: time.Hour, CacheSize: 64 << 20})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/sessions"
 )
 
 // recountInterval is how often live sessions are counted anew.
@@ -65,7 +66,7 @@ func (l *liveCount) committed(c rollcall.Change) {
 
 // run counts at the start and every hour, until ctx is done. A store that cannot
 // count leaves the number out.
-func (l *liveCount) run(ctx context.Context, m *rollcall.Manager, log *slog.Logger) {
+func (l *liveCount) run(ctx context.Context, m *sessions.Manager, log *slog.Logger) {
 	t := time.NewTicker(recountInterval)
 	defer t.Stop()
 	for {

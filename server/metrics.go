@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/oauth"
+	"github.com/rollcall-id/rollcall/sessions"
 )
 
 // Metrics are what a server counts and times, in Prometheus form. Labels hold no
@@ -50,14 +50,14 @@ func (m *Metrics) Counter(name, help string, labels map[string]string, read func
 }
 
 // watchCache adds the numbers of the Manager's cache.
-func (m *Metrics) watchCache(manager *rollcall.Manager) {
+func (m *Metrics) watchCache(manager *sessions.Manager) {
 	const name, help = "rollcall_cache_lookups_total", "Looks for a session, a user's sessions or a page in memory, by whether it was there."
 	m.Counter(name, help, map[string]string{"result": "hit"}, func() uint64 { hits, _ := manager.CacheLookups(); return hits })
 	m.Counter(name, help, map[string]string{"result": "miss"}, func() uint64 { _, misses := manager.CacheLookups(); return misses })
 }
 
 // watch adds the numbers that the Manager and the Issuer keep of themselves.
-func (m *Metrics) watch(manager *rollcall.Manager, issuer *oauth.Issuer) {
+func (m *Metrics) watch(manager *sessions.Manager, issuer *oauth.Issuer) {
 	m.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "rollcall_touches_pending", Help: "Uses of sessions that are recorded and not yet written, one per session.",
 	}, func() float64 { return float64(manager.PendingTouches()) }))

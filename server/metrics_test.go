@@ -18,6 +18,7 @@ import (
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/wire"
+	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/memory"
 )
 
@@ -135,7 +136,7 @@ func theNumberOfLiveSessions(t *testing.T, cacheSize int64) {
 	ctx, cancel := context.WithCancel(t.Context())
 	by := rollcall.Caller{}
 	store := m.Store(memory.New())
-	manager, err := rollcall.New(store, rollcall.Options{CacheSize: cacheSize})
+	manager, err := sessions.New(store, sessions.Options{CacheSize: cacheSize})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +190,7 @@ func theNumberOfLiveSessions(t *testing.T, cacheSize int64) {
 
 func TestAStoreThatCannotCountShowsNoNumberOfLiveSessions(t *testing.T) {
 	m := NewMetrics("1", "c")
-	manager, err := rollcall.New(m.Store(struct{ rollcall.Store }{memory.New()}), rollcall.Options{})
+	manager, err := sessions.New(m.Store(struct{ rollcall.Store }{memory.New()}), sessions.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,11 +203,11 @@ func TestAStoreThatCannotCountShowsNoNumberOfLiveSessions(t *testing.T) {
 func TestLooksInTheCacheAreCountedWhenThereIsOne(t *testing.T) {
 	ctx := t.Context()
 	store := memory.New()
-	bare, err := rollcall.New(store, rollcall.Options{})
+	bare, err := sessions.New(store, sessions.Options{})
 	if err != nil || bare.Caches() {
 		t.Fatalf("a cache that was not asked for: %v", err)
 	}
-	manager, err := rollcall.New(store, rollcall.Options{CacheSize: 1 << 20})
+	manager, err := sessions.New(store, sessions.Options{CacheSize: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/rollcall-id/rollcall/oauth"
 	"github.com/rollcall-id/rollcall/reference/referencetest"
 	"github.com/rollcall-id/rollcall/server"
+	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/memory"
 )
 
@@ -38,7 +39,7 @@ func everything(t *testing.T) (http.Handler, *oauth.Issuer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := rollcall.New(memory.New(), rollcall.Options{})
+	m, err := sessions.New(memory.New(), sessions.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

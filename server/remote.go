@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/request"
 )
 
 // ParseProxies reads addresses and networks (CIDR) of trusted proxies.
@@ -32,7 +33,7 @@ type remote struct{ trusted []netip.Prefix }
 // one of X-Forwarded-For that is not a trusted proxy itself; "" when that is no
 // address. Whatever stands further to the left is the client's own invention.
 func (m remote) ip(r *http.Request) string {
-	return rollcall.ForwardedIP(r.RemoteAddr, r.Header["X-Forwarded-For"], m.trusts)
+	return request.ForwardedIP(r.RemoteAddr, r.Header["X-Forwarded-For"], m.trusts)
 }
 
 // viaTrusted reports whether a request's peer is a trusted proxy.

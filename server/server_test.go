@@ -29,6 +29,7 @@ import (
 	"github.com/rollcall-id/rollcall/oauth"
 	"github.com/rollcall-id/rollcall/reference/referencetest"
 	"github.com/rollcall-id/rollcall/server"
+	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/memory"
 )
 
@@ -36,7 +37,7 @@ import (
 type running struct {
 	t       *testing.T
 	dir     string
-	manager *rollcall.Manager
+	manager *sessions.Manager
 	issuer  *oauth.Issuer
 	plain   string
 	secure  string
@@ -81,11 +82,11 @@ const secret = "rccs_test"
 
 func start(t *testing.T, trusted ...string) *running {
 	t.Helper()
-	return startOn(t, memory.New(), rollcall.Options{}, trusted...)
+	return startOn(t, memory.New(), sessions.Options{}, trusted...)
 }
 
 // startOn starts a server on a store.
-func startOn(t *testing.T, store rollcall.Store, o rollcall.Options, trusted ...string) *running {
+func startOn(t *testing.T, store rollcall.Store, o sessions.Options, trusted ...string) *running {
 	t.Helper()
 	r := &running{t: t, dir: t.TempDir(), log: &log{}}
 	config, err := server.LocalTLS(r.dir, time.Now())
@@ -101,7 +102,7 @@ func startOn(t *testing.T, store rollcall.Store, o rollcall.Options, trusted ...
 	}}})
 	r.must(err)
 	o.Logger, o.TouchInterval = logger, time.Hour
-	r.manager, err = rollcall.New(store, o)
+	r.manager, err = sessions.New(store, o)
 	r.must(err)
 	proxies, err := server.ParseProxies(trusted)
 	r.must(err)

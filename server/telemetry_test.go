@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/oauth"
+	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/memory"
 )
 
@@ -27,7 +28,7 @@ func newDoors(t *testing.T) *Doors {
 		t.Fatal(err)
 	}
 	m := NewMetrics("1.2.3", "abc")
-	manager, err := rollcall.New(m.Store(memory.New()), rollcall.Options{Logger: log})
+	manager, err := sessions.New(m.Store(memory.New()), sessions.Options{Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}

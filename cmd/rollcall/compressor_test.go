@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/wire"
+	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/memory"
 )
 
@@ -66,7 +67,7 @@ func (published) AppendPage(b []byte, n int, _ rollcall.ListQuery, page rollcall
 // TestPagesAreTheSameFromMemory asks for pages often enough that they are compressed, and
 // kept as they are.
 func TestPagesAreTheSameFromMemory(t *testing.T) {
-	manager, err := rollcall.New(memory.New(), rollcall.Options{CacheSize: 8 << 20, Compressor: pageCompressor{}})
+	manager, err := sessions.New(memory.New(), sessions.Options{CacheSize: 8 << 20, Compressor: pageCompressor{}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/oauth"
 	"github.com/rollcall-id/rollcall/server"
+	"github.com/rollcall-id/rollcall/sessions"
 )
 
 func newDemo() *cobra.Command {
@@ -243,7 +244,7 @@ func seed(ctx context.Context, cfg *config, log *slog.Logger) (out seeded, err e
 	options := managerOptions(cfg, keys, log)
 	options.Clock = past.Now
 	options.ActTimeout = time.Minute // nobody waits for these
-	m, err := rollcall.New(store, options)
+	m, err := sessions.New(store, options)
 	if err != nil {
 		return out, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/sessions"
 )
 
 // demoConfig is a demo's configuration on a data directory of its own.
@@ -60,7 +61,7 @@ func TestTheDemosLatestVisitsBeganWhenTheyDid(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	m, err := rollcall.New(store, rollcall.Options{})
+	m, err := sessions.New(store, sessions.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/sessions"
 )
 
 const (
@@ -144,7 +145,7 @@ func together(visits []visit, lately time.Time) iter.Seq[[]visit] {
 // play makes visits that lie close together, at once, at the time of the first.
 // What came of the visits before is made up for first: the sessions are used,
 // and some end, hours after they began.
-func play(ctx context.Context, m *rollcall.Manager, clock *past, visits []visit, out *seeded) error {
+func play(ctx context.Context, m *sessions.Manager, clock *past, visits []visit, out *seeded) error {
 	clock.now.Store(visits[0].at.UnixMilli())
 	if err := goOn(ctx, m, out.earlier); err != nil {
 		return err
@@ -177,7 +178,7 @@ type earlier struct {
 }
 
 // goOn makes up for what came of earlier visits, now.
-func goOn(ctx context.Context, m *rollcall.Manager, visits []earlier) error {
+func goOn(ctx context.Context, m *sessions.Manager, visits []earlier) error {
 	var all errgroup.Group
 	for _, e := range visits {
 		all.Go(func() error { return e.goOn(ctx, m) })
@@ -185,7 +186,7 @@ func goOn(ctx context.Context, m *rollcall.Manager, visits []earlier) error {
 	return all.Wait()
 }
 
-func (e earlier) goOn(ctx context.Context, m *rollcall.Manager) error {
+func (e earlier) goOn(ctx context.Context, m *sessions.Manager) error {
 	for _, use := range e.visit.uses {
 		if _, err := m.Check(ctx, e.token, use); err != nil {
 			return err

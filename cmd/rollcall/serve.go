@@ -22,6 +22,7 @@ import (
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/oauth"
 	"github.com/rollcall-id/rollcall/server"
+	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/memory"
 	"github.com/rollcall-id/rollcall/store/pebble"
 )
@@ -86,7 +87,7 @@ type running struct {
 	cfg       *config
 	keys      *oauth.Keys
 	issuer    *oauth.Issuer
-	manager   *rollcall.Manager
+	manager   *sessions.Manager
 	store     rollcall.Store
 	listeners server.Listeners
 	doors     *server.Doors
@@ -158,7 +159,7 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	if options.Networks, err = r.openNetworks(log); err != nil {
 		return nil, usage(err)
 	}
-	if r.manager, err = rollcall.New(r.measured(r.store), options); err != nil {
+	if r.manager, err = sessions.New(r.measured(r.store), options); err != nil {
 		return nil, usage(err)
 	}
 	if err = r.keys.Take(time.Now()); err != nil {
@@ -297,8 +298,8 @@ func policy(cfg *config) rollcall.Policy {
 	return p
 }
 
-func managerOptions(cfg *config, keys *oauth.Keys, log *slog.Logger) rollcall.Options {
-	return rollcall.Options{
+func managerOptions(cfg *config, keys *oauth.Keys, log *slog.Logger) sessions.Options {
+	return sessions.Options{
 		Policy: policy(cfg), DerivationKey: keys.Derivation, Logger: log,
 		TouchInterval: cfg.duration("touch_interval"), EventRetention: cfg.duration("event_retention"),
 		CacheSize: int64(cfg.number("cache_size")), Compressor: pageCompressor{}, ActTimeout: cfg.duration("act_timeout"),

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/pebble"
 )
 
@@ -52,7 +53,7 @@ func run(ctx context.Context, dir string, l net.Listener) (err error) {
 		return errors.Join(err, l.Close())
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	manager, err := rollcall.New(store, rollcall.Options{Logger: slog.Default()})
+	manager, err := sessions.New(store, sessions.Options{Logger: slog.Default()})
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
@@ -77,9 +78,9 @@ func run(ctx context.Context, dir string, l net.Listener) (err error) {
 // cookieName binds the cookie to this host (RFC 6265bis 4.1.3).
 const cookieName = "__Host-session"
 
-type app struct{ manager *rollcall.Manager }
+type app struct{ manager *sessions.Manager }
 
-func newApp(m *rollcall.Manager) http.Handler {
+func newApp(m *sessions.Manager) http.Handler {
 	a := &app{m}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /sign-in", a.signIn)

@@ -15,11 +15,12 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/sessions"
 )
 
 // A hanging is a Manager on a store whose log can be kept from being synced.
 type hanging struct {
-	*rollcall.Manager
+	*sessions.Manager
 	store *Store
 	held  atomic.Pointer[chan struct{}]
 }
@@ -38,7 +39,7 @@ func newHanging(t *testing.T, cacheSize int64) *hanging {
 	if h.store, err = Open("store", Options{FS: fs, MinFree: -1}); err != nil {
 		t.Fatal(err)
 	}
-	if h.Manager, err = rollcall.New(h.store, rollcall.Options{CacheSize: cacheSize, TouchInterval: time.Hour}); err != nil {
+	if h.Manager, err = sessions.New(h.store, sessions.Options{CacheSize: cacheSize, TouchInterval: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
 	return h
@@ -200,7 +201,7 @@ func TestTheLongestCheckBesideABigAct(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeQuietly(store)
-	m, err := rollcall.New(store, rollcall.Options{CacheSize: 8 << 20, SweepInterval: 10 * time.Millisecond})
+	m, err := sessions.New(store, sessions.Options{CacheSize: 8 << 20, SweepInterval: 10 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +252,7 @@ func TestTheLongestCheckBesideABigAct(t *testing.T) {
 }
 
 // sweepAll runs the Manager's loops until the users have no row left.
-func sweepAll(m *rollcall.Manager, store *Store, users []string) error {
+func sweepAll(m *sessions.Manager, store *Store, users []string) error {
 	ctx, cancel := context.WithTimeout(background, time.Minute)
 	defer cancel()
 	done := make(chan error, 1)
@@ -274,7 +275,7 @@ func sweepAll(m *rollcall.Manager, store *Store, users []string) error {
 }
 
 // longestCheck checks the tokens again and again while the act goes on.
-func longestCheck(t *testing.T, m *rollcall.Manager, tokens []rollcall.Token, act func() error) (longest time.Duration, checks int) {
+func longestCheck(t *testing.T, m *sessions.Manager, tokens []rollcall.Token, act func() error) (longest time.Duration, checks int) {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- act() }()

@@ -1,5 +1,0 @@
-//go:build !linux
-
-package rollcall
-
-func adviseHugePages[T any]([]T) {}

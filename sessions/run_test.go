@@ -1,0 +1,123 @@
+package sessions_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/sessions"
+	"github.com/rollcall-id/rollcall/store/memory"
+)
+
+func TestRunWritesInteractionsAndSweeps(t *testing.T) {
+	eachMemory(t, func(t *testing.T, size int64) {
+		synctest.Test(t, func(t *testing.T) {
+			store := memory.New()
+			m, err := sessions.New(store, sessions.Options{CacheSize: size, TouchInterval: time.Minute, EventRetention: 48 * time.Hour})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := node{Manager: m, t: t, store: store}
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan error)
+			go func() { done <- m.Run(ctx) }()
+			in := signIn(aUser)
+			in.Asked.Absolute = time.Hour
+			s, token := n.create(in)
+			ended, _ := n.create(signIn(aUser))
+			n.must(n.End(context.Background(), shop, ended.ID, rollcall.ReasonDeleted))
+			time.Sleep(10 * time.Minute)
+			if !n.accepts(token) {
+				t.Fatal("refused")
+			}
+			time.Sleep(2 * time.Minute)
+			stored, _, err := store.Session(context.Background(), s.ID)
+			if want := time.Now().Add(-2 * time.Minute); err != nil || stored.Last.At.Before(want) {
+				t.Errorf("two minutes later the interaction is not written: %v, %v", stored.Last.At, err)
+			}
+			time.Sleep(24*time.Hour + 5*time.Minute)
+			if _, _, err := store.Session(context.Background(), ended.ID); !errors.Is(err, rollcall.ErrNoSession) {
+				t.Errorf("a day after its ending a session is still stored: %v", err)
+			}
+			if _, _, err := store.Session(context.Background(), s.ID); err != nil {
+				t.Errorf("a session that is over for less than a day is gone: %v", err)
+			}
+			time.Sleep(2 * time.Hour)
+			if _, _, err := store.Session(context.Background(), s.ID); !errors.Is(err, rollcall.ErrNoSession) {
+				t.Errorf("a day after its end a session is still stored: %v", err)
+			}
+			want := []string{"session.created ", "session.created ", "session.ended deleted", "session.expired expired"}
+			if diff := cmp.Diff(want, n.events()); diff != "" {
+				t.Errorf("events (-want +got):\n%s", diff)
+			}
+			time.Sleep(72 * time.Hour)
+			if got := n.events(); len(got) != 0 {
+				t.Errorf("events outlive their retention: %v", got)
+			}
+			cancel()
+			n.must(<-done)
+		})
+	})
+}
+
+func TestRunWritesWhatIsLeftAtItsStop(t *testing.T) {
+	eachMemory(t, func(t *testing.T, size int64) {
+		synctest.Test(t, func(t *testing.T) {
+			store := memory.New()
+			m, err := sessions.New(store, sessions.Options{CacheSize: size, TouchInterval: time.Hour})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := node{Manager: m, t: t, store: store}
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan error)
+			go func() { done <- m.Run(ctx) }()
+			s, token := n.create(signIn(aUser))
+			time.Sleep(time.Minute)
+			if !n.accepts(token) {
+				t.Fatal("refused")
+			}
+			cancel()
+			n.must(<-done)
+			stored, _, err := store.Session(context.Background(), s.ID)
+			if err != nil || !stored.Last.At.Equal(time.Now().UTC().Truncate(time.Millisecond)) {
+				t.Errorf("stored %v, %v", stored.Last.At, err)
+			}
+		})
+	})
+}
+
+func TestSweepRemovesEndingsOfManySilently(t *testing.T) {
+	eachMemory(t, func(t *testing.T, size int64) {
+		synctest.Test(t, func(t *testing.T) {
+			store := memory.New()
+			m, err := sessions.New(store, sessions.Options{CacheSize: size, TouchInterval: time.Hour})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := node{Manager: m, t: t, store: store}
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan error)
+			go func() { done <- m.Run(ctx) }()
+			for range 500 {
+				n.create(signIn(aUser))
+			}
+			n.must(n.EndAll(context.Background(), shop, aUser, rollcall.ReasonDeleted))
+			time.Sleep((72 + 25) * time.Hour)
+			u, rows, err := store.Sessions(context.Background(), aUser, rollcall.Position{}, 1000)
+			if err != nil || len(rows) != 0 || u.Version != 0 {
+				t.Errorf("%d rows are left, the user at version %d, %v", len(rows), u.Version, err)
+			}
+			if got := len(n.events()); got != 501 {
+				t.Errorf("%d events, want 501", got)
+			}
+			cancel()
+			n.must(<-done)
+		})
+	})
+}
