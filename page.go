@@ -38,6 +38,10 @@ type Page struct {
 	Next string
 	// Total is the number of the user's live sessions, when it was asked for.
 	Total int
+	// Until is the first instant at which a session that the page depends on comes to
+	// its own end; the zero time if there is none. Before Until the page changes only
+	// by what somebody does.
+	Until time.Time
 }
 
 const (
@@ -93,15 +97,9 @@ type ListQuery struct {
 	Total bool
 }
 
-// total is what a page shows of a total that is known, or -1.
-func (q ListQuery) TotalShown(known int) int {
-	if q.Total {
-		return known
-	}
-	return 0
-}
-
-// position holds the query against its bounds and reads its cursor.
+// After holds the query against its bounds and returns the position that its cursor names.
+//
+// Errors: CodeInvalid, ErrBadCursor among them.
 func (q ListQuery) After() (after Position, err error) {
 	if err := CheckUserID(q.UserID); err != nil {
 		return Position{}, err

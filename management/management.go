@@ -7,16 +7,37 @@ import (
 	"net/http"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/pages"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/sessions"
 )
 
-// New returns the handler of everything under /api/v2. It may serve many
-// requests at once.
-//
-// Checks come in the published order: route, caller, scope, form, existence.
-func New(m *sessions.Manager, auth wire.Authenticate, log *slog.Logger) http.Handler {
-	d := &door{manager: m, authenticate: auth, log: log}
+// Options configure the door.
+type Options struct {
+	Manager      *sessions.Manager
+	Authenticate wire.Authenticate
+	Logger       *slog.Logger
+	// PageMemory is how many bytes to keep spelled listings in; 0 keeps none. None is
+	// kept either when the Manager has no memory.
+	PageMemory int64
+}
+
+// A Door serves everything under /api/v2. It may serve many requests at once.
+type Door struct {
+	manager      *sessions.Manager
+	authenticate wire.Authenticate
+	log          *slog.Logger
+	pages        *pages.Cache // nil keeps none
+	handler      http.Handler
+}
+
+// New returns a Door. Checks come in the published order: route, caller, scope, form,
+// existence.
+func New(o Options) *Door {
+	d := &Door{manager: o.Manager, authenticate: o.Authenticate, log: o.Logger}
+	if o.PageMemory > 0 {
+		d.pages = pages.New(o.PageMemory)
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v2/users/{user_id}/sessions", d.with(rollcall.ScopeReadSessions, d.listUserSessions))
 	mux.HandleFunc("DELETE /api/v2/users/{user_id}/sessions", d.with(rollcall.ScopeDeleteSessions, d.deleteUserSessions))
@@ -25,16 +46,23 @@ func New(m *sessions.Manager, auth wire.Authenticate, log *slog.Logger) http.Han
 	mux.HandleFunc("DELETE /api/v2/sessions/{id}", d.with(rollcall.ScopeDeleteSessions, d.deleteSession))
 	mux.HandleFunc("POST /api/v2/sessions/{id}/revoke", d.with(rollcall.ScopeDeleteSessions, d.revokeSession))
 	mux.HandleFunc("/", wire.NotFound)
-	return wire.NoRedirects(mux)
+	d.handler = wire.NoRedirects(mux)
+	return d
 }
 
-type door struct {
-	manager      *sessions.Manager
-	authenticate wire.Authenticate
-	log          *slog.Logger
+// ServeHTTP implements [http.Handler].
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.handler.ServeHTTP(w, r) }
+
+// PageLookups is how often a listing was looked for among the kept ones, and found or not.
+func (d *Door) PageLookups() (hits, misses uint64) {
+	if d.pages == nil {
+		return 0, 0
+	}
+	c := d.pages.Counts()
+	return c.Hits, c.Misses
 }
 
-func (d *door) with(scope string, h wire.Handler) http.HandlerFunc {
+func (d *Door) with(scope string, h wire.Handler) http.HandlerFunc {
 	return wire.Scoped(d.authenticate, scope, h, d.fail)
 }
 
@@ -45,6 +73,6 @@ var answers = map[rollcall.Code]wire.Answer{
 	rollcall.CodeUnavailable: {Status: http.StatusServiceUnavailable, Code: "service_unavailable"},
 }
 
-func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (d *Door) fail(w http.ResponseWriter, r *http.Request, err error) {
 	wire.WriteFailure(w, r, d.log, answers, err)
 }

@@ -2,7 +2,6 @@ package management
 
 import (
 	"net/http"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -13,19 +12,6 @@ import (
 // maxRevokeID is the published bound on the id of a revoke, and of no other
 // call (wire.md 3.6).
 const maxRevokeID = 50
-
-func (d *door) listUserSessions(w http.ResponseWriter, r *http.Request, _ rollcall.Caller) error {
-	userID, err := wire.PathUserID(r)
-	if err != nil {
-		return err
-	}
-	q, err := listQuery(r.URL.RawQuery)
-	if err != nil {
-		return err
-	}
-	q.UserID = userID
-	return d.manager.EncodedList(r.Context(), q, listing{}, func(body []byte) { wire.WriteJSON(w, http.StatusOK, body) })
-}
 
 func listQuery(raw string) (rollcall.ListQuery, error) {
 	if raw == "" {
@@ -43,39 +29,7 @@ func listQuery(raw string) (rollcall.ListQuery, error) {
 	return q, err
 }
 
-// A listing spells a page (wire.md 3.1).
-type listing struct{}
-
-const listingBegin = `{"sessions":[`
-
-// AppendSession implements sessions.ListEncoder.
-func (listing) AppendSession(b []byte, i int, s *rollcall.Session) []byte {
-	if i == 0 {
-		b = append(b, listingBegin...)
-	} else {
-		b = append(b, ',')
-	}
-	return wire.AppendSession(b, s)
-}
-
-// AppendPage implements sessions.ListEncoder.
-func (listing) AppendPage(b []byte, n int, q rollcall.ListQuery, page rollcall.Page) []byte {
-	if n == 0 {
-		b = append(b, listingBegin...)
-	}
-	b = append(b, ']')
-	if page.Next != "" {
-		b = append(b, `,"next":`...)
-		b = wire.AppendString(b, page.Next)
-	}
-	if q.Total {
-		b = append(b, `,"total":`...)
-		b = strconv.AppendInt(b, int64(page.Total), 10)
-	}
-	return append(b, '}')
-}
-
-func (d *door) deleteUserSessions(w http.ResponseWriter, r *http.Request, by rollcall.Caller) error {
+func (d *Door) deleteUserSessions(w http.ResponseWriter, r *http.Request, by rollcall.Caller) error {
 	userID, err := wire.PathUserID(r)
 	if err != nil {
 		return err
@@ -87,7 +41,7 @@ func (d *door) deleteUserSessions(w http.ResponseWriter, r *http.Request, by rol
 	return nil
 }
 
-func (d *door) getSession(w http.ResponseWriter, r *http.Request, _ rollcall.Caller) error {
+func (d *Door) getSession(w http.ResponseWriter, r *http.Request, _ rollcall.Caller) error {
 	s, err := d.manager.Session(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
@@ -96,7 +50,7 @@ func (d *door) getSession(w http.ResponseWriter, r *http.Request, _ rollcall.Cal
 	return nil
 }
 
-func (d *door) updateSession(w http.ResponseWriter, r *http.Request, by rollcall.Caller) error {
+func (d *Door) updateSession(w http.ResponseWriter, r *http.Request, by rollcall.Caller) error {
 	body, ok := wire.ReadObject(w, r)
 	if !ok {
 		return nil
@@ -134,7 +88,7 @@ func metadataUpdate(body wire.Object) ([]rollcall.MetadataEntry, error) {
 }
 
 // deleteSession answers 202 for an unknown session too (wire.md 3.5).
-func (d *door) deleteSession(w http.ResponseWriter, r *http.Request, by rollcall.Caller) error {
+func (d *Door) deleteSession(w http.ResponseWriter, r *http.Request, by rollcall.Caller) error {
 	err := d.manager.End(r.Context(), by, r.PathValue("id"), rollcall.ReasonDeleted)
 	if err != nil && rollcall.ErrorCode(err) != rollcall.CodeNotFound {
 		return err
@@ -143,7 +97,7 @@ func (d *door) deleteSession(w http.ResponseWriter, r *http.Request, by rollcall
 	return nil
 }
 
-func (d *door) revokeSession(w http.ResponseWriter, r *http.Request, by rollcall.Caller) error {
+func (d *Door) revokeSession(w http.ResponseWriter, r *http.Request, by rollcall.Caller) error {
 	id := r.PathValue("id")
 	if n := utf8.RuneCountInString(id); n > maxRevokeID {
 		return wire.PathError{Invalid: wire.TooLong(n, maxRevokeID, "id", "ID of the session to revoke.")}

@@ -51,7 +51,11 @@ type Doors struct {
 	// Profiling serves pprof on the telemetry listener.
 	Profiling bool
 
-	draining atomic.Bool
+	// PageMemory is how many bytes to keep spelled listings in; 0 keeps none.
+	PageMemory int64
+
+	published *management.Door // since Handler
+	draining  atomic.Bool
 }
 
 // maxCorrelationID is where X-Correlation-ID is cut (wire.md 1.1).
@@ -61,7 +65,8 @@ const maxCorrelationID = 64
 func (d *Doors) Handler() http.Handler {
 	from := remote{d.TrustedProxies}
 	authenticate := d.limited(d.authenticator(from))
-	published := management.New(d.Manager, authenticate, d.Logger)
+	published := management.New(management.Options{Manager: d.Manager, Authenticate: authenticate, Logger: d.Logger, PageMemory: d.PageMemory})
+	d.published = published
 	own := api.New(api.Options{
 		Manager: d.Manager, Authenticate: authenticate, Anonymous: from.caller,
 		Cookie: d.Cookie, Logger: d.Logger, EndingAge: d.EndingAge,

@@ -6,9 +6,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-
-	"github.com/rollcall-id/rollcall/oauth"
-	"github.com/rollcall-id/rollcall/sessions"
 )
 
 // Metrics are what a server counts and times, in Prometheus form. Labels hold no
@@ -49,22 +46,33 @@ func (m *Metrics) Counter(name, help string, labels map[string]string, read func
 	m.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels}, func() float64 { return float64(read()) }))
 }
 
-// watchCache adds the numbers of the Manager's cache.
-func (m *Metrics) watchCache(manager *sessions.Manager) {
+// watchCache adds the numbers of looks in memory.
+func (m *Metrics) watchCache(lookups func() (hits, misses uint64)) {
 	const name, help = "rollcall_cache_lookups_total", "Looks for a session, a user's sessions or a page in memory, by whether it was there."
-	m.Counter(name, help, map[string]string{"result": "hit"}, func() uint64 { hits, _ := manager.CacheLookups(); return hits })
-	m.Counter(name, help, map[string]string{"result": "miss"}, func() uint64 { _, misses := manager.CacheLookups(); return misses })
+	m.Counter(name, help, map[string]string{"result": "hit"}, func() uint64 { hits, _ := lookups(); return hits })
+	m.Counter(name, help, map[string]string{"result": "miss"}, func() uint64 { _, misses := lookups(); return misses })
+}
+
+// cacheLookups is how often something was looked for in memory, and found or not. A page
+// that is not found does not count: the look for its sessions, which follows, does.
+func (d *Doors) cacheLookups() (hits, misses uint64) {
+	hits, misses = d.Manager.CacheLookups()
+	if d.published != nil {
+		pages, _ := d.published.PageLookups()
+		hits += pages
+	}
+	return hits, misses
 }
 
 // watch adds the numbers that the Manager and the Issuer keep of themselves.
-func (m *Metrics) watch(manager *sessions.Manager, issuer *oauth.Issuer) {
+func (m *Metrics) watch(d *Doors) {
 	m.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "rollcall_touches_pending", Help: "Uses of sessions that are recorded and not yet written, one per session.",
-	}, func() float64 { return float64(manager.PendingTouches()) }))
-	if manager.Caches() {
-		m.watchCache(manager)
+	}, func() float64 { return float64(d.Manager.PendingTouches()) }))
+	if d.Manager.Caches() {
+		m.watchCache(d.cacheLookups)
 	}
-	counts := issuer.Counts()
+	counts := d.Issuer.Counts()
 	const verifications = "rollcall_token_verifications_total"
 	const help = "Management tokens that requests came with: verified by their signature, remembered from an earlier verification, or refused."
 	for result, n := range map[string]*atomic.Uint64{"verified": &counts.Verified, "remembered": &counts.Remembered, "refused": &counts.Refused} {

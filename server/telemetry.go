@@ -60,7 +60,7 @@ func (d *Doors) telemetry() http.Handler {
 	mux.HandleFunc("GET /healthz", healthz)
 	mux.HandleFunc("GET /readyz", d.readyz)
 	if d.Metrics != nil {
-		d.Metrics.watch(d.Manager, d.Issuer)
+		d.Metrics.watch(d)
 		mux.Handle("GET /metrics", promhttp.HandlerFor(d.Metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
 	}
 	if d.Profiling {

@@ -267,3 +267,29 @@ func (m *Manager) show(t *rollcall.Touch) {
 		m.cache.Touch(t)
 	}
 }
+
+// A Stamp stands for what a user's list shows at a moment, but for sessions that come to
+// their own end.
+type Stamp struct{ of recall.Stamp }
+
+// UserHash is a hash of the user's id, the same one for the life of the Manager.
+func (s Stamp) UserHash() uint64 { return s.of.User }
+
+// State is equal for two Stamps of a user exactly if nothing was done between them that
+// the list shows.
+func (s Stamp) State() [3]uint64 {
+	return [3]uint64{s.of.Acts, s.of.Touches, s.of.Everybody}
+}
+
+// Stamp returns the Stamp of the present moment. ok is false without memory: then nobody
+// notices what others do.
+func (m *Manager) Stamp(userID string) (s Stamp, ok bool) {
+	if m.cache == nil {
+		return Stamp{}, false
+	}
+	return Stamp{m.cache.Seen(userID)}, true
+}
+
+// Holds reports whether what Each has shown since the Stamp was taken, and until now, is
+// what the Stamp stands for: nothing was done meanwhile, or was under way.
+func (m *Manager) Holds(s Stamp) bool { return m.cache != nil && m.cache.Holds(s.of) }

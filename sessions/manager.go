@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/rollcall-id/rollcall"
-	"github.com/rollcall-id/rollcall/internal/pages"
 	"github.com/rollcall-id/rollcall/internal/recall"
 )
 
@@ -36,13 +35,11 @@ type Options struct {
 	// Networks finds the autonomous system number of an address, as digits, ""
 	// when unknown; nil knows none.
 	Networks func(ip string) string
-	// CacheSize is the memory, in bytes, for what was read of users; 0 remembers
-	// nothing. Only for a store that no other process writes: an ending by another
-	// one would not be noticed. What is remembered leaves Version, RequestDigest and
-	// UsedKeys of a session empty.
-	CacheSize int64
-	// Compressor makes the pages smaller that are remembered; nil remembers fewer.
-	Compressor pages.Compressor
+	// Memory is how many bytes to remember users' sessions in; 0 remembers none. Only
+	// for a store that no other process writes: an ending by another one would not be
+	// noticed. What is remembered leaves Version, RequestDigest and UsedKeys of a
+	// session empty.
+	Memory int64
 }
 
 // A Manager is the one way in: every act on sessions goes through it. It reads,
@@ -61,7 +58,6 @@ type Manager struct {
 	writes  boundedWrites
 	locator rollcall.Locator // the store, nil if it is none
 	cache   *recall.Memory   // nil remembers nothing
-	pages   *pages.Cache
 
 	touchInterval  time.Duration
 	sweepInterval  time.Duration
@@ -110,15 +106,17 @@ func New(store rollcall.Store, o Options) (*Manager, error) {
 	m.queue.init()
 	m.touches.init()
 	m.locator, _ = store.(rollcall.Locator)
-	if o.CacheSize > 0 {
-		m.cache = recall.New(o.CacheSize/20*9, m.touches.add)
-		m.pages = pages.New(o.CacheSize/20*9, o.Compressor)
+	if o.Memory > 0 {
+		m.cache = recall.New(o.Memory/10*9, m.touches.add)
 	}
 	return m, nil
 }
 
 // now is the present instant in the precision that is kept.
 func (m *Manager) now() time.Time { return m.clock().UTC().Truncate(time.Millisecond) }
+
+// Now returns the present instant by the Manager's clock, in the precision that is kept.
+func (m *Manager) Now() time.Time { return m.now() }
 
 // Ready returns nil when the store can serve.
 func (m *Manager) Ready(ctx context.Context) error { return failed(m.store.Ready(ctx)) }

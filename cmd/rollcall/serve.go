@@ -153,7 +153,7 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 		return nil, err
 	}
 	options := managerOptions(cfg, r.keys, log)
-	if follow := limitMemory(options.CacheSize); follow != nil {
+	if follow := limitMemory(int64(cfg.number("cache_size"))); follow != nil {
 		r.loops = append(r.loops, follow)
 	}
 	if options.Networks, err = r.openNetworks(log); err != nil {
@@ -173,7 +173,7 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 		Manager: r.manager, Issuer: r.issuer, Keys: r.keys, Cookie: wire.NewCookie(cfg.text("cookie_domain")),
 		TrustedProxies: trusted, Backup: backups(r.store, cfg), Logger: log,
 		Limit: callerLimit(cfg), LoginURL: login, ReturnOrigins: cfg.list("return_origins"), EndingAge: cfg.duration("ending_max_age"),
-		AccessLog: r.accessLog(log), Metrics: r.metrics, Profiling: cfg.flag("pprof"),
+		PageMemory: halfOfCache(cfg), AccessLog: r.accessLog(log), Metrics: r.metrics, Profiling: cfg.flag("pprof"),
 	}
 	return r, nil
 }
@@ -302,9 +302,13 @@ func managerOptions(cfg *config, keys *oauth.Keys, log *slog.Logger) sessions.Op
 	return sessions.Options{
 		Policy: policy(cfg), DerivationKey: keys.Derivation, Logger: log,
 		TouchInterval: cfg.duration("touch_interval"), EventRetention: cfg.duration("event_retention"),
-		CacheSize: int64(cfg.number("cache_size")), Compressor: pageCompressor{}, ActTimeout: cfg.duration("act_timeout"),
+		Memory: halfOfCache(cfg), ActTimeout: cfg.duration("act_timeout"),
 	}
 }
+
+// halfOfCache is half of cache_size, in bytes: one is for users' sessions, the other for
+// spelled listings.
+func halfOfCache(cfg *config) int64 { return int64(cfg.number("cache_size")) / 2 }
 
 // newLogger writes to stderr: lines of JSON, or text for people. Its level follows
 // the configuration's.

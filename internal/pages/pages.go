@@ -1,194 +1,212 @@
 package pages
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
 
-// A Compressor makes texts smaller, so that more of them can be remembered. Its methods
-// may be called at once from many goroutines.
-type Compressor interface {
-	// Compress appends to b what Decompress makes the text of. A text that it cannot
-	// compress is not remembered.
-	Compress(b, text []byte) ([]byte, error)
-	// Decompress appends the text to b. One that it cannot give is read anew.
-	Decompress(b, compressed []byte) ([]byte, error)
-}
-
-// A pageCache remembers pages as a door has spelled them, and the sessions of more of them
-// compressed. A page is good while no act and no touch of its user, and no ending of
-// everybody, came since it was read, and no session that it counts has come to its end by
-// itself, and none has come back from it.
-//
-// A page is remembered when it is asked for again and nothing has happened since it was
-// asked for before: compressed at first, and as it is when it is asked for once more.
+// A Cache keeps pages. Its methods may be called at once from many goroutines.
 type Cache struct {
-	mu         sync.Mutex
-	compressor Compressor // nil remembers pages only as they are
-	whole      *pagePool
-	compressed *pagePool // with totals and without
+	mu         sync.Mutex // of both pools
+	whole      *pool
+	compressed *pool // heads, under keys whose Tail is 0
+
+	hits, misses     atomic.Uint64
+	packed, unpacked atomic.Uint64 // heads
 }
 
-// leastCompressed is the size of what is compressed at least. What is smaller is spelled
-// as fast.
-const leastCompressed = 8 << 10
-
-type pageKey struct {
-	user  uint64 // its hash
-	take  int
-	total bool
+// New returns a Cache that takes about so many bytes.
+func New(size int64) *Cache {
+	size = size / 10 * 9
+	compressed := size / 5 * 2
+	return &Cache{whole: newPool(size - compressed), compressed: newPool(compressed)}
 }
 
-// number stands for the key in tables. Two keys hardly ever have the same one.
-func (k pageKey) number() uint64 {
-	n := k.user ^ uint64(k.take)<<1
-	if k.total {
-		n ^= 1
-	}
-	return n
+// A Key names a page.
+type Key struct {
+	Owner string
+	// OwnerHash is a hash of Owner, always the same one for the life of a Cache.
+	OwnerHash uint64
+	// Page tells apart the pages of an owner.
+	Page int
+	// Tail is 0 or 1. Two pages whose keys differ in nothing else have the same head.
+	Tail int
 }
 
-// A page is one that is being read, or is to be remembered.
-type Page struct {
-	pageFacts
-	userID string
-	next   string // the cursor of what follows
-	again  bool   // it has been asked for before, and nothing has happened since
+// number is what tables know a key by. Two keys hardly ever have the same one.
+func number(ownerHash uint64, page, tail int) uint64 {
+	return ownerHash ^ uint64(page)<<1 ^ uint64(tail)
 }
 
-// pageFacts are what there is to say of a page, without a pointer.
-type pageFacts struct {
-	key       pageKey
-	acts      uint64 // the user's words when it was read
-	touches   uint64
-	everybody uint64
-	since     int64 // when it was read, in milliseconds: a clock that was set back makes sessions live again
-	until     int64 // the first of its sessions is over
-	shown     int   // how many sessions
-	total     int   // -1 when the sessions were not counted
-}
+func (k *Key) number() uint64 { return number(k.OwnerHash, k.Page, k.Tail) }
 
-// newPage is a page that is about to be read, and what it depends on.
-func NewPage(userID string, take int, total bool, user, acts, touches, everybody uint64, since int64) Page {
-	return Page{userID: userID, pageFacts: pageFacts{
-		key: pageKey{user: user, take: take, total: total}, since: since, acts: acts, touches: touches, everybody: everybody,
-	}}
-}
+// headNumber is that of the head, which both tails have in common.
+func (k *Key) headNumber() uint64 { return number(k.OwnerHash, k.Page, 0) }
 
-// spelled completes what there is to say of a page.
-func (p *Page) Spelled(until int64, shown int, next string, total int) {
-	p.until, p.shown, p.next, p.total = until, shown, next, total
-}
+// A Stamp stands for the state that a page shows.
+type Stamp [3]uint64
 
-// rest is what follows the sessions of a page that is held.
-func (p keptPage) Rest() (next string, shown, total int) { return string(p.next), p.shown, p.total }
-
-// newPageCache returns one of so many bytes.
-func New(size int64, compressor Compressor) *Cache {
-	compressed := int64(0)
-	if compressor != nil {
-		compressed = size / 5 * 2
-	}
-	return &Cache{compressor: compressor, whole: newPagePool(size - compressed), compressed: newPagePool(compressed)}
-}
-
-// goodFor reports whether a page that is remembered is what would be read now.
-func (p *keptPage) goodFor(fresh *Page) bool {
-	return string(p.owner) == fresh.userID && p.acts == fresh.acts && p.touches == fresh.touches && p.everybody == fresh.everybody &&
-		p.since <= fresh.since && fresh.since < p.until && (p.total >= 0 || !fresh.key.total)
-}
-
-// words tell apart what a page depends on, nearly always.
-func (p *Page) words() uint32 {
+// fingerprint tells apart the owners and stamps that a page is asked for with, but for one
+// pair in 2^32.
+func fingerprint(k *Key, s Stamp) uint32 {
 	const odd = 0x9e3779b97f4a7c15
-	return uint32((((p.key.user^p.acts)*odd^p.touches)*odd ^ p.everybody) * odd >> 32)
+	return uint32((((k.OwnerHash^s[0])*odd^s[1])*odd ^ s[2]) * odd >> 32)
 }
 
-// get returns a page that is as good as the fresh one would be, and counts that it was
-// asked for. Whoever gets one releases it.
-func (p *Cache) Get(fresh *Page) (found keptPage, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	words := fresh.words()
-	fresh.again = p.whole.ask(fresh.key, words)
-	if found, ok = p.whole.good(fresh.key, fresh); ok {
-		return found, true
+// minCompressed is the size in bytes of the smallest head that is compressed.
+const minCompressed = 8 << 10
+
+// A Look is what Get found out about a page. One goroutine uses it, and releases it.
+type Look struct {
+	cache  *Cache
+	key    Key
+	stamp  Stamp
+	now    int64 // in milliseconds
+	wanted bool
+	kept   entry // held by this Look, or the zero entry: no page was found
+}
+
+// Get looks for the page of a key, made from the state of a stamp, that is right at now.
+func (c *Cache) Get(k Key, s Stamp, now time.Time) Look {
+	l := Look{cache: c, key: k, stamp: s, now: now.UnixMilli()}
+	f := fingerprint(&k, s)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l.wanted = c.whole.count(k.number(), f)
+	e, ok := c.whole.find(k.number())
+	if !ok || e.header.tail != k.Tail || !e.answers(&l) {
+		l.wanted = c.compressed.count(k.headNumber(), f) || l.wanted
+		e, ok = c.compressed.find(k.headNumber())
+		ok = ok && e.answers(&l) && e.tails[k.Tail] > 0
 	}
-	either := fresh.key.either()
-	fresh.again = p.compressed.ask(either, words) || fresh.again
-	return p.compressed.good(either, fresh)
-}
-
-// either is the key of the page's sessions.
-func (k pageKey) either() pageKey {
-	k.total = false
-	return k
-}
-
-func (p *Cache) Release(held keptPage) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	held.pool.release(held)
-}
-
-// text returns the text of a page that is held, or of its sessions, which are in scratch.
-func (p *Cache) Text(scratch *[]byte, held keptPage) (text []byte, whole bool, err error) {
-	if held.pool == p.whole {
-		return held.body, true, nil
+	if ok {
+		e.holders++
+		l.kept = e
 	}
-	text, err = p.compressor.Decompress((*scratch)[:0], held.body)
-	return text, false, err
+	return l
 }
 
-// keepWhole remembers the text of a page whose sessions were compressed.
-func (p *Cache) KeepWhole(held keptPage, userID string, total bool, text []byte) {
-	whole := Page{pageFacts: held.pageFacts, userID: userID, next: string(held.next)}
-	whole.key.total = total
-	p.keep(p.whole, &whole, text)
+// Text returns the page if it was found, and counts a hit or a miss. The text is not to be
+// changed. It lies in kept memory, and holds until Release, or in the buffer, which it
+// replaces.
+func (l *Look) Text(buffer *[]byte) (text []byte, ok bool) {
+	c := l.cache
+	if text, ok = l.text(buffer); ok {
+		c.hits.Add(1)
+	} else {
+		c.misses.Add(1)
+	}
+	return text, ok
 }
 
-// read remembers the text of a page that was read, if it is worth it. The sessions are so
-// long.
-func (p *Cache) Read(fresh *Page, text []byte, sessions int) {
-	if !fresh.again {
+func (l *Look) text(buffer *[]byte) (text []byte, ok bool) {
+	c, e := l.cache, l.kept
+	if e.pool == nil {
+		return nil, false
+	}
+	if e.pool == c.whole {
+		return e.body(), true
+	}
+	text, err := decompress((*buffer)[:0], e.body())
+	if err != nil {
+		return nil, false
+	}
+	c.unpacked.Add(1)
+	text = append(text, e.tailText(l.key.Tail)...)
+	*buffer = text
+	c.keep(c.whole, l.header(l.key.Tail, e.since, e.until), l.key.Owner, [2][]byte{}, text)
+	return text, true
+}
+
+// Release ends the use of the text that Text returned.
+func (l *Look) Release() {
+	if l.kept.pool == nil {
 		return
 	}
-	if p.compressor == nil || sessions < leastCompressed {
-		p.keep(p.whole, fresh, text)
+	l.cache.mu.Lock()
+	defer l.cache.mu.Unlock()
+	l.kept.release()
+	l.kept = entry{}
+}
+
+// Wanted reports whether the page has been asked for before under the same stamp. Keep
+// keeps no other.
+func (l *Look) Wanted() bool { return l.wanted }
+
+// A Page is one that was made because it was not found.
+type Page struct {
+	// Text is head and tail. The head has Head bytes.
+	Text []byte
+	Head int
+	// OtherTail is the tail that the key does not ask for, empty if it is not known.
+	OtherTail []byte
+	// The page is right from Since on and before Until, as long as its stamp holds.
+	Since, Until time.Time
+}
+
+// Keep keeps a copy of a page, if it is wanted more than the pages that would go for it.
+func (l *Look) Keep(p *Page) {
+	if !l.wanted {
 		return
 	}
-	either := *fresh
-	either.key = fresh.key.either()
-	if !p.promises(either.key) {
-		return // to compress it takes longer than to spell it
+	c, since, until := l.cache, p.Since.UnixMilli(), p.Until.UnixMilli()
+	if p.Head < minCompressed {
+		c.keep(c.whole, l.header(l.key.Tail, since, until), l.key.Owner, [2][]byte{}, p.Text)
+		return
 	}
-	scratch := scratches.Get().(*[]byte)
-	defer scratches.Put(scratch)
-	compressed, err := p.compressor.Compress((*scratch)[:0], text[:sessions])
+	if !c.mayAdmit(l.key.headNumber()) {
+		return // to compress a head takes longer than to make the page
+	}
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	head, err := compress((*buffer)[:0], p.Text[:p.Head])
 	if err != nil {
 		return
 	}
-	*scratch = compressed
-	p.keep(p.compressed, &either, compressed)
+	*buffer = head
+	c.packed.Add(1)
+	tails := [2][]byte{p.OtherTail, p.OtherTail}
+	tails[l.key.Tail] = p.Text[p.Head:]
+	c.keep(c.compressed, l.header(0, since, until), l.key.Owner, tails, head)
 }
 
-func (p *Cache) promises(k pageKey) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.compressed.promises(k)
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// header is that of the Look's page with a tail, without the sizes.
+func (l *Look) header(tail int, since, until int64) header {
+	return header{hash: l.key.OwnerHash, page: l.key.Page, tail: tail, stamp: l.stamp, since: since, until: until}
 }
 
-// keep remembers a copy of the body of a good page, if it is worth it.
-func (p *Cache) keep(pool *pagePool, good *Page, body []byte) {
-	p.mu.Lock()
-	added, ok := pool.admit(good, len(body))
-	p.mu.Unlock()
+// mayAdmit is the pool's, for a head that is not compressed yet.
+func (c *Cache) mayAdmit(number uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.compressed.mayAdmit(number)
+}
+
+// keep copies a page into a pool, if the pool admits it.
+func (c *Cache) keep(p *pool, h header, owner string, tails [2][]byte, body []byte) {
+	h.owner, h.tails, h.size = len(owner), [2]int{len(tails[0]), len(tails[1])}, len(body)
+	c.mu.Lock()
+	added, ok := p.admit(h)
+	c.mu.Unlock()
 	if !ok {
 		return
 	}
-	copy(added.owner, good.userID)
-	copy(added.next, good.next)
-	copy(added.body, body)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	pool.publish(added)
+	added.write(owner, tails, body)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p.publish(added)
 }
 
-var scratches = sync.Pool{New: func() any { return new([]byte) }}
+// Counts are numbers since the Cache was made.
+type Counts struct {
+	Hits, Misses             uint64 // pages that Text returned, and did not
+	Compressed, Decompressed uint64 // heads
+}
+
+// Counts returns what happened so far.
+func (c *Cache) Counts() Counts {
+	return Counts{Hits: c.hits.Load(), Misses: c.misses.Load(), Compressed: c.packed.Load(), Decompressed: c.unpacked.Load()}
+}

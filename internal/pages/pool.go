@@ -7,223 +7,244 @@ import (
 	"github.com/rollcall-id/rollcall/internal/hugepages"
 )
 
-// A pagePool holds pages side by side in one piece of memory, each behind what there is to
-// say of it: nothing there is a pointer, so the garbage collector passes by it. A hand goes
-// round: a page that is let in takes the place of those that the hand points to, or of none.
-// Its methods are called under the lock of the pageCache.
-type pagePool struct {
-	memory  []byte
-	index   map[uint64]int32 // the block where a page begins, by the number of its key
-	starts  []bool           // whether a page begins there, by blocks
-	hand    int              // a block where a page begins, or that is free
-	asks    []pageAsk        // for pages, whether they are here or not; they share them by their hash
-	counted int              // since they were last halved
+// A pool holds pages side by side in one piece of memory, which has no pointers: the
+// garbage collector does not look into it. It evicts by the clock algorithm: a hand goes
+// round, and a page that is admitted takes the place of the pages under the hand, or is
+// turned away. The Cache's lock is held while a method runs.
+type pool struct {
+	memory   []byte
+	index    map[uint64]int32 // the first block of a page, by the number of its key
+	starts   []bool           // by block: whether a page begins there
+	hand     int              // the first block of a page, or a free block
+	requests []request        // by key, modulo their number, also of keys without a page
+	recent   int              // requests since all counts were last halved
 }
 
-const pageBlock = 512
+// blockSize is the unit of a page's place, in bytes.
+const blockSize = 512
 
-// A pageHead lies at the beginning of a page's first block.
-type pageHead struct {
-	pageFacts
-	blocks            int
-	held              int // by how many it is read, or written: so long it stays there
-	owner, next, body int // the sizes of what follows
+// A header lies at the beginning of a page's first block. Owner, tails and body follow, in
+// this order.
+type header struct {
+	hash         uint64 // with page and tail, the key but for the owner
+	page, tail   int
+	stamp        Stamp
+	since, until int64 // in milliseconds
+	blocks       int
+	holders      int // readers and writers; while there is one, the page stays in its place
+	owner        int // size in bytes, as all that follow
+	tails        [2]int
+	size         int // of the body
 }
 
-const pageHeadSize = int(unsafe.Sizeof(pageHead{}))
+const headerSize = int(unsafe.Sizeof(header{}))
 
-// A keptPage is one that is remembered: where it lies.
-type keptPage struct {
-	*pageHead
-	owner, next, body []byte // the user's id, the cursor of what follows, and the text
-	pool              *pagePool
-	at                int
+// An entry is a place in a pool that has a page.
+type entry struct {
+	*header
+	pool  *pool
+	block int // the first
 }
 
-func newPagePool(size int64) *pagePool {
-	blocks := min(size/pageBlock, 1<<31-1)
-	p := &pagePool{
-		memory: make([]byte, blocks*pageBlock), starts: make([]bool, blocks),
-		index: map[uint64]int32{}, asks: make([]pageAsk, askCounters),
+func newPool(size int64) *pool {
+	blocks := min(size/blockSize, 1<<31-1)
+	p := &pool{
+		memory: make([]byte, blocks*blockSize), starts: make([]bool, blocks),
+		index: map[uint64]int32{}, requests: make([]request, requestCounters),
 	}
 	hugepages.Advise(p.memory)
 	return p
 }
 
-// head is of the page that begins at a block.
-func (p *pagePool) head(at int) *pageHead {
-	return (*pageHead)(unsafe.Pointer(&p.memory[at*pageBlock]))
+// entry is the page that begins at a block.
+func (p *pool) entry(block int) entry {
+	return entry{header: (*header)(unsafe.Pointer(&p.memory[block*blockSize])), pool: p, block: block}
 }
 
-// page is the page that begins at a block.
-func (p *pagePool) page(at int) keptPage {
-	h := p.head(at)
-	owner := p.memory[at*pageBlock+pageHeadSize:]
-	next := owner[h.owner:]
-	body := next[h.next:]
-	return keptPage{
-		pageHead: h, pool: p, at: at,
-		owner: owner[:h.owner:h.owner], next: next[:h.next:h.next], body: body[:h.body:h.body],
+// bytes are n of the page's bytes from an offset behind the header on.
+func (e entry) bytes(offset, n int) []byte {
+	begin := e.block*blockSize + headerSize + offset
+	return e.pool.memory[begin : begin+n : begin+n]
+}
+
+func (e entry) ownerName() []byte { return e.bytes(0, e.owner) }
+
+func (e entry) tailText(n int) []byte {
+	if n == 0 {
+		return e.bytes(e.owner, e.tails[0])
+	}
+	return e.bytes(e.owner+e.tails[0], e.tails[1])
+}
+
+func (e entry) body() []byte { return e.bytes(e.owner+e.tails[0]+e.tails[1], e.size) }
+
+// write writes the texts of a page that was admitted and is not yet published.
+func (e entry) write(owner string, tails [2][]byte, body []byte) {
+	copy(e.ownerName(), owner)
+	copy(e.tailText(0), tails[0])
+	copy(e.tailText(1), tails[1])
+	copy(e.body(), body)
+}
+
+// number is the key's.
+func (h *header) number() uint64 { return number(h.hash, h.page, h.tail) }
+
+// answers reports whether the page is what the Look asks for, of whatever tail.
+func (e entry) answers(l *Look) bool {
+	return e.hash == l.key.OwnerHash && e.page == l.key.Page && string(e.ownerName()) == l.key.Owner &&
+		e.stamp == l.stamp && e.since <= l.now && l.now < e.until
+}
+
+// release ends one use of a page. The last one frees the place of a page that is no longer
+// in the table.
+func (e entry) release() {
+	if e.holders--; e.holders == 0 && !e.pool.isPublished(e.block) {
+		e.pool.starts[e.block] = false
 	}
 }
 
-// find returns the block where the page of a key begins, or of one of the same number.
-func (p *pagePool) find(k pageKey) (at int, ok bool) {
-	block, ok := p.index[k.number()]
-	return int(block), ok
-}
-
-// good returns the page if it is as good as the fresh one would be. Whoever gets one
-// releases it.
-func (p *pagePool) good(k pageKey, fresh *Page) (found keptPage, ok bool) {
-	at, ok := p.find(k)
+// find returns the page in the table whose key has the number.
+func (p *pool) find(number uint64) (e entry, ok bool) {
+	block, ok := p.index[number]
 	if !ok {
-		return found, false
+		return entry{}, false
 	}
-	found = p.page(at)
-	if found.key != k || !found.goodFor(fresh) {
-		return found, false
-	}
-	found.held++
-	return found, true
+	return p.entry(int(block)), true
 }
 
-// promises reports whether a page may be let in; what lies at the hand says no for all.
-func (p *pagePool) promises(k pageKey) bool {
+// mayAdmit is a cheap first test of a page that is not made yet: false when the page under
+// the hand is asked for at least half as often. The hand then moves on.
+func (p *pool) mayAdmit(number uint64) bool {
 	if len(p.starts) == 0 {
 		return false
 	}
-	if _, ok := p.find(k); ok || !p.starts[p.hand] {
+	if _, ok := p.index[number]; ok || !p.starts[p.hand] {
 		return true
 	}
-	there := p.head(p.hand)
-	if p.often(k) > 2*p.often(there.key) {
+	there := p.entry(p.hand)
+	if p.frequency(number) > 2*p.frequency(there.number()) {
 		return true
 	}
 	p.hand = (p.hand + there.blocks) % len(p.starts)
 	return false
 }
 
-// admit makes room for a page with a body of a size, if it is worth it: unless there is one of
-// the same key and size, or there is room, it has to be asked for more than twice as often as what
-// would go for it. So what is asked for often gets in, and a load that is far too large does
-// not turn everything over. Whoever is given one writes its texts and publishes it.
-func (p *pagePool) admit(good *Page, body int) (added keptPage, ok bool) {
-	size := pageHeadSize + len(good.userID) + len(good.next) + body
-	blocks := (size + pageBlock - 1) / pageBlock
-	if blocks > len(p.starts) {
-		return added, false
+// admit gives a page a place, or turns it away. The header has key, stamp, times and sizes.
+//
+//   - The page of the same key goes first; if the new one needs no more blocks, it gets
+//     its place.
+//   - Else the new one gets the place under the hand. The pages there go if it is asked
+//     for more than twice as often as they are, each counted by its blocks, and nobody
+//     holds them. So a load that is far too large does not turn everything over.
+//
+// The caller writes the texts of the page that it gets, and publishes it.
+func (p *pool) admit(h header) (added entry, ok bool) {
+	size := headerSize + h.owner + h.tails[0] + h.tails[1] + h.size
+	h.blocks, h.holders = (size+blockSize-1)/blockSize, 1
+	if h.blocks > len(p.starts) {
+		return entry{}, false
 	}
-	at, worth := p.hand, p.often(good.key)*blocks
-	if old, ok := p.find(good.key); ok {
-		if p.drop(old); blocks <= p.head(old).blocks {
-			at = old
+	block, worth := p.hand, p.frequency(h.number())*h.blocks
+	if old, ok := p.find(h.number()); ok {
+		if p.remove(old.block); h.blocks <= old.blocks {
+			block = old.block
 		}
 	}
-	end, ok := p.clear(at, blocks, worth)
-	if at == p.hand || ok && at < p.hand && p.hand < end {
+	end, ok := p.evict(block, h.blocks, worth)
+	if block == p.hand || ok && block < p.hand && p.hand < end {
 		p.hand = end % len(p.starts)
 	}
 	if !ok {
-		return added, false
+		return entry{}, false
 	}
-	*p.head(at) = pageHead{
-		pageFacts: good.pageFacts, blocks: blocks, held: 1,
-		owner: len(good.userID), next: len(good.next), body: body,
-	}
-	p.starts[at] = true
-	return p.page(at), true
+	added = p.entry(block)
+	*added.header = h
+	p.starts[block] = true
+	return added, true
 }
 
-// clear drops what lies in so many blocks from one on, if all of it is worth less. It
-// returns where the hand goes next.
-func (p *pagePool) clear(at, blocks, worth int) (end int, ok bool) {
-	end = at
-	first := 0 // where the hand goes if it is worth more
-	for end < at+blocks {
+// evict removes the pages in n blocks, if they are together worth less. It returns the
+// block that the hand goes to next.
+func (p *pool) evict(block, n, worth int) (end int, ok bool) {
+	end = block
+	first := 0 // behind the first page or free block: where the hand goes if none is removed
+	for end < block+n {
 		if end == len(p.starts) {
 			return 0, false
 		}
 		if !p.starts[end] {
 			end++
 		} else {
-			there := p.head(end)
+			there := p.entry(end)
 			end += there.blocks
-			if worth -= 2 * p.often(there.key) * there.blocks; worth <= 0 || there.held > 0 {
+			if worth -= 2 * p.frequency(there.number()) * there.blocks; worth <= 0 || there.holders > 0 {
 				return cmp.Or(first, end), false
 			}
 		}
 		first = cmp.Or(first, end)
 	}
-	for i := at; i < end; i++ {
+	for i := block; i < end; i++ {
 		if p.starts[i] {
-			p.drop(i)
+			p.remove(i)
 		}
 	}
-	return at + blocks, true
+	return block + n, true
 }
 
-// publish lets a page be found that was written, in the place of an older one.
-func (p *pagePool) publish(added keptPage) {
-	if old, ok := p.find(added.key); ok {
-		p.drop(old)
+// publish puts a page that was written into the table, in the place of an older one.
+func (p *pool) publish(added entry) {
+	if old, ok := p.find(added.number()); ok {
+		p.remove(old.block)
 	}
-	p.index[added.key.number()] = int32(added.at)
-	added.held--
+	p.index[added.number()] = int32(added.block)
+	added.holders--
 }
 
-// release lets go of a page that was held.
-func (p *pagePool) release(held keptPage) {
-	if held.held--; held.held == 0 && !p.finds(held.at) {
-		p.starts[held.at] = false
+// isPublished reports whether the page that begins at a block is in the table.
+func (p *pool) isPublished(block int) bool {
+	found, ok := p.index[p.entry(block).number()]
+	return ok && int(found) == block
+}
+
+// remove takes the page that begins at a block out of the table, if it is there. Its place
+// becomes free when nobody holds it.
+func (p *pool) remove(block int) {
+	gone := p.entry(block)
+	if p.isPublished(block) {
+		delete(p.index, gone.number())
 	}
-}
-
-// finds reports whether the page that begins at a block is one that is found.
-func (p *pagePool) finds(at int) bool {
-	found, ok := p.find(p.head(at).key)
-	return ok && found == at
-}
-
-// drop forgets the page that begins at a block. Its place is free when nobody holds it.
-func (p *pagePool) drop(at int) {
-	gone := p.head(at)
-	if p.finds(at) {
-		delete(p.index, gone.key.number())
-	}
-	if gone.held == 0 {
-		p.starts[at] = false
+	if gone.holders == 0 {
+		p.starts[block] = false
 	}
 }
 
-// A pageAsk is how often a page was asked for lately, and what it depended on the last time.
-type pageAsk struct{ often, words uint32 }
+// A request counts how often a page was asked for lately, and has the fingerprint of the
+// last time. Pages share one if their numbers are alike, and then seem to be asked for more
+// often, or to have changed.
+type request struct{ count, fingerprint uint32 }
 
 const (
-	askCounters = 1 << 18
-	// askedLately is how many asks for each page that is here count as late: enough to
-	// tell one that is asked for often from others, and few enough to forget what was so
-	// before.
-	askedLately  = 4
-	leastCounted = 1 << 12
+	requestCounters = 1 << 18
+	// countedPerPage bounds how long a request counts in full: until there were so many
+	// for each page in the table, and at least minCounted. More tells pages that are asked
+	// for often better from others, and takes longer to notice that it has changed.
+	countedPerPage = 4
+	minCounted     = 1 << 12
 )
 
-func (p *pagePool) asked(k pageKey) *pageAsk {
-	return &p.asks[k.number()%askCounters]
-}
+func (p *pool) request(number uint64) *request { return &p.requests[number%requestCounters] }
 
-func (p *pagePool) often(k pageKey) int { return int(p.asked(k).often) }
+func (p *pool) frequency(number uint64) int { return int(p.request(number).count) }
 
-// ask counts that a page was asked for. It reports whether it depends on the same as when
-// it was asked for before.
-func (p *pagePool) ask(k pageKey, words uint32) (again bool) {
-	asked := p.asked(k)
-	again = asked.words == words
-	asked.often, asked.words = asked.often+1, words
-	if p.counted++; p.counted > max(leastCounted, askedLately*len(p.index)) {
-		p.counted = 0
-		for i := range p.asks {
-			p.asks[i].often /= 2
+// count counts a request. It reports whether the last one had the same fingerprint.
+func (p *pool) count(number uint64, fingerprint uint32) (again bool) {
+	r := p.request(number)
+	again = r.fingerprint == fingerprint
+	r.count, r.fingerprint = r.count+1, fingerprint
+	if p.recent++; p.recent > max(minCounted, countedPerPage*len(p.index)) {
+		p.recent = 0
+		for i := range p.requests {
+			p.requests[i].count /= 2
 		}
 	}
 	return again

@@ -40,8 +40,8 @@ type rememberedEverybody struct {
 // ownedBytes is about the least that a session takes in an image.
 const ownedBytes = 128
 
-// newCache returns a cache of so many bytes: nine twentieths each for images and for pages,
-// and the rest for what it takes to find both.
+// New returns a Memory with so many bytes for images; what it takes to find them comes on
+// top. The uses that are recorded in images which it drops go to spilled.
 func New(images int64, spilled func(rollcall.Touch)) *Memory {
 	c := &Memory{
 		clock: newActClock(), owners: newOwners(int(images / ownedBytes)), spilled: spilled,

@@ -1,0 +1,122 @@
+package management
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/pages"
+	"github.com/rollcall-id/rollcall/internal/wire"
+	"github.com/rollcall-id/rollcall/sessions"
+)
+
+// The tails of a listing, as the numbers of a [pages.Key]: what follows the sessions.
+const (
+	tailPlain = 0
+	tailTotal = 1 // with the number of the user's sessions
+)
+
+func (d *Door) listUserSessions(w http.ResponseWriter, r *http.Request, _ rollcall.Caller) error {
+	userID, err := wire.PathUserID(r)
+	if err != nil {
+		return err
+	}
+	q, err := listQuery(r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	q.UserID = userID
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	if d.pages != nil && q.From == "" {
+		if stamp, ok := d.manager.Stamp(userID); ok {
+			return d.listFromPages(w, r, q, stamp, buffer)
+		}
+	}
+	l, err := d.spell(r, q, buffer)
+	if err != nil {
+		return err
+	}
+	wire.WriteJSON(w, http.StatusOK, l.text)
+	return nil
+}
+
+// listFromPages answers with a kept page, or spells one and keeps it if it is wanted.
+func (d *Door) listFromPages(w http.ResponseWriter, r *http.Request, q rollcall.ListQuery, stamp sessions.Stamp, buffer *[]byte) error {
+	key := pages.Key{Owner: q.UserID, OwnerHash: stamp.UserHash(), Page: q.Take, Tail: tailPlain}
+	if q.Total {
+		key.Tail = tailTotal
+	}
+	look := d.pages.Get(key, stamp.State(), d.manager.Now())
+	defer look.Release()
+	if text, ok := look.Text(buffer); ok {
+		wire.WriteJSON(w, http.StatusOK, text)
+		return nil
+	}
+	l, err := d.spell(r, q, buffer)
+	if err != nil {
+		return err
+	}
+	if look.Wanted() && l.shown > 0 && d.manager.Holds(stamp) {
+		look.Keep(&pages.Page{
+			Text: l.text, Head: l.head, OtherTail: l.otherTail(q.Total),
+			// Not when it was asked for: what ended between then and now is not shown.
+			Since: d.manager.Now(), Until: l.page.Until,
+		})
+	}
+	wire.WriteJSON(w, http.StatusOK, l.text)
+	return nil
+}
+
+// buffers are for listings that are not in kept memory.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// A listing is a page of a user's sessions, spelled (wire.md 3.1).
+type listing struct {
+	text  []byte
+	head  int // bytes of the text, up to the last session
+	shown int // sessions
+	page  rollcall.Page
+}
+
+// spell asks for a page and spells it into the buffer.
+func (d *Door) spell(r *http.Request, q rollcall.ListQuery, buffer *[]byte) (l listing, err error) {
+	b, n := append((*buffer)[:0], `{"sessions":[`...), 0
+	l.page, err = d.manager.Each(r.Context(), q, func(s *rollcall.Session) {
+		if n > 0 {
+			b = append(b, ',')
+		}
+		b = wire.AppendSession(b, s)
+		n++
+	})
+	if err != nil {
+		return listing{}, err
+	}
+	l.shown, l.head = n, len(b)
+	l.text = appendTail(b, &l.page, q.Total)
+	*buffer = l.text
+	return l, nil
+}
+
+// otherTail is the tail that the listing does not have, nil if its total is not known.
+func (l *listing) otherTail(hasTotal bool) []byte {
+	if !hasTotal && l.page.Total < 0 {
+		return nil
+	}
+	return appendTail(nil, &l.page, !hasTotal)
+}
+
+// appendTail appends what follows the sessions.
+func appendTail(b []byte, page *rollcall.Page, total bool) []byte {
+	b = append(b, ']')
+	if page.Next != "" {
+		b = append(b, `,"next":`...)
+		b = wire.AppendString(b, page.Next)
+	}
+	if total {
+		b = append(b, `,"total":`...)
+		b = strconv.AppendInt(b, int64(page.Total), 10)
+	}
+	return append(b, '}')
+}
