@@ -18,9 +18,9 @@ const module = "github.com/rollcall-id/rollcall"
 // decision.
 var layers = map[string][]string{
 	".":                  {},
-	"sessions":           {".", "internal/recall", "internal/pages"},
+	"sessions":           {".", "internal/recall"},
 	"internal/recall":    {".", "internal/hugepages", "internal/prefetch"},
-	"internal/pages":     {"internal/hugepages", "internal/prefetch"},
+	"internal/pages":     {"internal/hugepages"},
 	"internal/hugepages": {},
 	"internal/prefetch":  {},
 	"internal/request":   {},
@@ -30,7 +30,7 @@ var layers = map[string][]string{
 	"store/pebble":       {"."},
 	"store/storetest":    {".", "store/memory"},
 	"network":            {},
-	"management":         {".", "internal/wire", "sessions"},
+	"management":         {".", "internal/pages", "internal/wire", "sessions"},
 	"api":                {".", "internal/wire", "sessions"},
 	"gate":               {".", "internal/wire", "sessions"},
 	"oauth":              {".", "internal/outbound"},
@@ -51,6 +51,9 @@ var layers = map[string][]string{
 	"bench":   {".", "sessions", "store/pebble"},
 	"e2e/asn": {},
 }
+
+// alone says which one of our packages may import a module of others.
+var alone = map[string]string{"github.com/pierrec/lz4/v4": "internal/pages"}
 
 func TestEachLayerImportsOnlyWhatLiesBelowIt(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
@@ -78,6 +81,8 @@ func TestEachLayerImportsOnlyWhatLiesBelowIt(t *testing.T) {
 			switch {
 			case ours && !slices.Contains(allowed, layerName(imported)):
 				t.Errorf("%s imports %s", name, layerName(imported))
+			case alone[imported] != "" && alone[imported] != name:
+				t.Errorf("%s imports %s, which is for %s alone", name, imported, alone[imported])
 			case !ours && name == "." && strings.Contains(strings.Split(imported, "/")[0], "."):
 				t.Errorf("the root package imports %s, which is not of the standard library", imported)
 			}

@@ -36,7 +36,7 @@ func FuzzUpdateSession(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	door := management.New(m, authenticate, slog.New(slog.DiscardHandler))
+	door := management.New(management.Options{Manager: m, Authenticate: authenticate, Logger: slog.New(slog.DiscardHandler)})
 	f.Fuzz(func(t *testing.T, contentType, body string) {
 		before, err := m.Session(context.Background(), s.ID)
 		if err != nil {

@@ -80,7 +80,7 @@ func newScript(t *testing.T) *script {
 		t.Fatal(err)
 	}
 	s.manager = m
-	s.door = referencetest.Handler(t, management.New(m, authenticate, slog.New(slog.DiscardHandler)))
+	s.door = referencetest.Handler(t, management.New(management.Options{Manager: m, Authenticate: authenticate, Logger: slog.New(slog.DiscardHandler)}))
 	return s
 }
 

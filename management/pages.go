@@ -1,6 +1,7 @@
 package management
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"sync"
@@ -27,14 +28,19 @@ func (d *Door) listUserSessions(w http.ResponseWriter, r *http.Request, _ rollca
 		return err
 	}
 	q.UserID = userID
+	return d.list(r.Context(), w, q)
+}
+
+// list answers with a page.
+func (d *Door) list(ctx context.Context, w http.ResponseWriter, q rollcall.ListQuery) error {
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
 	if d.pages != nil && q.From == "" {
-		if stamp, ok := d.manager.Stamp(userID); ok {
-			return d.listFromPages(w, r, q, stamp, buffer)
+		if stamp, ok := d.manager.Stamp(q.UserID); ok {
+			return d.listKept(ctx, w, q, stamp, buffer)
 		}
 	}
-	l, err := d.spell(r, q, buffer)
+	l, err := d.spell(ctx, q, buffer)
 	if err != nil {
 		return err
 	}
@@ -42,8 +48,8 @@ func (d *Door) listUserSessions(w http.ResponseWriter, r *http.Request, _ rollca
 	return nil
 }
 
-// listFromPages answers with a kept page, or spells one and keeps it if it is wanted.
-func (d *Door) listFromPages(w http.ResponseWriter, r *http.Request, q rollcall.ListQuery, stamp sessions.Stamp, buffer *[]byte) error {
+// listKept answers with a kept page, or spells one and keeps it if it is wanted.
+func (d *Door) listKept(ctx context.Context, w http.ResponseWriter, q rollcall.ListQuery, stamp sessions.Stamp, buffer *[]byte) error {
 	key := pages.Key{Owner: q.UserID, OwnerHash: stamp.UserHash(), Page: q.Take, Tail: tailPlain}
 	if q.Total {
 		key.Tail = tailTotal
@@ -54,14 +60,14 @@ func (d *Door) listFromPages(w http.ResponseWriter, r *http.Request, q rollcall.
 		wire.WriteJSON(w, http.StatusOK, text)
 		return nil
 	}
-	l, err := d.spell(r, q, buffer)
+	l, err := d.spell(ctx, q, buffer)
 	if err != nil {
 		return err
 	}
 	if look.Wanted() && l.shown > 0 && d.manager.Holds(stamp) {
 		look.Keep(&pages.Page{
 			Text: l.text, Head: l.head, OtherTail: l.otherTail(q.Total),
-			// Not when it was asked for: what ended between then and now is not shown.
+			// Not as of the request: what came to its end between then and now is not shown.
 			Since: d.manager.Now(), Until: l.page.Until,
 		})
 	}
@@ -81,9 +87,9 @@ type listing struct {
 }
 
 // spell asks for a page and spells it into the buffer.
-func (d *Door) spell(r *http.Request, q rollcall.ListQuery, buffer *[]byte) (l listing, err error) {
+func (d *Door) spell(ctx context.Context, q rollcall.ListQuery, buffer *[]byte) (l listing, err error) {
 	b, n := append((*buffer)[:0], `{"sessions":[`...), 0
-	l.page, err = d.manager.Each(r.Context(), q, func(s *rollcall.Session) {
+	l.page, err = d.manager.Each(ctx, q, func(s *rollcall.Session) {
 		if n > 0 {
 			b = append(b, ',')
 		}

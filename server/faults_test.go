@@ -229,7 +229,7 @@ func TestADiskThatCannotBeReadIsAnswered503(t *testing.T) {
 			if err = errors.Join(err, store.Close()); err != nil { // which writes a table
 				t.Fatal(err)
 			}
-			r, fatal := onDisk(t, d, sessions.Options{CacheSize: 1 << 20})
+			r, fatal := onDisk(t, d, sessions.Options{Memory: 512 << 10})
 			c := caller{r, r.token()}
 			d.reads.Store(fault)
 			if status := c.checks(token.Reveal()); status != http.StatusServiceUnavailable {
@@ -297,7 +297,7 @@ func TestALogThatCannotBeWrittenOrSyncedEndsTheProcessAndNothingIsAcknowledged(t
 // TestADiskThatTakesTwoSecondsToSyncHoldsUpActsAndNobodyElse takes two seconds for each sync.
 func TestADiskThatTakesTwoSecondsToSyncHoldsUpActsAndNobodyElse(t *testing.T) {
 	d := newDisk()
-	r, _ := onDisk(t, d, sessions.Options{CacheSize: 1 << 20})
+	r, _ := onDisk(t, d, sessions.Options{Memory: 512 << 10})
 	c := caller{r, r.token()}
 	_, token := c.create("ada")
 	d.synced.Store(func() error { time.Sleep(2 * time.Second); return nil })
@@ -331,7 +331,7 @@ func TestADiskThatTakesTwoSecondsToSyncHoldsUpActsAndNobodyElse(t *testing.T) {
 
 func TestWhileASyncHangsActsAreAnswered503InTimeAndChecksGoOn(t *testing.T) {
 	d := newDisk()
-	r, _ := onDisk(t, d, sessions.Options{CacheSize: 1 << 20, ActTimeout: 300 * time.Millisecond})
+	r, _ := onDisk(t, d, sessions.Options{Memory: 512 << 10, ActTimeout: 300 * time.Millisecond})
 	c := caller{r, r.token()}
 	id, token := c.create("ada")
 	_, other := c.create("bob")

@@ -37,11 +37,11 @@ func BenchmarkHandler(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	manager, err := sessions.New(memory.New(), sessions.Options{Logger: logger, TouchInterval: time.Hour, CacheSize: 64 << 20})
+	manager, err := sessions.New(memory.New(), sessions.Options{Logger: logger, TouchInterval: time.Hour, Memory: 32 << 20})
 	if err != nil {
 		b.Fatal(err)
 	}
-	d := &Doors{Manager: manager, Issuer: issuer, Keys: keys, Cookie: wire.NewCookie(""), Logger: logger, Metrics: NewMetrics("", "")}
+	d := &Doors{Manager: manager, Issuer: issuer, Keys: keys, Cookie: wire.NewCookie(""), Logger: logger, Metrics: NewMetrics("", ""), PageMemory: 32 << 20}
 	h := d.Handler()
 	const agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"
 	var token rollcall.Token

@@ -136,7 +136,7 @@ func theNumberOfLiveSessions(t *testing.T, cacheSize int64) {
 	ctx, cancel := context.WithCancel(t.Context())
 	by := rollcall.Caller{}
 	store := m.Store(memory.New())
-	manager, err := sessions.New(store, sessions.Options{CacheSize: cacheSize})
+	manager, err := sessions.New(store, sessions.Options{Memory: cacheSize})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func TestLooksInTheCacheAreCountedWhenThereIsOne(t *testing.T) {
 	if err != nil || bare.Caches() {
 		t.Fatalf("a cache that was not asked for: %v", err)
 	}
-	manager, err := sessions.New(store, sessions.Options{CacheSize: 1 << 20})
+	manager, err := sessions.New(store, sessions.Options{Memory: 512 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,9 +221,35 @@ func TestLooksInTheCacheAreCountedWhenThereIsOne(t *testing.T) {
 		}
 	}
 	m := NewMetrics("1", "c")
-	m.watchCache(manager)
+	m.watchCache((&Doors{Manager: manager}).cacheLookups)
 	if text := exposed(t, m); !strings.Contains(text, `rollcall_cache_lookups_total{result="hit"} 2`) || !strings.Contains(text, `result="miss"} 1`) {
 		t.Error(text)
+	}
+}
+
+func TestAListingFromAKeptPageIsALookThatFound(t *testing.T) {
+	d := newDoors(t)
+	var err error
+	if d.Manager, err = sessions.New(memory.New(), sessions.Options{Memory: 1 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err = d.Manager.Create(t.Context(), rollcall.Caller{}, rollcall.NewSession{UserID: "a", Methods: []rollcall.Method{{Name: "pwd"}}}); err != nil {
+		t.Fatal(err)
+	}
+	d.PageMemory = 1 << 20
+	h := d.Handler()
+	bearer, err := d.Issuer.MintOffline("", rollcall.Scopes(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hits, misses := d.cacheLookups()
+	for range 5 { // twice from the sessions, and then from the page
+		if status, body := get(h, "/api/v2/users/a/sessions", "Authorization", "Bearer "+bearer); status != http.StatusOK {
+			t.Fatal(status, body)
+		}
+	}
+	if h, m := d.cacheLookups(); h-hits != 5 || m != misses {
+		t.Errorf("%d looks found, %d did not", h-hits, m-misses)
 	}
 }
 

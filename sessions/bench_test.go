@@ -13,7 +13,7 @@ import (
 // BenchmarkCheck is what a check costs below the doors, of sessions that are
 // remembered.
 func BenchmarkCheck(b *testing.B) {
-	m, err := sessions.New(memory.New(), sessions.Options{CacheSize: 64 << 20})
+	m, err := sessions.New(memory.New(), sessions.Options{Memory: 32 << 20})
 	if err != nil {
 		b.Fatal(err)
 	}

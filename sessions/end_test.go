@@ -139,7 +139,7 @@ func TestAnEndingReadsNoMoreThanItMust(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := &lookedStore{Store: memory.New(), looks: &[]string{}, endings: &[]rollcall.PutSession{}, conflict: c.conflict}
-			n := newNodeOn(t, store, newClock(), func(o *sessions.Options) { o.CacheSize = c.cache })
+			n := newNodeOn(t, store, newClock(), func(o *sessions.Options) { o.Memory = c.cache })
 			s, _ := n.create(signIn(aUser))
 			*store.looks = nil
 			n.must(n.End(context.Background(), shop, s.ID, rollcall.ReasonLogout))
@@ -169,7 +169,7 @@ func TestAnEndingReadsNoMoreThanItMust(t *testing.T) {
 
 func TestAnUnreadEndingKeepsWhatIsNotRemembered(t *testing.T) {
 	store := memory.New()
-	n := newNodeOn(t, store, newClock(), func(o *sessions.Options) { o.CacheSize = 8 << 20 })
+	n := newNodeOn(t, store, newClock(), func(o *sessions.Options) { o.Memory = 4 << 20 })
 	creation := signIn(aUser)
 	creation.IdempotencyKey = "key"
 	s, token := n.create(creation)

@@ -32,7 +32,7 @@ func TestAUseThatComesBeforeASessionIsRememberedIsShown(t *testing.T) {
 		store := &oneSession{session: rollcall.Session{
 			ID: rollcall.NewSessionID(), UserID: "u", CreatedAt: at, ExpiresAt: at.Add(time.Hour), Last: rollcall.Interaction{At: at, IdleExpiresAt: at.Add(time.Hour)},
 		}}
-		m, err := New(store, Options{CacheSize: 1 << 20})
+		m, err := New(store, Options{Memory: 512 << 10})
 		if err != nil {
 			t.Fatal(err)
 		}

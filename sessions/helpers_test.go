@@ -1,16 +1,16 @@
 package sessions_test
 
 import (
-	"bytes"
-	"compress/flate"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"log/slog"
 	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"slices"
-	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/management"
 	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/memory"
 	"github.com/rollcall-id/rollcall/store/storetest"
@@ -46,6 +47,7 @@ type node struct {
 	t     *testing.T
 	clock *clock
 	store rollcall.Store
+	door  *management.Door // keeps listings in as much memory as the Manager has
 }
 
 func newNode(t *testing.T, configure ...func(*sessions.Options)) node {
@@ -55,7 +57,7 @@ func newNode(t *testing.T, configure ...func(*sessions.Options)) node {
 
 func newNodeOn(t *testing.T, store rollcall.Store, c *clock, configure ...func(*sessions.Options)) node {
 	t.Helper()
-	o := sessions.Options{Clock: c.Now, DerivationKey: rollcall.DerivationKey{1, 2, 3}, Compressor: new(deflate)}
+	o := sessions.Options{Clock: c.Now, DerivationKey: rollcall.DerivationKey{1, 2, 3}}
 	for _, f := range configure {
 		f(&o)
 	}
@@ -63,7 +65,7 @@ func newNodeOn(t *testing.T, store rollcall.Store, c *clock, configure ...func(*
 	if err != nil {
 		t.Fatal(err)
 	}
-	return node{Manager: m, t: t, clock: c, store: store}
+	return node{Manager: m, t: t, clock: c, store: store, door: newDoor(m, o.Memory)}
 }
 
 var (
@@ -150,55 +152,58 @@ func keepAlive(n node, token rollcall.Token, d time.Duration) {
 	}
 }
 
-// withMemory sets Options.CacheSize, in bytes; with 0 a Manager remembers nothing.
+// withMemory sets Options.Memory, in bytes; with 0 a Manager remembers nothing.
 func withMemory(size int64) func(*sessions.Options) {
-	return func(o *sessions.Options) { o.CacheSize = size }
+	return func(o *sessions.Options) { o.Memory = size }
 }
 
 // cached lets a Manager remember what nearly all tests make.
-func cached(o *sessions.Options) { o.CacheSize = 8 << 20 }
+func cached(o *sessions.Options) { o.Memory = 4 << 20 }
 
 // smallCache has room for some five thousand users of these tests.
-func smallCache(o *sessions.Options) { o.CacheSize = 1 << 20 }
+func smallCache(o *sessions.Options) { o.Memory = 512 << 10 }
 
 // eachMemory runs a test twice, as two subtests: with Managers that read everything from the
-// store, and with Managers that remember. size is their Options.CacheSize in bytes.
+// store, and with Managers that remember. size is their Options.Memory in bytes.
 func eachMemory(t *testing.T, test func(t *testing.T, size int64)) {
 	t.Run("without memory", func(t *testing.T) { test(t, 0) })
-	t.Run("with memory", func(t *testing.T) { test(t, 8<<20) })
+	t.Run("with memory", func(t *testing.T) { test(t, 4<<20) })
 }
 
-// spelling encodes a page with everything in it, as JSON.
-type spelling struct{}
-
-func (spelling) AppendSession(b []byte, i int, s *rollcall.Session) []byte {
-	text, err := json.Marshal(s)
-	if err != nil {
-		panic(err)
-	}
-	b = append(b, "[,"[min(i, 1)])
-	return append(b, text...)
+// newDoor is a door for callers who may do everything.
+func newDoor(m *sessions.Manager, pageMemory int64) *management.Door {
+	return management.New(management.Options{
+		Manager: m, Logger: slog.New(slog.DiscardHandler), PageMemory: pageMemory,
+		Authenticate: func(http.ResponseWriter, *http.Request) (rollcall.Caller, bool) {
+			return rollcall.Caller{Scopes: rollcall.Scopes()}, true
+		},
+	})
 }
 
-func (spelling) AppendPage(b []byte, n int, _ rollcall.ListQuery, p rollcall.Page) []byte {
-	b = append(b, "[,"[min(n, 1)])
-	return fmt.Appendf(b, `{"Metadata": [{"Key": %q, "Value": "%d"}]}]`, p.Next, p.Total)
+// A listing is a page as the door answers it, and what tests look at.
+type listing struct {
+	text     string
+	Sessions []struct {
+		ID     string
+		LastAt time.Time `json:"last_interacted_at"`
+		Device struct {
+			LastIP string `json:"last_ip"`
+		}
+	}
+	Total int
 }
 
-// spelled is the page that was encoded.
-func (n node) spelled(q rollcall.ListQuery) (p rollcall.Page, err error) {
-	var body []byte
-	err = n.EncodedList(context.Background(), q, spelling{}, func(b []byte) { body = slices.Clone(b) })
-	if err != nil {
-		return p, err
+// listed asks the door for a page.
+func (n node) listed(q rollcall.ListQuery) (l listing) {
+	n.t.Helper()
+	target := fmt.Sprintf("/api/v2/users/%s/sessions?take=%d&include_totals=%t&from=%s", url.PathEscape(q.UserID), q.Take, q.Total, url.QueryEscape(q.From))
+	w := httptest.NewRecorder()
+	n.door.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
+	l.text = w.Body.String()
+	if err := json.Unmarshal(w.Body.Bytes(), &l); w.Code == http.StatusOK && err != nil {
+		n.t.Errorf("%v: %s", err, l.text)
 	}
-	if err := json.Unmarshal(body, &p.Sessions); err != nil {
-		n.t.Fatalf("%v: %s", err, body)
-	}
-	end := p.Sessions[len(p.Sessions)-1].Metadata[0]
-	p.Sessions, p.Next = p.Sessions[:len(p.Sessions)-1], end.Key
-	p.Total, err = strconv.Atoi(end.Value)
-	return p, err
+	return l
 }
 
 // everyLook asks a node about a session and its user in every way that may be
@@ -211,9 +216,8 @@ func everyLook(n node, userID, id string, token rollcall.Token) (looks []any) {
 	for _, q := range []rollcall.ListQuery{{UserID: userID, Take: 2}, {UserID: userID, Take: 50, Total: true}} {
 		page, err := n.List(context.Background(), q)
 		looks = append(looks, page, rollcall.ErrorCode(err))
-		for range 3 { // a page is remembered when it is asked for again
-			page, err := n.spelled(q)
-			looks = append(looks, page, rollcall.ErrorCode(err))
+		for range 3 { // a page is kept when it is asked for again
+			looks = append(looks, n.listed(q).text)
 		}
 	}
 	return looks
@@ -234,7 +238,7 @@ func (n node) agreesWithItsStore(userID, id string, token rollcall.Token) {
 
 // forgetful is a node on the same store that remembers nothing.
 func (n node) forgetful() node {
-	return newNodeOn(n.t, n.store, n.clock, func(o *sessions.Options) { o.CacheSize = 0 })
+	return newNodeOn(n.t, n.store, n.clock, func(o *sessions.Options) { o.Memory = 0 })
 }
 
 // agree fails unless both looks are the same, but for what only acts look at.
@@ -343,36 +347,4 @@ func (n node) state() []any {
 		page.Sessions[i].Last = rollcall.Interaction{}
 	}
 	return []any{page, n.events()}
-}
-
-// deflate is the Compressor of Managers under test. It counts what it did.
-type deflate struct {
-	compressed, decompressed atomic.Int64
-	broken                   error
-	nothing                  bool
-}
-
-func (d *deflate) Compress(b, text []byte) ([]byte, error) {
-	d.compressed.Add(1)
-	if d.nothing {
-		return b, nil
-	}
-	into := bytes.NewBuffer(b)
-	w, err := flate.NewWriter(into, flate.BestSpeed)
-	if err != nil {
-		return nil, err
-	}
-	_, err = w.Write(text)
-	err = errors.Join(err, w.Close())
-	return into.Bytes(), err
-}
-
-func (d *deflate) Decompress(b, compressed []byte) ([]byte, error) {
-	if d.broken != nil {
-		return nil, d.broken
-	}
-	d.decompressed.Add(1)
-	into := bytes.NewBuffer(b)
-	_, err := io.Copy(into, flate.NewReader(bytes.NewReader(compressed)))
-	return into.Bytes(), err
 }

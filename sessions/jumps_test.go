@@ -131,16 +131,14 @@ func TestAUseWhileTheClockWasAheadCountsUntilTheTimeHasCaughtUpAndNoLonger(t *te
 // TestAPageIsNotRememberedOverAJumpOfTheClock reads a page again and again, so that it
 // is remembered, and moves the clock past a session's limit and back.
 func TestAPageIsNotRememberedOverAJumpOfTheClock(t *testing.T) {
-	n := newNode(t, func(o *sessions.Options) { o.CacheSize = 8 << 20 })
+	n := newNode(t, func(o *sessions.Options) { o.Memory = 4 << 20 })
 	in := signIn(aUser)
 	n.create(in)
 	in.Asked.Idle = 30 * time.Minute
 	n.create(in)
 	shown := func() int {
 		t.Helper()
-		page, err := n.spelled(rollcall.ListQuery{UserID: aUser, Take: 50})
-		n.must(err)
-		return len(page.Sessions)
+		return len(n.listed(rollcall.ListQuery{UserID: aUser, Take: 50}).Sessions)
 	}
 	for _, step := range []struct {
 		by   time.Duration
@@ -177,7 +175,7 @@ func TestAJumpOfTheClockRemovesNothing(t *testing.T) {
 				var ahead atomic.Int64
 				store := memory.New()
 				m, err := sessions.New(store, sessions.Options{
-					CacheSize: size, EventRetention: time.Minute, Clock: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
+					Memory: size, EventRetention: time.Minute, Clock: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
 				})
 				if err != nil {
 					t.Fatal(err)

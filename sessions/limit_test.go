@@ -19,7 +19,7 @@ func TestLimitOfSessionsIsExactUnderRaces(t *testing.T) {
 			limited := func(o *sessions.Options) {
 				o.Policy = rollcall.DefaultPolicy()
 				o.Policy.MaxSessionsPerUser, o.Policy.AtLimit = 5, at
-				o.CacheSize = 0 // two nodes write the store
+				o.Memory = 0 // two nodes write the store
 			}
 			a := newNode(t, limited)
 			b := newNodeOn(t, a.store, a.clock, limited) // the queue alone does not help

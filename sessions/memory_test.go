@@ -88,7 +88,7 @@ func TestACacheAnswersWhatTheStoreAnswers(t *testing.T) {
 				if err != nil {
 					rt.Fatal(err)
 				}
-				plain.Manager = m
+				plain.Manager, plain.door = m, newDoor(m, 0)
 				agree(rt, everyLook(plain, users[0], token.ID, token), got)
 			},
 		})
@@ -119,7 +119,7 @@ func TestAFillThatAnActOvertookIsDiscarded(t *testing.T) {
 						_, _, _ = n.Inspect(context.Background(), token.Reveal(), rollcall.Requirement{})
 						return
 					}
-					_, _ = n.spelled(rollcall.ListQuery{UserID: aUser, Take: 50, Total: true})
+					n.listed(rollcall.ListQuery{UserID: aUser, Take: 50, Total: true})
 				})
 				<-stopped
 				if err := act(n, s, token); err != nil {
@@ -209,9 +209,9 @@ func TestAUseShowsAtOnceInWhatIsRemembered(t *testing.T) {
 			t.Fatal(err)
 		}
 		n.agreesWithItsStore(aUser, s.ID, token)
-		page, err := n.spelled(rollcall.ListQuery{UserID: aUser, Take: 2})
-		if err != nil || page.Sessions[0].Last.Origin.IP != ip || !page.Sessions[0].Last.At.Equal(n.clock.Now()) {
-			t.Errorf("%v, %v", page.Sessions, err)
+		page := n.listed(rollcall.ListQuery{UserID: aUser, Take: 2})
+		if shown := page.Sessions[0]; shown.Device.LastIP != ip || !shown.LastAt.Equal(n.clock.Now()) {
+			t.Error(page.text)
 		}
 	}
 }
@@ -225,11 +225,7 @@ func TestARememberedPageIsOverWithTheFirstOfItsSessions(t *testing.T) {
 	q := rollcall.ListQuery{UserID: aUser, Take: 1, Total: true}
 	total := func() int {
 		t.Helper()
-		page, err := n.spelled(q)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return page.Total
+		return n.listed(q).Total
 	}
 	for range 3 {
 		if got := total(); got != 2 {
@@ -290,7 +286,7 @@ func TestAnIDThatIsFreeAgainIsTheNewSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		store := memory.New()
-		m, err := sessions.New(store, sessions.Options{CacheSize: 8 << 20})
+		m, err := sessions.New(store, sessions.Options{Memory: 4 << 20})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,7 @@ func TestRunWritesInteractionsAndSweeps(t *testing.T) {
 	eachMemory(t, func(t *testing.T, size int64) {
 		synctest.Test(t, func(t *testing.T) {
 			store := memory.New()
-			m, err := sessions.New(store, sessions.Options{CacheSize: size, TouchInterval: time.Minute, EventRetention: 48 * time.Hour})
+			m, err := sessions.New(store, sessions.Options{Memory: size, TouchInterval: time.Minute, EventRetention: 48 * time.Hour})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -69,7 +69,7 @@ func TestRunWritesWhatIsLeftAtItsStop(t *testing.T) {
 	eachMemory(t, func(t *testing.T, size int64) {
 		synctest.Test(t, func(t *testing.T) {
 			store := memory.New()
-			m, err := sessions.New(store, sessions.Options{CacheSize: size, TouchInterval: time.Hour})
+			m, err := sessions.New(store, sessions.Options{Memory: size, TouchInterval: time.Hour})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,7 +96,7 @@ func TestSweepRemovesEndingsOfManySilently(t *testing.T) {
 	eachMemory(t, func(t *testing.T, size int64) {
 		synctest.Test(t, func(t *testing.T) {
 			store := memory.New()
-			m, err := sessions.New(store, sessions.Options{CacheSize: size, TouchInterval: time.Hour})
+			m, err := sessions.New(store, sessions.Options{Memory: size, TouchInterval: time.Hour})
 			if err != nil {
 				t.Fatal(err)
 			}

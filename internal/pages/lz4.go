@@ -49,7 +49,7 @@ func decompress(b, compressed []byte) ([]byte, error) {
 		return nil, errNotCompressed
 	}
 	n := int(length)
-	b = slices.Grow(b, n)
+	b = slices.Grow(b, n+1) // LZ4 crashes on a nil destination
 	got, err := lz4.UncompressBlock(compressed[lengthBytes:], b[len(b):len(b)+n])
 	if err == nil && got != n {
 		err = errNotCompressed

@@ -110,6 +110,7 @@ func (l *Look) text(buffer *[]byte) (text []byte, ok bool) {
 	}
 	text, err := decompress((*buffer)[:0], e.body())
 	if err != nil {
+		l.Release() // so that a page that is made anew can take its place
 		return nil, false
 	}
 	c.unpacked.Add(1)

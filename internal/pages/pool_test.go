@@ -3,52 +3,55 @@ package pages
 import (
 	"bytes"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"testing"
 )
 
-// A lockedPool is what pages are kept in, asked for as a list does. The texts of a page are
+// A lockedPool is a pool behind a lock, asked as a Cache asks it. The texts of a page are
 // made of one letter.
 type lockedPool struct {
 	mu sync.Mutex
-	*pagePool
+	*pool
 }
 
-func newLockedPool(size int64) *lockedPool { return &lockedPool{pagePool: newPagePool(size)} }
+func newLockedPool(size int64) *lockedPool { return &lockedPool{pool: newPool(size)} }
 
-var aUserID, aCursor = strings.Repeat("u", 200), strings.Repeat("c", 100)
+const ownerSize, tailSize = 200, 40
 
-func keyOf(user uint64) pageKey { return pageKey{user: user, take: 50} }
+// headerOf is that of a user's page, without the size of its body.
+func headerOf(user uint64) header {
+	return header{hash: user, page: 50, owner: ownerSize, tails: [2]int{tailSize, 2 * tailSize}}
+}
 
-func (p *lockedPool) get(user uint64) (found keptPage, ok bool) {
+func numberOf(user uint64) uint64 { return number(user, 50, 0) }
+
+func (p *lockedPool) get(user uint64) (found entry, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pagePool.ask(keyOf(user), 0)
-	at, ok := p.find(keyOf(user))
-	if ok {
-		found = p.page(at)
-		found.held++
+	p.pool.count(numberOf(user), 0)
+	if found, ok = p.find(numberOf(user)); ok {
+		found.holders++
 	}
 	return found, ok
 }
 
-func (p *lockedPool) release(held keptPage) {
+func (p *lockedPool) release(held entry) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pagePool.release(held)
+	held.release()
 }
 
-// keep remembers a page that takes so many bytes with all there is to say of it.
+// keep keeps a page that takes so many bytes with its header and all texts.
 func (p *lockedPool) keep(user uint64, size int) {
 	p.mu.Lock()
-	good := Page{pageFacts: pageFacts{key: keyOf(user)}, userID: aUserID, next: aCursor}
-	added, ok := p.admit(&good, size-pageHeadSize-len(aUserID)-len(aCursor))
+	h := headerOf(user)
+	h.size = size - headerSize - ownerSize - 3*tailSize
+	added, ok := p.admit(h)
 	p.mu.Unlock()
 	if !ok {
 		return
 	}
-	for _, text := range [][]byte{added.owner, added.next, added.body} {
+	for _, text := range textsOf(added) {
 		for i := range text {
 			text[i] = letter(user)
 		}
@@ -56,6 +59,10 @@ func (p *lockedPool) keep(user uint64, size int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.publish(added)
+}
+
+func textsOf(e entry) [][]byte {
+	return [][]byte{e.ownerName(), e.tailText(0), e.tailText(1), e.body()}
 }
 
 func (p *lockedPool) ask(user uint64, size int) (known bool) {
@@ -80,9 +87,9 @@ func (p *lockedPool) check(t *testing.T) {
 			continue
 		}
 		begins++
-		there := p.head(at)
-		if !p.finds(at) || there.held != 0 {
-			t.Fatalf("what is at %d is found: %v, and is held by %d", at, p.finds(at), there.held)
+		there := p.entry(at)
+		if !p.isPublished(at) || there.holders != 0 {
+			t.Fatalf("what is at %d is found: %v, and is held by %d", at, p.isPublished(at), there.holders)
 		}
 		for i := at + 1; i < at+there.blocks; i++ {
 			if p.starts[i] {
@@ -97,8 +104,8 @@ func (p *lockedPool) check(t *testing.T) {
 }
 
 func TestAPageGivesWayOnlyToOneThatIsAskedForMoreOften(t *testing.T) {
-	const size = 4 * pageBlock
-	p := newLockedPool(100*4*pageBlock + 2*pageBlock) // a hundred, and half of one
+	const size = 4 * blockSize
+	p := newLockedPool(100*4*blockSize + 2*blockSize) // a hundred, and half of one
 	for range 3 {
 		for user := range uint64(90) {
 			p.ask(user, size)
@@ -135,12 +142,12 @@ func TestAPageGivesWayOnlyToOneThatIsAskedForMoreOften(t *testing.T) {
 }
 
 func TestAPageThatGrowsDoesNotCompeteWithTheOneBehindIt(t *testing.T) {
-	p := newLockedPool(10 * pageBlock)
-	p.ask(1, 2*pageBlock)
+	p := newLockedPool(10 * blockSize)
+	p.ask(1, 2*blockSize)
 	for range 10 {
-		p.ask(2, 2*pageBlock) // lies behind it, and is asked for more often
+		p.ask(2, 2*blockSize) // lies behind it, and is asked for more often
 	}
-	p.keep(1, 3*pageBlock)
+	p.keep(1, 3*blockSize)
 	for user, blocks := range map[uint64]int{1: 3, 2: 2} {
 		found, ok := p.get(user)
 		if !ok || found.blocks != blocks {
@@ -152,17 +159,17 @@ func TestAPageThatGrowsDoesNotCompeteWithTheOneBehindIt(t *testing.T) {
 }
 
 func TestPagesOfAllSizesKeepTheirPlacesWhileTheyAreRead(t *testing.T) {
-	p := newLockedPool(200 * pageBlock)
+	p := newLockedPool(200 * blockSize)
 	var all sync.WaitGroup
 	for worker := range uint64(4) {
 		all.Go(func() {
 			r := rand.New(rand.NewPCG(1, worker))
-			held := map[uint64]keptPage{}
+			held := map[uint64]entry{}
 			for range 20_000 {
 				user := uint64(r.ExpFloat64() * 10)
 				switch found, ok := held[user]; {
 				case ok:
-					for _, text := range [][]byte{found.owner, found.next, found.body} {
+					for _, text := range textsOf(found) {
 						if bytes.Count(text, []byte{letter(user)}) != len(text) {
 							t.Errorf("the page of %d was written over", user)
 							return
@@ -171,9 +178,9 @@ func TestPagesOfAllSizesKeepTheirPlacesWhileTheyAreRead(t *testing.T) {
 					p.release(found)
 					delete(held, user)
 				case r.IntN(4) == 0: // it has changed
-					p.keep(user, pageBlock+r.IntN(50*pageBlock))
+					p.keep(user, blockSize+r.IntN(50*blockSize))
 				default:
-					p.ask(user, pageBlock+r.IntN(20*pageBlock))
+					p.ask(user, blockSize+r.IntN(20*blockSize))
 					if found, ok := p.get(user); ok {
 						held[user] = found
 					}
@@ -192,10 +199,10 @@ func TestPagesOfAllSizesKeepTheirPlacesWhileTheyAreRead(t *testing.T) {
 }
 
 func TestAPageThatHasNoRoomIsNotRemembered(t *testing.T) {
-	for _, size := range []int64{0, 10, 4 * pageBlock} {
+	for _, size := range []int64{0, 10, 4 * blockSize} {
 		p := newLockedPool(size)
 		for range 3 {
-			if p.ask(1, 5*pageBlock) {
+			if p.ask(1, 5*blockSize) {
 				t.Errorf("a page is kept in %d bytes", size)
 			}
 		}

@@ -39,7 +39,7 @@ func newHanging(t *testing.T, cacheSize int64) *hanging {
 	if h.store, err = Open("store", Options{FS: fs, MinFree: -1}); err != nil {
 		t.Fatal(err)
 	}
-	if h.Manager, err = sessions.New(h.store, sessions.Options{CacheSize: cacheSize, TouchInterval: time.Hour}); err != nil {
+	if h.Manager, err = sessions.New(h.store, sessions.Options{Memory: cacheSize, TouchInterval: time.Hour}); err != nil {
 		t.Fatal(err)
 	}
 	return h
@@ -201,7 +201,7 @@ func TestTheLongestCheckBesideABigAct(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeQuietly(store)
-	m, err := sessions.New(store, sessions.Options{CacheSize: 8 << 20, SweepInterval: 10 * time.Millisecond})
+	m, err := sessions.New(store, sessions.Options{Memory: 4 << 20, SweepInterval: 10 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
