@@ -161,6 +161,44 @@ func TestAPageIsRightUntilItsFirstSessionEnds(t *testing.T) {
 	}
 }
 
+// slowCommits is a store whose commits stop before and after they take place.
+type slowCommits struct {
+	rollcall.Store
+	stop func()
+}
+
+func (s *slowCommits) Commit(ctx context.Context, c rollcall.Change) error {
+	s.stop()
+	defer s.stop()
+	return s.Store.Commit(ctx, c)
+}
+
+func TestNoPageIsKeptWhileAnActIsUnderWay(t *testing.T) {
+	store := &slowCommits{memory.New(), func() {}}
+	m, err := sessions.New(store, sessions.Options{Memory: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signInMany(t, m, aUser, 1)
+	keeping, bare := doorTo(m, 1<<20), doorTo(m, 0)
+	stopped, goOn := make(chan struct{}), make(chan struct{})
+	store.stop = func() { stopped <- struct{}{}; <-goOn }
+	ended := make(chan error, 1)
+	go func() { ended <- m.EndAll(context.Background(), rollcall.Caller{}, aUser, rollcall.ReasonDeleted) }()
+	for _, moment := range []string{"before", "after"} {
+		<-stopped
+		for range 4 {
+			if diff := cmp.Diff(list(t, bare, aUser, 50, true), list(t, keeping, aUser, 50, true)); diff != "" {
+				t.Errorf("%s the ending was written: %s", moment, diff)
+			}
+		}
+		goOn <- struct{}{}
+	}
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestNoPageIsKeptWithoutAStamp has a Manager without memory, which does not notice acts.
 func TestNoPageIsKeptWithoutAStamp(t *testing.T) {
 	m := newManager(t, 0)

@@ -15,9 +15,9 @@
 //
 // # Key
 //
-// [Key]: the owner, which of the owner's pages, and which of its two tails. A table finds
-// a page by a 64-bit number made of the key; the key itself, with the owner's full name,
-// is compared before a page is given out.
+// [Key]: the owner, which of the owner's pages, and which of its two tails. A table finds a
+// page by a 64-bit number made of the key. The owner's hash and full name are compared
+// before a page is given out; with them, the number determines the page and the tail.
 //
 // # Size
 //
@@ -30,7 +30,7 @@
 //
 //   - it has the very key that is asked for;
 //   - it was kept under the very stamp that is asked for;
-//   - now lies in [since, until) of [Validity]. A page would be wrong before since too: a
+//   - now lies in [Since, Until) of the [Page]. Before Since it would be wrong as well: a
 //     clock that was set back makes alive again what was over when the page was made.
 //
 // The caller sees to it that two stamps of an owner are equal only if nothing that the
@@ -39,7 +39,7 @@
 // # Invariants
 //
 //  1. Of each number there is at most one page in a pool's table.
-//  2. Pages in a pool do not overlap. A pool's blocks are either free or of one page.
+//  2. Pages in a pool do not overlap: a block is free or belongs to one page.
 //  3. The bytes of a page that somebody holds do not change and are not reused.
 //  4. The clock hand points at the first block of a page or at a free block.
 //  5. A page lies in the table only after all of its bytes are written.

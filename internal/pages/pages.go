@@ -34,15 +34,12 @@ type Key struct {
 	Tail int
 }
 
-// number is what tables know a key by. Two keys hardly ever have the same one.
-func number(ownerHash uint64, page, tail int) uint64 {
-	return ownerHash ^ uint64(page)<<1 ^ uint64(tail)
-}
+// number is what tables know the key by. Keys of one OwnerHash have different numbers, and
+// other keys nearly always.
+func (k *Key) number() uint64 { return k.headNumber() ^ uint64(k.Tail) }
 
-func (k *Key) number() uint64 { return number(k.OwnerHash, k.Page, k.Tail) }
-
-// headNumber is that of the head, which both tails have in common.
-func (k *Key) headNumber() uint64 { return number(k.OwnerHash, k.Page, 0) }
+// headNumber is the number of the key with Tail 0, under which both share their head.
+func (k *Key) headNumber() uint64 { return k.OwnerHash ^ uint64(k.Page)<<1 }
 
 // A Stamp stands for the state that a page shows.
 type Stamp [3]uint64
@@ -75,7 +72,7 @@ func (c *Cache) Get(k Key, s Stamp, now time.Time) Look {
 	defer c.mu.Unlock()
 	l.wanted = c.whole.count(k.number(), f)
 	e, ok := c.whole.find(k.number())
-	if !ok || e.header.tail != k.Tail || !e.answers(&l) {
+	if !ok || !e.answers(&l) {
 		l.wanted = c.compressed.count(k.headNumber(), f) || l.wanted
 		e, ok = c.compressed.find(k.headNumber())
 		ok = ok && e.answers(&l) && e.tails[k.Tail] > 0
@@ -116,7 +113,7 @@ func (l *Look) text(buffer *[]byte) (text []byte, ok bool) {
 	c.unpacked.Add(1)
 	text = append(text, e.tailText(l.key.Tail)...)
 	*buffer = text
-	c.keep(c.whole, l.header(l.key.Tail, e.since, e.until), l.key.Owner, [2][]byte{}, text)
+	c.keep(c.whole, l.header(l.key.number(), e.since, e.until), l.key.Owner, [2][]byte{}, text)
 	return text, true
 }
 
@@ -153,7 +150,7 @@ func (l *Look) Keep(p *Page) {
 	}
 	c, since, until := l.cache, p.Since.UnixMilli(), p.Until.UnixMilli()
 	if p.Head < minCompressed {
-		c.keep(c.whole, l.header(l.key.Tail, since, until), l.key.Owner, [2][]byte{}, p.Text)
+		c.keep(c.whole, l.header(l.key.number(), since, until), l.key.Owner, [2][]byte{}, p.Text)
 		return
 	}
 	if !c.mayAdmit(l.key.headNumber()) {
@@ -169,14 +166,14 @@ func (l *Look) Keep(p *Page) {
 	c.packed.Add(1)
 	tails := [2][]byte{p.OtherTail, p.OtherTail}
 	tails[l.key.Tail] = p.Text[p.Head:]
-	c.keep(c.compressed, l.header(0, since, until), l.key.Owner, tails, head)
+	c.keep(c.compressed, l.header(l.key.headNumber(), since, until), l.key.Owner, tails, head)
 }
 
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// header is that of the Look's page with a tail, without the sizes.
-func (l *Look) header(tail int, since, until int64) header {
-	return header{hash: l.key.OwnerHash, page: l.key.Page, tail: tail, stamp: l.stamp, since: since, until: until}
+// header is that of the Look's page, or of its head, without the sizes.
+func (l *Look) header(number uint64, since, until int64) header {
+	return header{hash: l.key.OwnerHash, number: number, stamp: l.stamp, since: since, until: until}
 }
 
 // mayAdmit is the pool's, for a head that is not compressed yet.

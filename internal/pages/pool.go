@@ -26,8 +26,7 @@ const blockSize = 512
 // A header lies at the beginning of a page's first block. Owner, tails and body follow, in
 // this order.
 type header struct {
-	hash         uint64 // with page and tail, the key but for the owner
-	page, tail   int
+	hash, number uint64 // of the key: all of it but for the owner's name
 	stamp        Stamp
 	since, until int64 // in milliseconds
 	blocks       int
@@ -86,12 +85,10 @@ func (e entry) write(owner string, tails [2][]byte, body []byte) {
 	copy(e.body(), body)
 }
 
-// number is the key's.
-func (h *header) number() uint64 { return number(h.hash, h.page, h.tail) }
-
-// answers reports whether the page is what the Look asks for, of whatever tail.
+// answers reports whether the page, which has the number that the Look asks for, is what it
+// asks for: with the owner's hash, the number says which page and tail of the owner it is.
 func (e entry) answers(l *Look) bool {
-	return e.hash == l.key.OwnerHash && e.page == l.key.Page && string(e.ownerName()) == l.key.Owner &&
+	return e.hash == l.key.OwnerHash && string(e.ownerName()) == l.key.Owner &&
 		e.stamp == l.stamp && e.since <= l.now && l.now < e.until
 }
 
@@ -122,7 +119,7 @@ func (p *pool) mayAdmit(number uint64) bool {
 		return true
 	}
 	there := p.entry(p.hand)
-	if p.frequency(number) > 2*p.frequency(there.number()) {
+	if p.frequency(number) > 2*p.frequency(there.number) {
 		return true
 	}
 	p.hand = (p.hand + there.blocks) % len(p.starts)
@@ -144,8 +141,8 @@ func (p *pool) admit(h header) (added entry, ok bool) {
 	if h.blocks > len(p.starts) {
 		return entry{}, false
 	}
-	block, worth := p.hand, p.frequency(h.number())*h.blocks
-	if old, ok := p.find(h.number()); ok {
+	block, worth := p.hand, p.frequency(h.number)*h.blocks
+	if old, ok := p.find(h.number); ok {
 		if p.remove(old.block); h.blocks <= old.blocks {
 			block = old.block
 		}
@@ -177,7 +174,7 @@ func (p *pool) evict(block, n, worth int) (end int, ok bool) {
 		} else {
 			there := p.entry(end)
 			end += there.blocks
-			if worth -= 2 * p.frequency(there.number()) * there.blocks; worth <= 0 || there.holders > 0 {
+			if worth -= 2 * p.frequency(there.number) * there.blocks; worth <= 0 || there.holders > 0 {
 				return cmp.Or(first, end), false
 			}
 		}
@@ -193,16 +190,16 @@ func (p *pool) evict(block, n, worth int) (end int, ok bool) {
 
 // publish puts a page that was written into the table, in the place of an older one.
 func (p *pool) publish(added entry) {
-	if old, ok := p.find(added.number()); ok {
+	if old, ok := p.find(added.number); ok {
 		p.remove(old.block)
 	}
-	p.index[added.number()] = int32(added.block)
+	p.index[added.number] = int32(added.block)
 	added.holders--
 }
 
 // isPublished reports whether the page that begins at a block is in the table.
 func (p *pool) isPublished(block int) bool {
-	found, ok := p.index[p.entry(block).number()]
+	found, ok := p.index[p.entry(block).number]
 	return ok && int(found) == block
 }
 
@@ -211,7 +208,7 @@ func (p *pool) isPublished(block int) bool {
 func (p *pool) remove(block int) {
 	gone := p.entry(block)
 	if p.isPublished(block) {
-		delete(p.index, gone.number())
+		delete(p.index, gone.number)
 	}
 	if gone.holders == 0 {
 		p.starts[block] = false

@@ -20,16 +20,14 @@ const ownerSize, tailSize = 200, 40
 
 // headerOf is that of a user's page, without the size of its body.
 func headerOf(user uint64) header {
-	return header{hash: user, page: 50, owner: ownerSize, tails: [2]int{tailSize, 2 * tailSize}}
+	return header{hash: user, number: user, owner: ownerSize, tails: [2]int{tailSize, 2 * tailSize}}
 }
-
-func numberOf(user uint64) uint64 { return number(user, 50, 0) }
 
 func (p *lockedPool) get(user uint64) (found entry, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pool.count(numberOf(user), 0)
-	if found, ok = p.find(numberOf(user)); ok {
+	p.pool.count(user, 0)
+	if found, ok = p.find(user); ok {
 		found.holders++
 	}
 	return found, ok
