@@ -32,7 +32,7 @@ var layers = map[string][]string{
 	"network":            {},
 	"management":         {".", "internal/pages", "internal/wire", "sessions"},
 	"api":                {".", "internal/wire", "sessions"},
-	"gate":               {".", "internal/wire", "sessions"},
+	"gate":               {".", "internal/request", "internal/wire", "sessions"},
 	"oauth":              {".", "internal/outbound"},
 	"reference":          {".", "internal/wire"},
 	"reference/referencetest": {

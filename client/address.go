@@ -2,7 +2,6 @@ package client
 
 import (
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -14,11 +13,7 @@ import (
 // one of X-Forwarded-For that is not a trusted proxy itself; "" when that is no
 // address. Whatever stands further to the left is the user's own invention.
 func (m *Middleware) UserIP(r *http.Request) string {
-	return request.ForwardedIP(r.RemoteAddr, r.Header["X-Forwarded-For"], m.trusts)
-}
-
-func (m *Middleware) trusts(addr netip.Addr) bool {
-	return slices.ContainsFunc(m.o.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+	return request.Proxies(m.o.TrustedProxies).UserIP(r)
 }
 
 // maxReturnAddress is how long a return address may be, in bytes.

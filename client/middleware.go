@@ -8,10 +8,10 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/request"
 )
 
 // MiddlewareOptions configure a [Middleware]. The zero value of each field has a
@@ -195,21 +195,8 @@ func (m *Middleware) check(r *http.Request, require rollcall.Requirement) (Ident
 
 // token finds a request's token, "" when there is none to tell.
 func (m *Middleware) token(r *http.Request) (token string, fromCookie bool) {
-	found := 0
-	for _, value := range r.Header["Authorization"] {
-		scheme, credentials, _ := strings.Cut(value, " ")
-		if strings.EqualFold(scheme, "Bearer") && strings.HasPrefix(credentials, rollcall.TokenPrefix) {
-			token = credentials
-			found++
-		}
-	}
-	if found == 0 {
-		for _, c := range r.CookiesNamed(m.cookie) {
-			token, fromCookie = c.Value, true
-			found++
-		}
-	}
-	if found != 1 {
+	token, fromCookie, ok := request.Token(r.Header, rollcall.TokenPrefix, m.cookie)
+	if !ok {
 		return "", false
 	}
 	return token, fromCookie

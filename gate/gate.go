@@ -6,10 +6,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/request"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/sessions"
 )
@@ -94,7 +94,7 @@ var (
 )
 
 func (g *Gate) read(r *http.Request) (use rollcall.Use, token string, err error) {
-	token, ok := g.token(r)
+	token, _, ok := request.Token(r.Header, rollcall.TokenPrefix, g.o.Cookie.Name)
 	if !ok {
 		return use, "", errRefused
 	}
@@ -124,23 +124,6 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	default:
 		wire.WriteFailure(w, r, g.o.Logger, answers, err)
 	}
-}
-
-// token finds the session's token. One with our prefix in the Authorization
-// header wins; anything else there is for the application behind the proxy.
-func (g *Gate) token(r *http.Request) (token string, ok bool) {
-	found := 0
-	for _, value := range r.Header["Authorization"] {
-		scheme, credentials, _ := strings.Cut(value, " ")
-		if strings.EqualFold(scheme, "Bearer") && strings.HasPrefix(credentials, rollcall.TokenPrefix) {
-			token = credentials
-			found++
-		}
-	}
-	if found > 0 {
-		return token, found == 1
-	}
-	return g.o.Cookie.Token(r)
 }
 
 // clientID is the application that asks. One that cannot be an id is a mistake

@@ -72,14 +72,14 @@ func (d *Doors) Handler() http.Handler {
 		Cookie: d.Cookie, Logger: d.Logger, EndingAge: d.EndingAge,
 	})
 	checks := gate.New(gate.Options{
-		Manager: d.Manager, Cookie: d.Cookie, RemoteIP: from.ip, Trusted: from.viaTrusted,
+		Manager: d.Manager, Cookie: d.Cookie, RemoteIP: from.UserIP, Trusted: from.Sent,
 		LoginURL: d.LoginURL, ReturnOrigins: d.ReturnOrigins, Logger: d.Logger,
 	})
 	backup := d.backupRoute(authenticate)
 	exact := map[string]http.Handler{
 		"/check":                 http.HandlerFunc(checks.Check),
 		"/check/login":           http.HandlerFunc(checks.Login),
-		"/oauth/token":           d.Issuer.Endpoint(from.ip),
+		"/oauth/token":           d.Issuer.Endpoint(from.UserIP),
 		"/.well-known/jwks.json": d.Keys,
 		"/healthz":               reading(healthz),
 		"/readyz":                reading(d.readyz),
@@ -132,7 +132,7 @@ func (d *Doors) authenticator(from remote) wire.Authenticate {
 
 // caller is who calls, as far as the request itself says.
 func (m remote) caller(r *http.Request) rollcall.Caller {
-	origin := rollcall.NewOrigin(m.ip(r), r.UserAgent())
+	origin := rollcall.NewOrigin(m.UserIP(r), r.UserAgent())
 	return rollcall.Caller{IP: origin.IP, UserAgent: origin.UserAgent, CorrelationID: correlationID(r)}
 }
 

@@ -107,7 +107,7 @@ func logRequest(log *slog.Logger, r *http.Request, n *note, from remote, took ti
 		slog.Int("status", n.status),
 		slog.Int("bytes", n.bytes),
 		slog.Duration("took", took),
-		slog.String("ip", from.ip(r)),
+		slog.String("ip", from.UserIP(r)),
 		slog.String("caller", n.caller),
 		slog.String("request_id", n.id[0]),
 	}

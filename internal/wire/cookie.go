@@ -2,7 +2,6 @@ package wire
 
 import (
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/rollcall-id/rollcall"
@@ -51,20 +50,4 @@ func (c Cookie) base(value string) *http.Cookie {
 		Name: c.Name, Value: value, Domain: c.Domain, Path: "/",
 		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
-}
-
-// Token returns the token that a request's cookies carry. ok is false when there
-// is none, or more than one: nobody can say which is the browser's own.
-func (c Cookie) Token(r *http.Request) (token string, ok bool) {
-	found := 0
-	for _, line := range r.Header["Cookie"] {
-		for part := range strings.SplitSeq(line, ";") {
-			name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
-			if name == c.Name {
-				token = value
-				found++
-			}
-		}
-	}
-	return token, found == 1
 }

@@ -207,27 +207,6 @@ func appendJSON(b []byte, value any) []byte {
 	return append(b, '}')
 }
 
-func FuzzCookieToken(f *testing.F) {
-	const name = "__Host-rollcall="
-	for _, seed := range []string{"a=b; __Host-rollcall=x", "__Host-rollcall=x;__Host-rollcall=x", " __Host-rollcall =x", "__Host-rollcall", `__Host-rollcall="x=y"`} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, header string) {
-		r := httptest.NewRequest("GET", "/", nil)
-		r.Header["Cookie"] = []string{header}
-		token, ok := wire.NewCookie("").Token(r)
-		if strings.Contains(token, ";") || ok && token != "" && !strings.Contains(header, name+token) {
-			t.Errorf("%q gives %q", header, token)
-		}
-		// Whatever else stands there, one more is found, and is one too many beside another.
-		r.Header["Cookie"] = []string{header + "; " + name + "mine"}
-		again, only := wire.NewCookie("").Token(r)
-		if only && again != "mine" || ok && only {
-			t.Errorf("%q beside another one gives %q", header, again)
-		}
-	})
-}
-
 func TestAppendTimeSpellsAsTheLayoutDoes(t *testing.T) {
 	spells := func(at time.Time) {
 		t.Helper()
