@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/strictjson"
 	"github.com/rollcall-id/rollcall/internal/wire"
 )
 
@@ -58,7 +59,7 @@ func idempotencyKey(r *http.Request) (string, error) {
 
 // newSession reads the body of a creation. The domain holds the values against
 // its rules; here they are held against their types.
-func newSession(body wire.Object) (rollcall.NewSession, error) {
+func newSession(body strictjson.Object) (rollcall.NewSession, error) {
 	f := fields{body: body}
 	f.require("user_id")
 	f.require("authentication")
@@ -119,7 +120,7 @@ func methods(f *fields) []rollcall.Method {
 	var found []rollcall.Method
 	for i, item := range list {
 		path := f.path + "methods[" + strconv.Itoa(i) + "]"
-		object, ok := item.(wire.Object)
+		object, ok := item.(strictjson.Object)
 		if !ok {
 			f.refuse(wire.WrongType("object", item, path, ""))
 			return nil

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/strictjson"
 	"github.com/rollcall-id/rollcall/internal/wire"
 )
 
 // fields reads an object member by member. It keeps the first thing that is
 // wrong, and at the end refuses the members nobody asked for.
 type fields struct {
-	body wire.Object
+	body strictjson.Object
 	path string // of the object in the body, with a trailing dot
 	read []string
 	err  error
@@ -110,7 +111,7 @@ func (f *fields) object(name string) (fields, bool) {
 	if !ok {
 		return fields{}, false
 	}
-	o, isObject := v.(wire.Object)
+	o, isObject := v.(strictjson.Object)
 	if !isObject {
 		f.refuse(wire.WrongType("object", v, f.path+name, ""))
 	}

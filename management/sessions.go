@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/strictjson"
 	"github.com/rollcall-id/rollcall/internal/wire"
 )
 
@@ -68,7 +69,7 @@ func (d *Door) updateSession(w http.ResponseWriter, r *http.Request, by rollcall
 }
 
 // metadataUpdate reads the body of a PATCH: session_metadata and nothing else.
-func metadataUpdate(body wire.Object) ([]rollcall.MetadataEntry, error) {
+func metadataUpdate(body strictjson.Object) ([]rollcall.MetadataEntry, error) {
 	var unknown []string
 	var value any
 	for _, m := range body {

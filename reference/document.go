@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/rollcall-id/rollcall/internal/strictjson"
 	"github.com/rollcall-id/rollcall/internal/wire"
 )
 
@@ -20,8 +21,8 @@ var parts = []string{"about", "sessions", "tokens", "signin", "checking", "endin
 
 // readDocument puts the parts together: what they hold under the same name is
 // joined, what they say twice is a mistake.
-func readDocument() (wire.Object, error) {
-	var whole wire.Object
+func readDocument() (strictjson.Object, error) {
+	var whole strictjson.Object
 	for _, part := range parts {
 		text, err := sources.ReadFile("openapi/" + part + ".yaml")
 		if err != nil {
@@ -35,7 +36,7 @@ func readDocument() (wire.Object, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", part, err)
 		}
-		object, ok := value.(wire.Object)
+		object, ok := value.(strictjson.Object)
 		if !ok {
 			return nil, fmt.Errorf("reading %s: not an object", part)
 		}
@@ -46,15 +47,15 @@ func readDocument() (wire.Object, error) {
 	return whole, nil
 }
 
-func join(a, b wire.Object) (wire.Object, error) {
+func join(a, b strictjson.Object) (strictjson.Object, error) {
 	for _, m := range b {
 		at := position(a, m.Name)
 		if at < 0 {
 			a = append(a, m)
 			continue
 		}
-		left, leftOK := a[at].Value.(wire.Object)
-		right, rightOK := m.Value.(wire.Object)
+		left, leftOK := a[at].Value.(strictjson.Object)
+		right, rightOK := m.Value.(strictjson.Object)
 		if !leftOK || !rightOK {
 			return nil, fmt.Errorf("%s is there twice", m.Name)
 		}
@@ -67,7 +68,7 @@ func join(a, b wire.Object) (wire.Object, error) {
 	return a, nil
 }
 
-func position(o wire.Object, name string) int {
+func position(o strictjson.Object, name string) int {
 	for i, m := range o {
 		if m.Name == name {
 			return i
@@ -102,7 +103,7 @@ func fromYAML(n *yaml.Node) (any, error) {
 // objectFromYAML reads a mapping. What is merged into it (<<) stands where the
 // merge does, and a member of the mapping's own replaces a merged one.
 func objectFromYAML(n *yaml.Node) (any, error) {
-	object := wire.Object{}
+	object := strictjson.Object{}
 	for i := 0; i < len(n.Content); i += 2 {
 		key := n.Content[i]
 		v, err := fromYAML(n.Content[i+1])
@@ -110,7 +111,7 @@ func objectFromYAML(n *yaml.Node) (any, error) {
 			return nil, err
 		}
 		if key.Tag == "!!merge" {
-			merged, ok := v.(wire.Object)
+			merged, ok := v.(strictjson.Object)
 			if !ok {
 				return nil, fmt.Errorf("line %d: only a mapping can be merged", key.Line)
 			}
@@ -137,18 +138,18 @@ func scalarFromYAML(n *yaml.Node) (any, error) {
 }
 
 // with returns the object with the member set.
-func with(o wire.Object, name string, value any) wire.Object {
+func with(o strictjson.Object, name string, value any) strictjson.Object {
 	if at := position(o, name); at >= 0 {
 		o[at].Value = value
 		return o
 	}
-	return append(o, wire.Member{Name: name, Value: value})
+	return append(o, strictjson.Member{Name: name, Value: value})
 }
 
 // get returns what lies under names, nil when nothing does.
 func get(value any, names ...string) any {
 	for _, name := range names {
-		o, _ := value.(wire.Object)
+		o, _ := value.(strictjson.Object)
 		at := position(o, name)
 		if at < 0 {
 			return nil
@@ -179,7 +180,7 @@ func appendJSON(b []byte, value any) []byte {
 			b = appendJSON(b, item)
 		}
 		return append(b, ']')
-	case wire.Object:
+	case strictjson.Object:
 		b = append(b, '{')
 		for i, m := range v {
 			if i > 0 {

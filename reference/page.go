@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/rollcall-id/rollcall/internal/wire"
+	"github.com/rollcall-id/rollcall/internal/strictjson"
 )
 
 //go:embed page/page.html
@@ -90,7 +90,7 @@ type parameter struct {
 }
 
 // renderPage makes the page. It is the same for everybody, so it is made once.
-func renderPage(document wire.Object) ([]byte, error) {
+func renderPage(document strictjson.Object) ([]byte, error) {
 	t, err := template.ParseFS(templates, "page/page.html")
 	if err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func newView(r reader) view {
 		Title: text(r.document, "info", "title"), Summary: text(r.document, "info", "summary"),
 		About: paragraphs(text(r.document, "info", "description")), Base: base, Domain: domain,
 	}
-	scopes, _ := get(r.document, "components", "securitySchemes", "managementToken", "flows", "clientCredentials", "scopes").(wire.Object)
+	scopes, _ := get(r.document, "components", "securitySchemes", "managementToken", "flows", "clientCredentials", "scopes").(strictjson.Object)
 	for _, scope := range scopes {
 		about, _ := scope.Value.(string)
 		v.Scopes = append(v.Scopes, parameter{Name: scope.Name, About: newProse(about)})
@@ -128,7 +128,7 @@ func newView(r reader) view {
 		}
 		v.Groups = append(v.Groups, g)
 	}
-	responses, _ := get(r.document, "components", "responses").(wire.Object)
+	responses, _ := get(r.document, "components", "responses").(strictjson.Object)
 	v.Elsewhere = []answer{
 		r.answer("404", get(responses, "UnknownRoute"), false), r.answer("405", get(responses, "MethodNotAllowed"), false),
 	}
@@ -138,9 +138,9 @@ func newView(r reader) view {
 // calls returns the operations of a tag, in the order of the document.
 func (r reader) calls(tag, base string) []call {
 	var found []call
-	paths, _ := get(r.document, "paths").(wire.Object)
+	paths, _ := get(r.document, "paths").(strictjson.Object)
 	for _, path := range paths {
-		item, _ := path.Value.(wire.Object)
+		item, _ := path.Value.(strictjson.Object)
 		for _, m := range item {
 			tags, _ := get(m.Value, "tags").([]any)
 			if len(tags) == 1 && tags[0] == tag {
@@ -151,7 +151,7 @@ func (r reader) calls(tag, base string) []call {
 	return found
 }
 
-func (r reader) call(path, method string, item wire.Object, operation any, base string) call {
+func (r reader) call(path, method string, item strictjson.Object, operation any, base string) call {
 	c := call{
 		ID: text(operation, "operationId"), Method: strings.ToUpper(method), Path: path, Summary: text(operation, "summary"),
 		About: paragraphs(text(operation, "description")),
@@ -163,14 +163,14 @@ func (r reader) call(path, method string, item wire.Object, operation any, base 
 			c.Parameters = append(c.Parameters, r.parameter(r.follow(p)))
 		}
 	}
-	contents, _ := get(operation, "requestBody", "content").(wire.Object)
+	contents, _ := get(operation, "requestBody", "content").(strictjson.Object)
 	for _, content := range contents {
 		c.Bodies = append(c.Bodies, body{
 			Type: content.Name, Required: get(operation, "requestBody", "required") == true,
 			Fields: r.fields(get(content.Value, "schema"), false), Example: pretty(get(content.Value, "example")),
 		})
 	}
-	responses, _ := get(operation, "responses").(wire.Object)
+	responses, _ := get(operation, "responses").(strictjson.Object)
 	for _, response := range responses {
 		c.Answers = append(c.Answers, r.answer(response.Name, response.Value, c.ID == listing))
 	}
@@ -182,7 +182,7 @@ func (r reader) call(path, method string, item wire.Object, operation any, base 
 // isTried reports whether the page has a form for a GET: for all that answer JSON to
 // people, not to a browser on its way to a page.
 func (r reader) isTried(operation any) bool {
-	responses, _ := get(operation, "responses").(wire.Object)
+	responses, _ := get(operation, "responses").(strictjson.Object)
 	if position(responses, "302") >= 0 || position(responses, "304") >= 0 {
 		return false
 	}
@@ -198,7 +198,7 @@ func (r reader) auth(operation any) (says prose, token string) {
 	}
 	var ways []string
 	for _, way := range required {
-		schemes, _ := way.(wire.Object)
+		schemes, _ := way.(strictjson.Object)
 		for _, scheme := range schemes {
 			scopes, _ := scheme.Value.([]any)
 			switch scheme.Name {
@@ -234,12 +234,12 @@ func (r reader) answer(status string, response any, deep bool) answer {
 	response = r.follow(response)
 	code, _ := strconv.Atoi(status)
 	a := answer{Status: status, Reason: http.StatusText(code), Good: code < 400, About: newProse(text(response, "description"))}
-	headers, _ := get(response, "headers").(wire.Object)
+	headers, _ := get(response, "headers").(strictjson.Object)
 	for _, h := range headers {
 		p := r.parameter(with(copied(r.follow(h.Value)), "name", h.Name))
 		a.Headers = append(a.Headers, p)
 	}
-	contents, _ := get(response, "content").(wire.Object)
+	contents, _ := get(response, "content").(strictjson.Object)
 	for _, content := range contents {
 		a.Type = content.Name
 		a.Fields = r.fields(get(content.Value, "schema"), deep)
@@ -253,7 +253,7 @@ func (r reader) examples(content any) []example {
 		return []example{{Body: pretty(one)}}
 	}
 	var found []example
-	several, _ := get(content, "examples").(wire.Object)
+	several, _ := get(content, "examples").(strictjson.Object)
 	for _, m := range several {
 		e := r.follow(m.Value)
 		found = append(found, example{Summary: text(e, "summary"), Body: pretty(get(e, "value"))})
@@ -261,7 +261,7 @@ func (r reader) examples(content any) []example {
 	return found
 }
 
-func (r reader) parameter(p wire.Object) parameter {
+func (r reader) parameter(p strictjson.Object) parameter {
 	schema := r.follow(get(p, "schema"))
 	out := parameter{
 		Name: text(p, "name"), In: text(p, "in"), Type: r.kind(schema), Required: get(p, "required") == true,

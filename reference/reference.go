@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rollcall-id/rollcall/internal/strictjson"
 	"github.com/rollcall-id/rollcall/internal/wire"
 )
 
@@ -48,20 +49,20 @@ func Document(o Options) ([]byte, error) {
 
 // configured is the document with what depends on the configuration filled in.
 // Nothing in it ever comes from a request.
-func configured(o Options) (wire.Object, error) {
+func configured(o Options) (strictjson.Object, error) {
 	document, err := readDocument()
 	if err != nil {
 		return nil, err
 	}
 	servers := []any{}
 	for _, u := range o.PublicURLs {
-		servers = append(servers, wire.Object{{Name: "url", Value: u}})
+		servers = append(servers, strictjson.Object{{Name: "url", Value: u}})
 	}
 	document = with(document, "servers", servers)
 	schemes := get(document, "components", "securitySchemes")
-	flow, _ := get(schemes, "managementToken", "flows", "clientCredentials").(wire.Object)
+	flow, _ := get(schemes, "managementToken", "flows", "clientCredentials").(strictjson.Object)
 	with(flow, "tokenUrl", o.PublicURLs[0]+"/oauth/token")
-	cookie, _ := get(schemes, "sessionCookie").(wire.Object)
+	cookie, _ := get(schemes, "sessionCookie").(strictjson.Object)
 	with(cookie, "name", o.Cookie.Name)
 	return document, nil
 }

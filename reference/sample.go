@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 
-	"github.com/rollcall-id/rollcall/internal/wire"
+	"github.com/rollcall-id/rollcall/internal/strictjson"
 )
 
 // A word is a piece of JSON, of one kind: "key", "string", "other", or "" for what
@@ -32,7 +32,7 @@ func appendPretty(words []word, value any, newline string) []word {
 			words = appendPretty(words, item, newline+"  ")
 		}
 		return append(words, word{"", end(len(v), newline) + "]"})
-	case wire.Object:
+	case strictjson.Object:
 		words = append(words, word{"", "{"})
 		for i, m := range v {
 			words = append(words, word{"", separator(i) + newline + "  "}, word{"key", string(appendJSON(nil, m.Name))}, word{"", ": "})
@@ -67,7 +67,7 @@ func end(length int, newline string) string {
 }
 
 // curl spells a call for a shell. Its token comes from a variable.
-func curl(base string, c call, contents wire.Object) string {
+func curl(base string, c call, contents strictjson.Object) string {
 	path := c.Path
 	query := ""
 	for _, p := range c.Parameters {

@@ -4,16 +4,16 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rollcall-id/rollcall/internal/wire"
+	"github.com/rollcall-id/rollcall/internal/strictjson"
 )
 
 // A reader follows the document's references.
-type reader struct{ document wire.Object }
+type reader struct{ document strictjson.Object }
 
 // follow returns the object that a value is, or refers to. What stands beside a
 // reference replaces what is there.
-func (r reader) follow(value any) wire.Object {
-	o, _ := value.(wire.Object)
+func (r reader) follow(value any) strictjson.Object {
+	o, _ := value.(strictjson.Object)
 	ref := text(o, "$ref")
 	if ref == "" {
 		return o
@@ -27,7 +27,7 @@ func (r reader) follow(value any) wire.Object {
 	return target
 }
 
-func copied(o wire.Object) wire.Object { return slices.Clone(o) }
+func copied(o strictjson.Object) strictjson.Object { return slices.Clone(o) }
 
 // A field is a member of an object, with those below it.
 type field struct {
@@ -51,7 +51,7 @@ func (r reader) fields(schema any, deep bool) []field {
 		return all
 	}
 	required, _ := get(s, "required").([]any)
-	properties, _ := get(s, "properties").(wire.Object)
+	properties, _ := get(s, "properties").(strictjson.Object)
 	var found []field
 	for _, p := range properties {
 		schema := r.follow(p.Value)
@@ -116,7 +116,7 @@ func (r reader) kind(schema any) string {
 	return kindOf(r, s)
 }
 
-func kindOf(r reader, s wire.Object) string {
+func kindOf(r reader, s strictjson.Object) string {
 	switch t := text(s, "type"); t {
 	case "string":
 		return stringKind(s)
@@ -131,7 +131,7 @@ func kindOf(r reader, s wire.Object) string {
 
 var formats = map[string]string{"date-time": "instant", "ipv4": "IPv4", "ipv6": "IPv6", "uri": "URL", "password": "secret"}
 
-func stringKind(s wire.Object) string {
+func stringKind(s strictjson.Object) string {
 	if name, ok := formats[text(s, "format")]; ok {
 		return name
 	}

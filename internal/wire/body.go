@@ -10,20 +10,11 @@ import (
 	"strings"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/strictjson"
 )
 
 // MaxBody is the largest request body, in bytes (wire.md 1.1).
 const MaxBody = 1 << 20
-
-// An Object is a JSON object in the order it was written, without duplicates.
-type Object []Member
-
-// A Member is one name and value of an Object. A value is nil, bool, string,
-// json.Number, []any or Object.
-type Member struct {
-	Name  string
-	Value any
-}
 
 // Invalid is a refusal of a part of the request, in the published wording
 // (wire.md 1.2). Text is the inner message; Property is empty when the whole
@@ -85,21 +76,21 @@ func TypeName(value any) string {
 // ReadObject reads a request's JSON object, strictly: bounded in size and depth,
 // valid UTF-8, whole characters, no name twice, nothing behind it. When it reports false it has
 // answered the request.
-func ReadObject(w http.ResponseWriter, r *http.Request) (Object, bool) {
+func ReadObject(w http.ResponseWriter, r *http.Request) (strictjson.Object, bool) {
 	return readObject(w, r, nil)
 }
 
 // ReadOptionalObject is ReadObject for a body that may be left out: an empty one is
 // an empty object.
-func ReadOptionalObject(w http.ResponseWriter, r *http.Request) (Object, bool) {
+func ReadOptionalObject(w http.ResponseWriter, r *http.Request) (strictjson.Object, bool) {
 	if r.ContentLength == 0 {
-		return Object{}, true // of whatever type it says it is
+		return strictjson.Object{}, true // of whatever type it says it is
 	}
-	return readObject(w, r, Object{})
+	return readObject(w, r, strictjson.Object{})
 }
 
 // readObject reads a body; missing is what an empty one stands for.
-func readObject(w http.ResponseWriter, r *http.Request, missing any) (Object, bool) {
+func readObject(w http.ResponseWriter, r *http.Request, missing any) (strictjson.Object, bool) {
 	if t := r.Header.Get("Content-Type"); t != "" && t != "application/json" {
 		if media, _, err := mime.ParseMediaType(t); err != nil || media != "application/json" {
 			WriteError(w, http.StatusUnsupportedMediaType, "Unsupported Media Type", "")
@@ -113,13 +104,13 @@ func readObject(w http.ResponseWriter, r *http.Request, missing any) (Object, bo
 	}
 	value := missing
 	if err == nil && len(data) > 0 {
-		value, err = ParseJSON(data)
+		value, err = strictjson.Parse(data)
 	}
 	if err != nil {
 		WriteError(w, http.StatusBadRequest, "Invalid request payload JSON format", "invalid_body")
 		return nil, false
 	}
-	object, ok := value.(Object)
+	object, ok := value.(strictjson.Object)
 	if !ok {
 		WritePayloadError(w, WrongType("object", value, "", ""))
 	}
@@ -138,7 +129,7 @@ func Metadata(value any) ([]rollcall.MetadataEntry, error) {
 	if value == nil {
 		return nil, nil
 	}
-	object, ok := value.(Object)
+	object, ok := value.(strictjson.Object)
 	if !ok {
 		return nil, WrongType("object", value, MetadataProperty, metadataDescription)
 	}

@@ -1,4 +1,7 @@
-package wire
+// Package strictjson reads JSON of which there is one reading: valid UTF-8 and whole
+// characters, no name twice in an object, bounded in depth, nothing behind the value. What
+// encoding/json would replace or pass over is refused.
+package strictjson
 
 import (
 	"bytes"
@@ -10,22 +13,31 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds the nesting of a body. Nothing that is accepted needs more
+// An Object is a JSON object in the order it was written, without duplicates.
+type Object []Member
+
+// A Member is one name and value of an Object. A value is nil, bool, string,
+// json.Number, []any or Object.
+type Member struct {
+	Name  string
+	Value any
+}
+
+// maxDepth bounds the nesting of a value. Nothing that is accepted of strangers needs more
 // than four levels.
 const maxDepth = 16
 
-var errJSON = errors.New("not acceptable JSON")
+var errNotAcceptable = errors.New("not acceptable JSON")
 
-// ParseJSON parses one JSON value, as strictly as ReadObject. What it returns holds
-// on to no part of data.
-func ParseJSON(data []byte) (any, error) {
+// Parse reads one JSON value. What it returns holds on to no part of data.
+func Parse(data []byte) (any, error) {
 	if !utf8.Valid(data) || hasLoneSurrogate(data) {
-		return nil, errJSON
+		return nil, errNotAcceptable
 	}
 	p := parser{rest: data}
 	value, ok := p.value(0)
 	if p.next(); !ok || len(p.rest) > 0 {
-		return nil, errJSON
+		return nil, errNotAcceptable
 	}
 	return value, nil
 }
