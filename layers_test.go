@@ -47,7 +47,7 @@ var layers = map[string][]string{
 	"examples/webapp":   {"client"},
 	"examples/embedded": {".", "sessions", "store/pebble"},
 	"cmd/rollcall": {
-		".", "internal/wire", "network", "oauth", "server", "sessions", "store/memory", "store/pebble",
+		".", "client", "internal/wire", "network", "oauth", "server", "sessions", "store/memory", "store/pebble",
 	},
 	"bench":   {".", "sessions", "store/pebble"},
 	"e2e/asn": {},

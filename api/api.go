@@ -33,19 +33,22 @@ type Options struct {
 // at once. No cookie is read here, so no browser can be made to act: a session's
 // own token comes in the Authorization header.
 func New(o Options) http.Handler {
-	d := &door{manager: o.Manager, authenticate: o.Authenticate, anonymous: o.Anonymous, cookie: o.Cookie, log: o.Logger, endingAge: o.EndingAge}
+	d := &door{
+		Door:    wire.Door{Authenticate: o.Authenticate, Logger: o.Logger, Answers: answers},
+		manager: o.Manager, anonymous: o.Anonymous, cookie: o.Cookie, endingAge: o.EndingAge,
+	}
 	if d.anonymous == nil {
 		d.anonymous = func(*http.Request) rollcall.Caller { return rollcall.Caller{} }
 	}
 	mux := http.NewServeMux()
 	route := func(method, path string, h http.HandlerFunc) { mux.HandleFunc(method+" "+path, h) }
-	route("POST", "/v1/sessions", d.with(rollcall.ScopeCreateSessions, d.createSession))
-	route("POST", "/v1/sessions/{id}/authentications", d.with(rollcall.ScopeCreateSessions, d.recordAuthentication))
+	route("POST", "/v1/sessions", d.With(rollcall.ScopeCreateSessions, d.createSession))
+	route("POST", "/v1/sessions/{id}/authentications", d.With(rollcall.ScopeCreateSessions, d.recordAuthentication))
 	route("POST", "/v1/sessions/end", d.endByToken)
-	route("POST", "/v1/sessions/end-everybody", d.with(rollcall.ScopeEndEverybody, d.endEverybody))
-	route("POST", "/v1/users/{user_id}/sessions/end", d.with(rollcall.ScopeDeleteSessions, d.endUserSessions))
-	route("POST", "/v1/introspect", d.with(rollcall.ScopeIntrospect, d.introspect))
-	route("POST", "/v1/revoke", d.with(rollcall.ScopeDeleteSessions, d.revoke))
+	route("POST", "/v1/sessions/end-everybody", d.With(rollcall.ScopeEndEverybody, d.endEverybody))
+	route("POST", "/v1/users/{user_id}/sessions/end", d.With(rollcall.ScopeDeleteSessions, d.endUserSessions))
+	route("POST", "/v1/introspect", d.With(rollcall.ScopeIntrospect, d.introspect))
+	route("POST", "/v1/revoke", d.With(rollcall.ScopeDeleteSessions, d.revoke))
 	route("GET", "/v1/me/sessions", d.self(d.listOwn, false))
 	route("DELETE", "/v1/me/sessions/{id}", d.self(d.endOwn, true))
 	route("POST", "/v1/me/sessions/end-others", d.self(d.endOthers, true))
@@ -72,36 +75,19 @@ func unrouted(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 }
 
 type door struct {
-	manager      *sessions.Manager
-	authenticate wire.Authenticate
-	anonymous    func(*http.Request) rollcall.Caller
-	cookie       wire.Cookie
-	log          *slog.Logger
-	endingAge    time.Duration
+	wire.Door
+	manager   *sessions.Manager
+	anonymous func(*http.Request) rollcall.Caller
+	cookie    wire.Cookie
+	endingAge time.Duration
 }
 
-func (d *door) with(scope string, h wire.Handler) http.HandlerFunc {
-	return wire.Scoped(d.authenticate, scope, h, d.fail)
-}
-
-// answers is the one table from the domain's codes to this door's answers.
 var answers = map[rollcall.Code]wire.Answer{
 	rollcall.CodeInvalid:     {Status: http.StatusBadRequest, Code: "invalid_body"},
 	rollcall.CodeNotFound:    {Status: http.StatusNotFound, Code: "inexistent_session"},
 	rollcall.CodeConflict:    {Status: http.StatusConflict, Code: "conflict"},
 	rollcall.CodeLimit:       {Status: http.StatusForbidden, Code: "session_limit_reached"},
 	rollcall.CodeUnavailable: {Status: http.StatusServiceUnavailable, Code: "service_unavailable"},
-}
-
-func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if wire.WriteInsufficient(w, err) {
-		return
-	}
-	if rollcall.ErrorCode(err) == rollcall.CodeRefused {
-		wire.WriteUnauthorized(w, "The session token is not accepted.", true)
-		return
-	}
-	wire.WriteFailure(w, r, d.log, answers, err)
 }
 
 // endByToken logs a session out by its own token, and answers the cookie that
@@ -114,7 +100,7 @@ func (d *door) endByToken(w http.ResponseWriter, r *http.Request) {
 	}
 	s, err := d.manager.EndByToken(r.Context(), d.anonymous(r), token)
 	if err != nil {
-		d.fail(w, r, err)
+		d.Fail(w, r, err)
 		return
 	}
 	clearing := d.cookie.Clear()

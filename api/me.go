@@ -34,7 +34,7 @@ func (d *door) self(h selfHandler, ending bool) http.HandlerFunc {
 			err = h(w, r, s, by)
 		}
 		if err != nil {
-			d.fail(w, r, err)
+			d.Fail(w, r, err)
 		}
 	}
 }

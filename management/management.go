@@ -24,27 +24,26 @@ type Options struct {
 
 // A Door serves everything under /api/v2. It may serve many requests at once.
 type Door struct {
-	manager      *sessions.Manager
-	authenticate wire.Authenticate
-	log          *slog.Logger
-	pages        *pages.Cache // nil keeps none
-	handler      http.Handler
+	manager *sessions.Manager
+	pages   *pages.Cache // nil keeps none
+	handler http.Handler
 }
 
 // New returns a Door. Checks come in the published order: route, caller, scope, form,
 // existence.
 func New(o Options) *Door {
-	d := &Door{manager: o.Manager, authenticate: o.Authenticate, log: o.Logger}
+	d := &Door{manager: o.Manager}
 	if o.PageMemory > 0 {
 		d.pages = pages.New(o.PageMemory)
 	}
+	common := wire.Door{Authenticate: o.Authenticate, Logger: o.Logger, Answers: answers}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /api/v2/users/{user_id}/sessions", d.with(rollcall.ScopeReadSessions, d.listUserSessions))
-	mux.HandleFunc("DELETE /api/v2/users/{user_id}/sessions", d.with(rollcall.ScopeDeleteSessions, d.deleteUserSessions))
-	mux.HandleFunc("GET /api/v2/sessions/{id}", d.with(rollcall.ScopeReadSessions, d.getSession))
-	mux.HandleFunc("PATCH /api/v2/sessions/{id}", d.with(rollcall.ScopeUpdateSessions, d.updateSession))
-	mux.HandleFunc("DELETE /api/v2/sessions/{id}", d.with(rollcall.ScopeDeleteSessions, d.deleteSession))
-	mux.HandleFunc("POST /api/v2/sessions/{id}/revoke", d.with(rollcall.ScopeDeleteSessions, d.revokeSession))
+	mux.HandleFunc("GET /api/v2/users/{user_id}/sessions", common.With(rollcall.ScopeReadSessions, d.listUserSessions))
+	mux.HandleFunc("DELETE /api/v2/users/{user_id}/sessions", common.With(rollcall.ScopeDeleteSessions, d.deleteUserSessions))
+	mux.HandleFunc("GET /api/v2/sessions/{id}", common.With(rollcall.ScopeReadSessions, d.getSession))
+	mux.HandleFunc("PATCH /api/v2/sessions/{id}", common.With(rollcall.ScopeUpdateSessions, d.updateSession))
+	mux.HandleFunc("DELETE /api/v2/sessions/{id}", common.With(rollcall.ScopeDeleteSessions, d.deleteSession))
+	mux.HandleFunc("POST /api/v2/sessions/{id}/revoke", common.With(rollcall.ScopeDeleteSessions, d.revokeSession))
 	mux.HandleFunc("/", wire.NotFound)
 	d.handler = wire.NoRedirects(mux)
 	return d
@@ -62,17 +61,8 @@ func (d *Door) PageLookups() (hits, misses uint64) {
 	return c.Hits, c.Misses
 }
 
-func (d *Door) with(scope string, h wire.Handler) http.HandlerFunc {
-	return wire.Scoped(d.authenticate, scope, h, d.fail)
-}
-
-// answers is the one table from the domain's codes to the published answers.
 var answers = map[rollcall.Code]wire.Answer{
 	rollcall.CodeInvalid:     {Status: http.StatusBadRequest, Code: "invalid_body"},
 	rollcall.CodeNotFound:    {Status: http.StatusNotFound, Code: "inexistent_session"},
 	rollcall.CodeUnavailable: {Status: http.StatusServiceUnavailable, Code: "service_unavailable"},
-}
-
-func (d *Door) fail(w http.ResponseWriter, r *http.Request, err error) {
-	wire.WriteFailure(w, r, d.log, answers, err)
 }

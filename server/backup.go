@@ -15,7 +15,8 @@ import (
 // backupRoute lets callers with the scope reach the backup. As with every route, that
 // there is none, or no such method, is said before anybody is asked who they are.
 func (d *Doors) backupRoute(auth wire.Authenticate) http.HandlerFunc {
-	scoped := wire.Scoped(auth, rollcall.ScopeBackup, d.sendBackup, d.failBackup)
+	door := wire.Door{Authenticate: auth, Logger: d.Logger}
+	scoped := door.With(rollcall.ScopeBackup, d.sendBackup)
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case d.Backup == nil:
@@ -48,10 +49,6 @@ func (d *Doors) sendBackup(w http.ResponseWriter, r *http.Request, by rollcall.C
 		panic(http.ErrAbortHandler)
 	}
 	return nil
-}
-
-func (d *Doors) failBackup(w http.ResponseWriter, r *http.Request, err error) {
-	wire.WriteFailure(w, r, d.Logger, map[rollcall.Code]wire.Answer{}, err)
 }
 
 // writeTar writes the files of a directory, and closes the archive only when all

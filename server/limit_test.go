@@ -24,10 +24,11 @@ func limitedDoor(limit CallerLimit) http.Handler {
 		}
 		return rollcall.Caller{ID: name, Scopes: []string{r.Header.Get("Scope")}}, true
 	})
-	return wire.Scoped(auth, "x", func(w http.ResponseWriter, _ *http.Request, _ rollcall.Caller) error {
+	door := wire.Door{Authenticate: auth}
+	return door.With("x", func(w http.ResponseWriter, _ *http.Request, _ rollcall.Caller) error {
 		wire.WriteJSON(w, http.StatusOK, []byte("{}"))
 		return nil
-	}, nil)
+	})
 }
 
 func ask(h http.Handler, caller, scope string) *httptest.ResponseRecorder {

@@ -16,30 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/client"
 )
-
-// A shownSession is what the commands read of a session of the published API.
-type shownSession struct {
-	ID               string    `json:"id"`
-	UserID           string    `json:"user_id"`
-	CreatedAt        time.Time `json:"created_at"`
-	LastInteractedAt time.Time `json:"last_interacted_at"`
-	IdleExpiresAt    time.Time `json:"idle_expires_at"`
-	ExpiresAt        time.Time `json:"expires_at"`
-	Authentication   struct {
-		Methods []struct{ Name, Type string }
-	} `json:"authentication"`
-	Device struct {
-		InitialIP string `json:"initial_ip"`
-		LastIP    string `json:"last_ip"`
-		UserAgent string `json:"last_user_agent"`
-	} `json:"device"`
-	Clients []struct {
-		ClientID string `json:"client_id"`
-	} `json:"clients"`
-	Cookie   struct{ Mode string } `json:"cookie"`
-	Metadata map[string]string     `json:"session_metadata"`
-}
 
 func newSessions() *cobra.Command {
 	c := &cobra.Command{
@@ -110,12 +88,12 @@ func printTable(out io.Writer, raw []json.RawMessage, now time.Time) error {
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tCREATED\tLAST USED\tENDS\tIP\tMETHODS\tAGENT")
 	for _, text := range raw {
-		var s shownSession
+		var s client.Session
 		if err := json.Unmarshal(text, &s); err != nil {
 			return err
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, relative(s.CreatedAt, now), relative(s.LastInteractedAt, now),
-			relative(s.ends(), now), s.Device.LastIP, s.methods(), cut(s.Device.UserAgent, 40))
+			relative(endOf(&s), now), s.Device.LastIP, methodsOf(&s), cut(s.Device.LastUserAgent, 40))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -124,14 +102,16 @@ func printTable(out io.Writer, raw []json.RawMessage, now time.Time) error {
 	return err
 }
 
-func (s *shownSession) ends() time.Time {
+// endOf is when a session ends if it is not used.
+func endOf(s *client.Session) time.Time {
 	if s.IdleExpiresAt.Before(s.ExpiresAt) {
 		return s.IdleExpiresAt
 	}
 	return s.ExpiresAt
 }
 
-func (s *shownSession) methods() string {
+// methodsOf says how a session's user was authenticated.
+func methodsOf(s *client.Session) string {
 	var names []string
 	for _, m := range s.Authentication.Methods {
 		if m.Type != "" {
@@ -198,7 +178,7 @@ func newSessionsShow() *cobra.Command {
 }
 
 func printSession(out io.Writer, raw json.RawMessage, now time.Time) error {
-	var s shownSession
+	var s client.Session
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return err
 	}
@@ -211,10 +191,10 @@ func printSession(out io.Writer, raw json.RawMessage, now time.Time) error {
 	instant("last used", s.LastInteractedAt)
 	instant("idle limit", s.IdleExpiresAt)
 	instant("absolute limit", s.ExpiresAt)
-	line("methods", "%s", s.methods())
+	line("methods", "%s", methodsOf(&s))
 	line("first address", "%s", s.Device.InitialIP)
 	line("last address", "%s", s.Device.LastIP)
-	line("agent", "%s", s.Device.UserAgent)
+	line("agent", "%s", s.Device.LastUserAgent)
 	var clients []string
 	for _, c := range s.Clients {
 		clients = append(clients, c.ClientID)
