@@ -26,6 +26,8 @@ var layers = map[string][]string{
 	"internal/request":    {},
 	"internal/strictjson": {},
 	"internal/wire":       {".", "internal/strictjson"},
+	"internal/logtest":    {},
+	"internal/doortest":   {},
 	"internal/outbound":   {},
 	"store/memory":        {"."},
 	"store/pebble":        {"."},

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/api"
+	"github.com/rollcall-id/rollcall/internal/doortest"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/reference/referencetest"
 	"github.com/rollcall-id/rollcall/sessions"
@@ -61,14 +63,10 @@ const everyScope = "Bearer create:sessions delete:sessions end:everybody"
 
 func (f fixture) do(method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	f.t.Helper()
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.Header.Set("Authorization", everyScope)
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
+	if !slices.Contains(headers, "Authorization") {
+		headers = append(headers, "Authorization", everyScope)
 	}
-	w := httptest.NewRecorder()
-	f.handler.ServeHTTP(w, r)
-	return w
+	return doortest.Serve(f.handler, method, path, body, headers...)
 }
 
 // A creation is the answer to POST /v1/sessions.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/gate"
+	"github.com/rollcall-id/rollcall/internal/doortest"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/reference/referencetest"
 	"github.com/rollcall-id/rollcall/sessions"
@@ -63,13 +64,7 @@ func (f fixture) create(userID string) (rollcall.Session, string) {
 }
 
 func (f fixture) check(target string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest("GET", target, nil)
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Add(headers[i], headers[i+1])
-	}
-	w := httptest.NewRecorder()
-	referencetest.Handler(f.t, http.HandlerFunc(f.gate.Check)).ServeHTTP(w, r)
-	return w
+	return doortest.Serve(referencetest.Handler(f.t, http.HandlerFunc(f.gate.Check)), "GET", target, "", headers...)
 }
 
 // identity returns the identity headers, as present ones only.
@@ -278,12 +273,7 @@ func TestLoginSendsBrowsersToTheLoginPageAndBackToOriginsThatAreConfigured(t *te
 		"a method is missing":       {with(trusted, "Authorization", "Bearer "+token), "?amr=sms", 401, ""},
 		"an unreadable requirement": {with(trusted, "Authorization", "Bearer "+token), "?max_age=x", 401, ""},
 	} {
-		r := httptest.NewRequest("GET", "/check/login"+tt.query, nil)
-		for i := 0; i < len(tt.headers); i += 2 {
-			r.Header.Add(tt.headers[i], tt.headers[i+1])
-		}
-		w := httptest.NewRecorder()
-		referencetest.Handler(t, http.HandlerFunc(f.gate.Login)).ServeHTTP(w, r)
+		w := doortest.Serve(referencetest.Handler(t, http.HandlerFunc(f.gate.Login)), "GET", "/check/login"+tt.query, "", tt.headers...)
 		if w.Code != tt.status || w.Header().Get("Location") != tt.location {
 			t.Errorf("%s: %d %s", name, w.Code, w.Header().Get("Location"))
 		}

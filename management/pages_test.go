@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/doortest"
 	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/memory"
 )
@@ -63,18 +64,10 @@ func signInMany(t *testing.T, m *sessions.Manager, userID string, count int) {
 	}
 }
 
-func listRequest(userID string, take int, total bool) *http.Request {
-	target := fmt.Sprintf("/api/v2/users/%s/sessions?take=%d", strings.ReplaceAll(userID, "|", "%7C"), take)
-	if total {
-		target += "&include_totals=true"
-	}
-	return httptest.NewRequest(http.MethodGet, target, nil)
-}
-
 func list(t *testing.T, d *Door, userID string, take int, total bool) string {
 	t.Helper()
-	w := httptest.NewRecorder()
-	d.ServeHTTP(w, listRequest(userID, take, total))
+	target := fmt.Sprintf("/api/v2/users/%s/sessions?take=%d&include_totals=%t", url.PathEscape(userID), take, total)
+	w := doortest.Serve(d, http.MethodGet, target, "")
 	if w.Code != http.StatusOK {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

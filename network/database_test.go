@@ -15,6 +15,8 @@ import (
 
 	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
+
+	"github.com/rollcall-id/rollcall/internal/logtest"
 )
 
 // write makes a database of prefixes and their records.
@@ -55,28 +57,10 @@ func flat(n uint32) mmdbtype.DataType {
 	return mmdbtype.Map{"autonomous_system_number": mmdbtype.Uint32(n), "autonomous_system_organization": mmdbtype.String("Example")}
 }
 
-// A log is what has been logged.
-type log struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *log) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *log) count(what string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), what)
-}
-
-func open(t *testing.T, path string) (*Database, *log) {
+func open(t *testing.T, path string) (*Database, *logtest.Buffer) {
 	t.Helper()
-	l := &log{}
-	d, err := Open(path, slog.New(slog.NewTextHandler(l, nil)))
+	l := &logtest.Buffer{}
+	d, err := Open(path, l.Logger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,18 +156,18 @@ func TestAFileThatChangesIsReadAnewAndABrokenOneIsNot(t *testing.T) {
 			t.Errorf("after the file was replaced: %q", got)
 		}
 		replace(t, path, []byte("broken"))
-		if got := after(5); got != "64497" || l.count("cannot be read anew") != 1 {
-			t.Errorf("after a broken file: %q, logged %d times", got, l.count("cannot be read anew"))
+		if got := after(5); got != "64497" || l.Count("cannot be read anew") != 1 {
+			t.Errorf("after a broken file: %q, logged %d times", got, l.Count("cannot be read anew"))
 		}
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		if got := after(5); got != "64497" || l.count("cannot be read anew") != 2 {
-			t.Errorf("after the file is gone: %q, logged %d times", got, l.count("cannot be read anew"))
+		if got := after(5); got != "64497" || l.Count("cannot be read anew") != 2 {
+			t.Errorf("after the file is gone: %q, logged %d times", got, l.Count("cannot be read anew"))
 		}
 		write(t, path, map[string]mmdbtype.DataType{"192.0.2.0/24": flat(64498)})
-		if got := after(2); got != "64498" || l.count("has been read anew") != 2 {
-			t.Errorf("after a good file: %q, read %d times", got, l.count("has been read anew"))
+		if got := after(2); got != "64498" || l.Count("has been read anew") != 2 {
+			t.Errorf("after a good file: %q, read %d times", got, l.Count("has been read anew"))
 		}
 		cancel()
 		if err := <-done; err != nil {
@@ -202,8 +186,8 @@ func TestAFileThatIsStillBeingWrittenIsLeftAlone(t *testing.T) {
 		}
 		d.poll()
 	}
-	if got := d.Number("192.0.2.1"); got != "64496" || l.count("msg=") != 0 {
-		t.Errorf("%q, logged %d lines", got, l.count("msg="))
+	if got := d.Number("192.0.2.1"); got != "64496" || l.Count("msg=") != 0 {
+		t.Errorf("%q, logged %d lines", got, l.Count("msg="))
 	}
 }
 

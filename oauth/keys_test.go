@@ -2,10 +2,10 @@ package oauth
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/rollcall-id/rollcall/internal/doortest"
 	"github.com/rollcall-id/rollcall/reference/referencetest"
 )
 
@@ -32,8 +32,7 @@ func FuzzParseSigningKey(f *testing.F) {
 func TestTheKeysAreReadAndNothingElse(t *testing.T) {
 	h := referencetest.Handler(t, testKeys())
 	for _, method := range []string{"POST", "DELETE", "OPTIONS"} {
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest(method, "/.well-known/jwks.json", nil))
+		w := doortest.Serve(h, method, "/.well-known/jwks.json", "")
 		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD" || !strings.HasPrefix(w.Body.String(), `{"error":"invalid_request"`) {
 			t.Errorf("%s: %d %v %s", method, w.Code, w.Header(), w.Body)
 		}

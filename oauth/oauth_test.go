@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/doortest"
 	"github.com/rollcall-id/rollcall/reference/referencetest"
 )
 
@@ -71,14 +72,7 @@ func newFixture(t *testing.T, scopes ...string) *fixture {
 }
 
 func (f *fixture) post(contentType, body string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest("POST", "/oauth/token", strings.NewReader(body))
-	r.Header.Set("Content-Type", contentType)
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	w := httptest.NewRecorder()
-	f.door.ServeHTTP(w, r)
-	return w
+	return doortest.Serve(f.door, "POST", "/oauth/token", body, append([]string{"Content-Type", contentType}, headers...)...)
 }
 
 const form = "application/x-www-form-urlencoded"
@@ -240,9 +234,7 @@ func TestErrorsAreInTheOAuthForm(t *testing.T) {
 	if w := without.post(form, without.form()); w.Code != 403 || w.Body.String() != want {
 		t.Errorf("a client without scopes: %d %s", w.Code, w.Body)
 	}
-	r := httptest.NewRequest("GET", "/oauth/token", nil)
-	w := httptest.NewRecorder()
-	f.door.ServeHTTP(w, r)
+	w := doortest.Serve(f.door, "GET", "/oauth/token", "")
 	if w.Code != 405 || w.Header().Get("Allow") != "POST" {
 		t.Errorf("GET: %d %v", w.Code, w.Header())
 	}

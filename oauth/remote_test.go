@@ -1,10 +1,8 @@
 package oauth
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,6 +12,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/rollcall-id/rollcall/internal/logtest"
 )
 
 // An endpoint publishes keys, or whatever else a test wants.
@@ -48,13 +48,13 @@ type remoteFixture struct {
 	endpoint *jwksEndpoint
 	signer   signer
 	claims   jwt.MapClaims
-	log      *bytes.Buffer
+	log      *logtest.Buffer
 }
 
 func newRemoteFixture(t *testing.T) *remoteFixture {
 	t.Helper()
-	f := &remoteFixture{fixture: newFixture(t, "read:sessions"), endpoint: newJWKSEndpoint(t), signer: newSigner(t, "EdDSA", "one"), log: &bytes.Buffer{}}
-	f.issuer.log = slog.New(slog.NewTextHandler(f.log, nil))
+	f := &remoteFixture{fixture: newFixture(t, "read:sessions"), endpoint: newJWKSEndpoint(t), signer: newSigner(t, "EdDSA", "one"), log: &logtest.Buffer{}}
+	f.issuer.log = f.log.Logger()
 	f.endpoint.answers(200, keySetOf(t, f.signer.jwk()))
 	f.reload()
 	f.claims = jwt.MapClaims{"iss": otherIssuer, "aud": otherAudience, "sub": "app", "exp": at(f.now, 24*time.Hour), "scope": "read:sessions"}
@@ -155,7 +155,7 @@ func TestKnownKeysOutliveAnEndpointThatFails(t *testing.T) {
 		if !f.accepts(f.signer) {
 			t.Errorf("%s: the known key is forgotten", tt.name)
 		}
-		if warned := strings.Count(f.log.String(), "level=WARN"); warned != 1 {
+		if warned := f.log.Count("level=WARN"); warned != 1 {
 			t.Errorf("%s: it is logged %d times:\n%s", tt.name, warned, f.log)
 		}
 		f.endpoint.answers(200, keySetOf(t, f.signer.jwk()))
@@ -181,13 +181,13 @@ func TestAnEndpointThatIsDownAtTheStartRefusesUntilItIsUp(t *testing.T) {
 	if f.accepts(f.signer) {
 		t.Fatal("accepted without a key")
 	}
-	if !strings.Contains(f.log.String(), "503") {
+	if !f.log.Has("503") {
 		t.Errorf("not logged: %s", f.log)
 	}
 	f.endpoint.answers(200, keySetOf(t, f.signer.jwk()))
 	f.now = f.now.Add(refetchInterval)
 	f.issuer.refresh(context.Background())
-	if !f.accepts(f.signer) || !strings.Contains(f.log.String(), "good again") {
+	if !f.accepts(f.signer) || !f.log.Has("good again") {
 		t.Errorf("not accepted once it is up, or not logged: %s", f.log)
 	}
 	// And a reload takes nothing away, though the endpoint is down again.
@@ -250,7 +250,7 @@ func TestKeySetsAtInternalAddressesAreRefusedWithoutConnecting(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.log.Reset()
-		if f.accepts(f.signer) || !strings.Contains(f.log.String(), "an internal address") {
+		if f.accepts(f.signer) || !f.log.Has("an internal address") {
 			t.Errorf("%s: %s", host, f.log)
 		}
 	}

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollcall-id/rollcall/internal/doortest"
 )
 
 // keyDir is a directory with the first key, as every release has made it.
@@ -98,8 +100,7 @@ func accepted(i *Issuer, token string) bool {
 
 func published(t *testing.T, k *Keys) (algs []string) {
 	t.Helper()
-	w := httptest.NewRecorder()
-	k.ServeHTTP(w, httptest.NewRequest("GET", "/.well-known/jwks.json", nil))
+	w := doortest.Serve(k, "GET", "/.well-known/jwks.json", "")
 	keys, skipped, err := parseKeySet(w.Body.Bytes())
 	if err != nil || len(skipped) > 0 || strings.Contains(w.Body.String(), `"d"`) {
 		t.Fatalf("%v %v %s", err, skipped, w.Body)

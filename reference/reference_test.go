@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/doortest"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/reference"
 )
@@ -29,13 +30,7 @@ func get(t *testing.T, method, path string, headers ...string) *httptest.Respons
 	if !ok {
 		t.Fatalf("%s is not served", path)
 	}
-	r := httptest.NewRequest(method, path, nil)
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	return w
+	return doortest.Serve(h, method, path, "", headers...)
 }
 
 // document is what is served, in Go's own types.

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +9,8 @@ import (
 	"time"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/doortest"
+	"github.com/rollcall-id/rollcall/internal/logtest"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/oauth"
 	"github.com/rollcall-id/rollcall/sessions"
@@ -36,14 +37,8 @@ func newDoors(t *testing.T) *Doors {
 }
 
 func get(h http.Handler, path string, header ...string) (int, string) {
-	w := httptest.NewRecorder()
-	r := httptest.NewRequest("GET", path, nil)
-	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	h.ServeHTTP(w, r)
-	body, _ := io.ReadAll(w.Body)
-	return w.Code, string(body)
+	w := doortest.Serve(h, "GET", path, "", header...)
+	return w.Code, w.Body.String()
 }
 
 func TestTelemetryShowsHealthMetricsAndProfilesOnlyWhenAsked(t *testing.T) {
@@ -134,8 +129,8 @@ func TestTokensAndFailedAttemptsAreCounted(t *testing.T) {
 
 func TestTheLineAboutARequestNamesItsTrace(t *testing.T) {
 	d := newDoors(t)
-	var lines strings.Builder
-	d.AccessLog = slog.New(slog.NewTextHandler(&lines, nil))
+	var lines logtest.Buffer
+	d.AccessLog = lines.Logger()
 	h := d.Handler()
 	get(h, "/healthz")
 	if strings.Contains(lines.String(), "trace_id") || !strings.Contains(lines.String(), "path=/healthz") {

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"sync/atomic"
@@ -19,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/doortest"
 	"github.com/rollcall-id/rollcall/management"
 	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/memory"
@@ -197,8 +197,7 @@ type listing struct {
 func (n node) listed(q rollcall.ListQuery) (l listing) {
 	n.t.Helper()
 	target := fmt.Sprintf("/api/v2/users/%s/sessions?take=%d&include_totals=%t&from=%s", url.PathEscape(q.UserID), q.Take, q.Total, url.QueryEscape(q.From))
-	w := httptest.NewRecorder()
-	n.door.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
+	w := doortest.Serve(n.door, http.MethodGet, target, "")
 	l.text = w.Body.String()
 	if err := json.Unmarshal(w.Body.Bytes(), &l); w.Code == http.StatusOK && err != nil {
 		n.t.Errorf("%v: %s", err, l.text)

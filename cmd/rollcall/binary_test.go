@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rollcall-id/rollcall/internal/logtest"
 )
 
 // program is what is under test, built once.
@@ -59,8 +61,7 @@ type process struct {
 	tls   string
 	// client is the default one unless a test wants its own.
 	client *http.Client
-	mu     sync.Mutex
-	log    strings.Builder
+	log    logtest.Buffer
 	done   chan struct{}
 }
 
@@ -106,9 +107,7 @@ func (p *process) read(stderr io.Reader, addresses chan<- [2]string) {
 	defer close(p.done)
 	lines := bufio.NewScanner(stderr)
 	for lines.Scan() {
-		p.mu.Lock()
-		p.log.WriteString(lines.Text() + "\n")
-		p.mu.Unlock()
+		_, _ = p.log.Write([]byte(lines.Text() + "\n"))
 		var line struct {
 			Msg, Address string
 			TLS          bool
@@ -120,11 +119,7 @@ func (p *process) read(stderr io.Reader, addresses chan<- [2]string) {
 	_ = p.cmd.Wait()
 }
 
-func (p *process) logged() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.log.String()
-}
+func (p *process) logged() string { return p.log.String() }
 
 // stop sends a signal and returns the exit code.
 func (p *process) stop(s os.Signal) int {

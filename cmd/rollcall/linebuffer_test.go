@@ -1,20 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rollcall-id/rollcall/internal/logtest"
 )
 
 // A slowWriter takes lines when it is let.
 type slowWriter struct {
-	mu   sync.Mutex
-	text bytes.Buffer
+	logtest.Buffer
 	gate chan struct{} // closed when it may go on; nil never waits
 }
 
@@ -22,15 +21,7 @@ func (w *slowWriter) Write(b []byte) (int, error) {
 	if w.gate != nil {
 		<-w.gate
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.Write(b)
-}
-
-func (w *slowWriter) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.String()
+	return w.Buffer.Write(b)
 }
 
 func TestLinesAreWrittenSoonAndAllOfThemAtAStop(t *testing.T) {
@@ -66,11 +57,11 @@ func TestLinesAreWrittenSoonAndAllOfThemAtAStop(t *testing.T) {
 
 func TestNobodyWaitsForASlowReaderAndWhatIsLostIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, said := &slowWriter{gate: make(chan struct{})}, &slowWriter{}
+		w, said := &slowWriter{gate: make(chan struct{})}, &logtest.Buffer{}
 		b := newLineBuffer(w)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
-		go func() { defer close(done); b.run(ctx, slog.New(slog.NewTextHandler(said, nil))) }()
+		go func() { defer close(done); b.run(ctx, said.Logger()) }()
 		line := []byte(strings.Repeat("x", 1023) + "\n")
 		_, _ = b.Write(line)
 		time.Sleep(lineInterval + time.Millisecond) // the writer waits now
@@ -84,10 +75,10 @@ func TestNobodyWaitsForASlowReaderAndWhatIsLostIsTold(t *testing.T) {
 		close(w.gate)
 		time.Sleep(2 * lineInterval)
 		synctest.Wait()
-		if n := strings.Count(w.String(), "\n"); n != lineRoom/1024+1 {
+		if n := w.Count("\n"); n != lineRoom/1024+1 {
 			t.Errorf("%d lines written", n)
 		}
-		if !strings.Contains(said.String(), "lines=5") || strings.Count(said.String(), "\n") != 1 {
+		if !said.Has("lines=5") || said.Count("\n") != 1 {
 			t.Errorf("told: %q", said.String())
 		}
 		cancel()
