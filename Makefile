@@ -76,6 +76,10 @@ bench: bench-build ## Measure the server beside the floor: minutes, on a machine
 bench-docs: bench-build ## The same, and write docs/benchmarks.md
 	bin/bench run -write-docs $(BENCHFLAGS)
 
+.PHONY: bench-compare
+bench-compare: bench-build ## Let an older server and this one take turns: OLD=rollcall [OLD_BENCH=bench]
+	bin/bench compare -old '$(OLD)' -old-bench '$(OLD_BENCH)' $(BENCHFLAGS)
+
 .PHONY: bench-quick
 bench-quick: bench-build ## See in under a minute that the bench works; judges nothing
 	bin/bench run -quick -sessions 20000 -small 5000 -rounds 3 $(BENCHFLAGS)

@@ -17,8 +17,8 @@ import (
 	"github.com/rollcall-id/rollcall/store/pebble"
 )
 
-// loadVersion moves when what is loaded changes, so that no older directory is
-// taken for this one's.
+// loadVersion moves when what is loaded or the store's format changes, so that no older
+// directory is taken for this one's.
 const loadVersion = 1
 
 // reuseFor is how long a loaded directory stays good: the store keeps its events
@@ -35,6 +35,19 @@ type manifest struct {
 
 func manifestFile(dir string) string { return filepath.Join(dir, "loaded.json") }
 
+func readManifest(dir string) (m manifest, err error) {
+	data, err := os.ReadFile(manifestFile(dir))
+	if err != nil {
+		return m, err
+	}
+	return m, json.Unmarshal(data, &m)
+}
+
+// loadedDir is where bench load leaves so many sessions.
+func loadedDir(parent string, sessions int) string {
+	return filepath.Join(parent, fmt.Sprintf("sessions-%d", sessions))
+}
+
 func loadCommand(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("load", flag.ContinueOnError)
 	sessions := f.Int("sessions", 1_000_000, "sessions to load; a fifth as many users have them")
@@ -49,11 +62,9 @@ func loadCommand(ctx context.Context, args []string) error {
 // loaded returns a data directory that holds so many sessions, and loads it when
 // there is none that fits.
 func loaded(ctx context.Context, parent string, sessions int) (dir string, m manifest, err error) {
-	dir = filepath.Join(parent, fmt.Sprintf("sessions-%d", sessions))
-	if data, err := os.ReadFile(manifestFile(dir)); err == nil {
-		if json.Unmarshal(data, &m) == nil && m.Version == loadVersion && m.Plan.Sessions == sessions && time.Since(m.Plan.Base) < reuseFor {
-			return dir, m, nil
-		}
+	dir = loadedDir(parent, sessions)
+	if m, err = readManifest(dir); err == nil && m.Version == loadVersion && m.Plan.Sessions == sessions && time.Since(m.Plan.Base) < reuseFor {
+		return dir, m, nil
 	}
 	p, err := newPlan(sessions, time.Now())
 	if err != nil {

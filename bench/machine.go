@@ -29,10 +29,18 @@ func describeMachine(binary string) machine {
 	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
 		m.Kernel = "Linux " + strings.TrimSpace(string(release))
 	}
-	if version, err := exec.Command(binary, "version").Output(); err == nil {
-		m.Rollcall, _, _ = strings.Cut(strings.TrimSpace(string(version)), "\n")
-	}
+	m.Rollcall = versionOf(binary)
 	return m
+}
+
+// versionOf is the first line that a binary says of its version, "" when it says none.
+func versionOf(binary string) string {
+	text, err := exec.Command(binary, "version").Output()
+	if err != nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+	return line
 }
 
 // field is the first value of a name in a file of such lines.

@@ -2,9 +2,9 @@
 // the same bytes, and writes down what it saw. `make bench` runs it; docs/benchmarks.md
 // holds one run and says what the figures mean.
 //
-// It is three programs in one: load fills a data directory, floor is the server
+// It is four programs in one: load fills a data directory, floor is the server
 // that ours is held against, run starts both, loads them from its own process and
-// judges.
+// judges, compare does so with an older binary in the floor's place.
 package main
 
 import (
@@ -35,9 +35,11 @@ var (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	commands := map[string]func(context.Context, []string) error{"load": loadCommand, "floor": floorCommand, "run": runCommand}
+	commands := map[string]func(context.Context, []string) error{
+		"load": loadCommand, "floor": floorCommand, "run": runCommand, "compare": compareCommand,
+	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: bench load|floor|run [flags]; bench run --help lists what can be set")
+		fmt.Fprintln(os.Stderr, "usage: bench load|floor|run|compare [flags]; bench run --help and bench compare --help list what can be set")
 		os.Exit(exitUsage)
 	}
 	err := commands[os.Args[1]](ctx, os.Args[2:])

@@ -14,7 +14,7 @@ import (
 // idles.
 const profiled = 6
 
-// profile takes a profile of the large server from now on, and returns what waits for
+// profile takes a profile of our server from now on, and returns what waits for
 // it. It costs the server a little, so a run that is to be published takes none.
 func (b *bench) profile(ctx context.Context, key string) (wait func() error) {
 	if b.profiles == "" {

@@ -3,8 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -43,13 +45,20 @@ func (r result) met() bool {
 	if r.Key == controlKey {
 		return r.Estimate.Median >= 1-controlWithin && r.Estimate.Median <= 1+controlWithin
 	}
-	return r.Target.metBy(r.Estimate.Median)
+	return r.Target.metBy(r.Estimate)
 }
+
+// judged says whether the result has a target that a run can miss.
+func (r result) judged() bool { return r.Key != controlKey && r.Target != target{} }
 
 func (r result) asked() string {
 	switch {
 	case r.Key == controlKey:
 		return fmt.Sprintf("1.00 ± %.2f", controlWithin)
+	case r.Target == target{}:
+		return ""
+	case r.Target.Within:
+		return figure(r.Target.Value) + " in the interval"
 	case r.Target.AtLeast:
 		return "at least " + figure(r.Target.Value)
 	}
@@ -73,17 +82,19 @@ func figure(v float64) string {
 
 // A report is everything that a run has to say.
 type report struct {
-	At         time.Time `json:"at"`
-	Sessions   int       `json:"sessions"`
-	Users      int       `json:"users"`
-	Small      int       `json:"small"`
-	Rounds     int       `json:"rounds"`
-	Quick      bool      `json:"quick"`
-	AccessLog  bool      `json:"access_log"`
-	Machine    machine   `json:"machine"`
-	ReadConns  int       `json:"read_connections"`
-	ActConns   int       `json:"act_connections"`
-	LoadTookMS int64     `json:"load_took_ms"`
+	At        time.Time `json:"at"`
+	Sessions  int       `json:"sessions"`
+	Users     int       `json:"users"`
+	Small     int       `json:"small"` // sessions in the other server's store
+	Rounds    int       `json:"rounds"`
+	Quick     bool      `json:"quick"`
+	AccessLog bool      `json:"access_log"`
+	Machine   machine   `json:"machine"`
+	// Old is the version of the older binary; "" unless one was compared.
+	Old        string `json:"old,omitempty"`
+	ReadConns  int    `json:"read_connections"`
+	ActConns   int    `json:"act_connections"`
+	LoadTookMS int64  `json:"load_took_ms"`
 	// Void is why the figures mean nothing, "" when they do.
 	Void    string   `json:"void,omitempty"`
 	Results []result `json:"results"`
@@ -91,9 +102,9 @@ type report struct {
 
 func newReport(b *bench) *report {
 	return &report{
-		At: time.Now().UTC().Truncate(time.Second), Sessions: b.loaded.Plan.Sessions, Users: b.loaded.Plan.Users, Small: b.fewSessions,
+		At: time.Now().UTC().Truncate(time.Second), Sessions: b.loaded.Plan.Sessions, Users: b.loaded.Plan.Users, Small: b.otherSessions,
 		Rounds: b.rounds, Quick: b.quick, AccessLog: b.accessLog, Machine: describeMachine(b.binary),
-		ReadConns: readConnections, ActConns: actConnections, LoadTookMS: b.loaded.Took,
+		ReadConns: readConnections, ActConns: actConnections, LoadTookMS: b.loaded.Took, Old: b.oldVersion(),
 	}
 }
 
@@ -104,10 +115,10 @@ func (r *report) add(got result) {
 	}
 }
 
-// judged is how many lines have a target: all but the control.
+// judged is how many lines have a target.
 func (r *report) judged() (n int) {
 	for _, got := range r.Results {
-		if got.Key != controlKey {
+		if got.judged() {
 			n++
 		}
 	}
@@ -116,7 +127,7 @@ func (r *report) judged() (n int) {
 
 func (r *report) missed() (n int) {
 	for _, got := range r.Results {
-		if got.Key != controlKey && !got.met() {
+		if got.judged() && !got.met() {
 			n++
 		}
 	}
@@ -126,7 +137,7 @@ func (r *report) missed() (n int) {
 // verdict is what a line says of its target. A quick run judges nothing.
 func (r *report) verdict(got result) string {
 	switch {
-	case r.Quick:
+	case r.Quick, got.Target == target{}:
 		return "-"
 	case r.Void != "":
 		return "void"
@@ -162,6 +173,9 @@ func (r *report) rows() [][]string {
 // table is for terminals.
 func (r *report) table() string {
 	var b strings.Builder
+	if r.Old != "" {
+		fmt.Fprintf(&b, "old (other): %s\nnew:         %s\n\n", r.Old, r.Machine.Rollcall)
+	}
 	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
 	for _, row := range append([][]string{heads}, r.rows()...) {
 		fmt.Fprintln(w, strings.Join(row, "\t"))
@@ -188,7 +202,8 @@ func (r *report) markdown() string {
 	return b.String()
 }
 
-// write leaves the results in a directory, under the time of the run.
+// write leaves the results in a directory, under the time of the run. A comparison has no
+// page and no plot.
 func (r *report) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -197,12 +212,17 @@ func (r *report) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(dir, r.At.Format("20060102-150405"))
-	for ending, content := range map[string]string{".json": string(text) + "\n", ".md": r.page(filepath.Base(name) + ".svg"), ".svg": r.plot()} {
-		if err := os.WriteFile(name+ending, []byte(content), 0o644); err != nil {
+	name := r.At.Format("20060102-150405")
+	files := map[string]string{name + ".json": string(text) + "\n"}
+	if r.Old == "" {
+		files[name+".md"], files[name+".svg"] = r.page(name+".svg"), r.plot()
+	}
+	for _, file := range slices.Sorted(maps.Keys(files)) {
+		path := filepath.Join(dir, file)
+		if err := os.WriteFile(path, []byte(files[file]), 0o644); err != nil {
 			return err
 		}
+		fmt.Fprintln(os.Stderr, "written:", path)
 	}
-	fmt.Fprintf(os.Stderr, "written: %s.json, .md and .svg\n", name)
 	return nil
 }

@@ -18,6 +18,11 @@ type side struct {
 	// so few that they are drawn again and again: all are asked for before the first round.
 	// Else it is nil.
 	each func() [][]byte
+	// before is called once, before anything is asked for; nil does nothing.
+	before func(ctx context.Context, p *process) error
+	// verify looks at an answer as a whole, with its header; nil looks at nothing. It is called
+	// with the answers that are recorded for a floor.
+	verify func(answer) error
 	// status is what every answer has.
 	status int
 	// look is called with every answer's body, perhaps from many goroutines. again is what
@@ -48,8 +53,14 @@ type load struct {
 	latency  []time.Duration
 }
 
-// heat asks for each of the few until it is remembered as well as it can be.
+// heat does what comes before the first round: it calls before, and asks for each of the few
+// until it is remembered as well as it can be.
 func (s side) heat(ctx context.Context, connections int) error {
+	if s.before != nil {
+		if err := s.before(ctx, s.process); err != nil {
+			return err
+		}
+	}
 	if s.each == nil {
 		return nil
 	}

@@ -18,42 +18,58 @@ import (
 type settings struct {
 	binary, data, out string
 	sessions          int
-	fewSessions       int
-	rounds            int
-	quick, accessLog  bool
-	docs              bool
-	only              *regexp.Regexp
-	profiles          string
+	// The other server: its binary, the bench that loads its store, "" for this one, and
+	// the sessions in it. In a run it is ours with a small store, in a comparison an older one.
+	otherBinary, otherBench string
+	otherSessions           int
+	comparison              bool
+	rounds                  int
+	quick, accessLog        bool
+	docs                    bool
+	only                    *regexp.Regexp
+	profiles                string
 }
 
 // minRounds is how many rounds a run that judges has at least.
 const minRounds = 9
 
-func runFlags(args []string) (s settings, err error) {
-	f := flag.NewFlagSet("run", flag.ContinueOnError)
+// flags adds what a run and a comparison have in common.
+func (s *settings) flags(f *flag.FlagSet) {
 	f.StringVar(&s.binary, "binary", "bin/rollcall", "the server")
 	f.StringVar(&s.data, "data", "bench/data", "directory for the loaded data directories")
 	f.StringVar(&s.out, "out", "bench/results", "directory for the results")
 	f.IntVar(&s.sessions, "sessions", 1_000_000, "sessions in the store")
-	f.IntVar(&s.fewSessions, "small", 10_000, "sessions in the small store")
 	f.IntVar(&s.rounds, "rounds", minRounds, "rounds of each comparison")
 	f.BoolVar(&s.quick, "quick", false, "a tenth of the requests, any number of rounds, and no verdicts: shows that the bench works")
 	f.BoolVar(&s.accessLog, "access-log", false, "leave the server's line for each request on, into a file; the floor writes none")
-	f.BoolVar(&s.docs, "write-docs", false, "write docs/benchmarks.md and its plot, unless the run is void")
-	f.StringVar(&s.profiles, "profiles", "", "directory for a processor profile of the server in each scenario; it costs a little")
-	only := f.String("only", "", "regular expression of the scenarios to run; the others are left out")
+	s.only = regexp.MustCompile("")
+	f.TextVar(s.only, "only", s.only, "regular expression of the scenarios to run; the others are left out")
+}
+
+// parse reads a command's flags, and holds the rounds to their bounds.
+func (s *settings) parse(f *flag.FlagSet, args []string) error {
 	if err := parse(f, args); err != nil {
-		return s, err
+		return err
 	}
 	if s.rounds < minRounds && !s.quick || s.rounds < 1 || s.rounds > 1000 {
-		return s, fmt.Errorf("%w: a run has %d to 1000 rounds", errUsage, minRounds)
+		return fmt.Errorf("%w: a run has %d to 1000 rounds", errUsage, minRounds)
 	}
-	if s.docs && (s.quick || *only != "") {
+	return nil
+}
+
+func runFlags(args []string) (s settings, err error) {
+	f := flag.NewFlagSet("run", flag.ContinueOnError)
+	s.flags(f)
+	f.IntVar(&s.otherSessions, "small", 10_000, "sessions in the small store")
+	f.BoolVar(&s.docs, "write-docs", false, "write docs/benchmarks.md and its plot, unless the run is void")
+	f.StringVar(&s.profiles, "profiles", "", "directory for a processor profile of the server in each scenario; it costs a little")
+	if err := s.parse(f, args); err != nil {
+		return s, err
+	}
+	if s.docs && (s.quick || s.only.String() != "") {
 		return s, fmt.Errorf("%w: docs/benchmarks.md is written by whole runs only", errUsage)
 	}
-	if s.only, err = regexp.Compile(*only); err != nil {
-		return s, fmt.Errorf("%w: -only: %w", errUsage, err)
-	}
+	s.otherBinary = s.binary
 	return s, nil
 }
 
@@ -62,11 +78,11 @@ type bench struct {
 	settings
 	work            string // directory of this run's copies
 	loaded          manifest
-	large, small    *process
-	population      *population
-	smallPopulation *population
+	ours, other     *process
+	population      *population // of ours
+	otherPopulation *population
 	counted         func() (syncCount, error) // once, for both of its scenarios
-	telemetry       string                    // address of the large server's, when profiles are taken
+	telemetry       string                    // address of ours, when profiles are taken
 }
 
 // scaled is how many requests a round has.
@@ -82,12 +98,17 @@ func runCommand(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	return s.run(ctx, scenarios())
+}
+
+// run measures the scenarios and judges them.
+func (s settings) run(ctx context.Context, list []scenario) error {
 	b := &bench{settings: s}
 	b.counted = sync.OnceValues(func() (syncCount, error) { return b.countSyncs(ctx) })
 	if err := b.prepare(ctx); err != nil {
 		return errors.Join(err, b.close())
 	}
-	r, err := b.measure(ctx)
+	r, err := b.measure(ctx, list)
 	if err = errors.Join(err, b.close()); err != nil {
 		return err
 	}
@@ -96,11 +117,11 @@ func runCommand(ctx context.Context, args []string) (err error) {
 
 // prepare loads the stores, copies them, and starts a server on each copy.
 func (b *bench) prepare(ctx context.Context) error {
-	large, m, err := loaded(ctx, b.data, b.sessions)
+	ours, m, err := loaded(ctx, b.data, b.sessions)
 	if err != nil {
 		return err
 	}
-	small, smaller, err := loaded(ctx, b.data, b.fewSessions)
+	other, otherManifest, err := b.loadOther(ctx)
 	if err != nil {
 		return err
 	}
@@ -108,28 +129,28 @@ func (b *bench) prepare(ctx context.Context) error {
 	if b.work, err = os.MkdirTemp(b.data, "run-"); err != nil {
 		return err
 	}
-	for name, from := range map[string]string{"large": large, "small": small} {
+	for name, from := range map[string]string{"ours": ours, "other": other} {
 		if err := copyStore(filepath.Join(from, "store"), filepath.Join(b.work, name, "store")); err != nil {
 			return err
 		}
 	}
-	if err := b.startLarge(ctx); err != nil {
+	if err := b.startOurs(ctx); err != nil {
 		return err
 	}
-	if b.small, err = startRollcall(ctx, b.binary, filepath.Join(b.work, "small"), b.serverFlags()...); err != nil {
+	if b.other, err = startRollcall(ctx, b.otherBinary, filepath.Join(b.work, "other"), b.serverFlags()...); err != nil {
 		return err
 	}
-	if err := errors.Join(b.large.settle(ctx), b.small.settle(ctx)); err != nil {
+	if err := errors.Join(b.ours.settle(ctx), b.other.settle(ctx)); err != nil {
 		return err
 	}
-	if b.population, err = b.populate(ctx, "large", m.Plan); err != nil {
+	if b.population, err = b.populate(ctx, b.binary, "ours", m.Plan); err != nil {
 		return err
 	}
-	b.smallPopulation, err = b.populate(ctx, "small", smaller.Plan)
+	b.otherPopulation, err = b.populate(ctx, b.otherBinary, "other", otherManifest.Plan)
 	return err
 }
 
-func (b *bench) startLarge(ctx context.Context) (err error) {
+func (b *bench) startOurs(ctx context.Context) (err error) {
 	flags := b.serverFlags()
 	if b.profiles != "" {
 		if b.telemetry, err = freeAddress(); err != nil {
@@ -137,7 +158,7 @@ func (b *bench) startLarge(ctx context.Context) (err error) {
 		}
 		flags = append(flags, "--pprof", "--telemetry-listen", b.telemetry)
 	}
-	b.large, err = startRollcall(ctx, b.binary, filepath.Join(b.work, "large"), flags...)
+	b.ours, err = startRollcall(ctx, b.binary, filepath.Join(b.work, "ours"), flags...)
 	return err
 }
 
@@ -149,8 +170,8 @@ func (b *bench) serverFlags() []string {
 	return flags
 }
 
-func (b *bench) populate(ctx context.Context, name string, p plan) (*population, error) {
-	token, err := mint(ctx, b.binary, filepath.Join(b.work, name), "read:sessions create:sessions delete:sessions")
+func (b *bench) populate(ctx context.Context, binary, name string, p plan) (*population, error) {
+	token, err := mint(ctx, binary, filepath.Join(b.work, name), "read:sessions create:sessions delete:sessions")
 	return newPopulation(p, token), err
 }
 
@@ -176,9 +197,9 @@ func copyStore(from, to string) error {
 	})
 }
 
-func (b *bench) measure(ctx context.Context) (*report, error) {
+func (b *bench) measure(ctx context.Context, list []scenario) (*report, error) {
 	r := newReport(b)
-	for _, s := range scenarios() {
+	for _, s := range list {
 		if !b.only.MatchString(s.key) {
 			continue
 		}
@@ -216,7 +237,7 @@ func (b *bench) finish(r *report) error {
 }
 
 func (b *bench) close() (err error) {
-	for _, p := range []*process{b.large, b.small} {
+	for _, p := range []*process{b.ours, b.other} {
 		if p != nil {
 			p.kill()
 		}

@@ -28,21 +28,31 @@ func (b *bench) touchInterval() time.Duration {
 	return time.Second
 }
 
-// A target is what a measured value must be.
+// A target is what a measured value must be. The zero target judges nothing.
 type target struct {
 	Value   float64 `json:"value"`
 	AtLeast bool    `json:"at_least"`
+	// Within is that the value lies in the interval, instead of a bound on the median.
+	Within bool `json:"within,omitempty"`
 }
 
-func atLeast(v float64) target { return target{v, true} }
-func atMost(v float64) target  { return target{v, false} }
+func atLeast(v float64) target { return target{Value: v, AtLeast: true} }
+func atMost(v float64) target  { return target{Value: v} }
+func within(v float64) target  { return target{Value: v, Within: true} }
 
-func (t target) metBy(v float64) bool {
-	if t.AtLeast {
-		return v >= t.Value
+func (t target) metBy(e estimate) bool {
+	switch {
+	case t.Within:
+		return e.Low <= t.Value && t.Value <= e.High
+	case t.AtLeast:
+		return e.Median >= t.Value
 	}
-	return v <= t.Value
+	return e.Median <= t.Value
 }
+
+// A workload says what is asked of a server whose store has a population, over how many
+// connections, and how many requests a round has. It leaves the side's process out.
+type workload func(b *bench, p *population) (s side, connections, perRound int)
 
 // The units of results.
 const (
@@ -50,6 +60,7 @@ const (
 	oursByFloor  = "ours / floor"
 	largeBySmall = "large / small"
 	manyByFew    = "many / few"
+	oldByNew     = "old / new"
 )
 
 // A scenario is one line of the report.
@@ -58,15 +69,16 @@ type scenario struct {
 	unit       string
 	target     target
 	measure    func(ctx context.Context, b *bench, s scenario) (result, error)
+	load       workload // of the lines that compare two servers, but for the control; else nil
 }
 
 // scenarios lists what is measured, in order: the control first, the endings after
 // the creations that make their sessions, and last what stops the server.
 func scenarios() []scenario {
 	list := []scenario{
-		{"control", "control: floor against floor", "floor / floor", target{1, true}, control},
-		{"check-uniform", "check, drawn from all sessions", floorByOurs, atLeast(0.80), checks(false)},
-		{"check-hot", "check, drawn from a hot set", floorByOurs, atLeast(0.88), checks(true)},
+		{controlKey, "control: floor against floor", "floor / floor", atLeast(1), control, nil},
+		{"check-uniform", "check, drawn from all sessions", floorByOurs, atLeast(0.80), floored, checks(false)},
+		{"check-hot", "check, drawn from a hot set", floorByOurs, atLeast(0.88), floored, checks(true)},
 	}
 	for _, length := range []int{shortList, longList} {
 		for _, query := range []string{"", "?include_totals=true"} {
@@ -76,27 +88,27 @@ func scenarios() []scenario {
 			}
 			list = append(
 				list,
-				scenario{key + "-uniform", title + ", drawn from all such users", floorByOurs, atLeast(0.65), lists(length, query, false)},
-				scenario{key + "-hot", title + ", drawn from a hot set", floorByOurs, atLeast(0.80), lists(length, query, true)},
+				scenario{key + "-uniform", title + ", drawn from all such users", floorByOurs, atLeast(0.65), floored, lists(length, query, false)},
+				scenario{key + "-hot", title + ", drawn from a hot set", floorByOurs, atLeast(0.80), floored, lists(length, query, true)},
 			)
 		}
 	}
 	return append(
 		list,
-		scenario{"create", "durable creations", oursByFloor, atMost(4), creations},
-		scenario{"end", "durable endings", oursByFloor, atMost(4), endings},
-		scenario{"create-syncs", "log syncs of a creation", "syncs", atMost(0.25), createSyncs},
-		scenario{"end-syncs", "log syncs of an ending", "syncs", atMost(0.25), endSyncs},
-		scenario{"many-first-page", "first page of many sessions, held against one of 50", manyByFew, atMost(1.5), manyFirstPage},
-		scenario{"many-total", "first page of many sessions with its total", "ms", atMost(30), manyTotal},
-		scenario{"growth-check", "check, held against a small store", largeBySmall, atMost(1.3), growth(growChecks)},
-		scenario{"growth-list-5", "list of 5, held against a small store", largeBySmall, atMost(1.3), growth(growShort)},
-		scenario{"growth-list-50", "list of 50, held against a small store", largeBySmall, atMost(1.3), growth(growLong)},
-		scenario{"growth-create", "creation, held against a small store", largeBySmall, atMost(2), growth(growCreates)},
-		scenario{"memory", "memory, at its peak", "MB", atMost(700), memory},
-		scenario{"disk", "disk for a session, after compaction", "B", atMost(600), disk},
-		scenario{"ready-stop", "ready after a clean stop", "s", atMost(2), readyAfterStop},
-		scenario{"ready-kill", "ready after a kill amid creations", "s", atMost(5), readyAfterKill},
+		scenario{"create", "durable creations", oursByFloor, atMost(4), floored, creations},
+		scenario{"end", "durable endings", oursByFloor, atMost(4), floored, endings},
+		scenario{"create-syncs", "log syncs of a creation", "syncs", atMost(0.25), createSyncs, nil},
+		scenario{"end-syncs", "log syncs of an ending", "syncs", atMost(0.25), endSyncs, nil},
+		scenario{"many-first-page", "first page of many sessions, held against one of 50", manyByFew, atMost(1.5), manyFirstPage, nil},
+		scenario{"many-total", "first page of many sessions with its total", "ms", atMost(30), manyTotal, nil},
+		scenario{"growth-check", "check, held against a small store", largeBySmall, atMost(1.3), growth, growChecks},
+		scenario{"growth-list-5", "list of 5, held against a small store", largeBySmall, atMost(1.3), growth, growShort},
+		scenario{"growth-list-50", "list of 50, held against a small store", largeBySmall, atMost(1.3), growth, growLong},
+		scenario{"growth-create", "creation, held against a small store", largeBySmall, atMost(2), growth, growCreates},
+		scenario{memoryKey, "memory, at its peak", "MB", atMost(700), memory, nil},
+		scenario{"disk", "disk for a session, after compaction", "B", atMost(600), disk, nil},
+		scenario{"ready-stop", "ready after a clean stop", "s", atMost(2), readyAfterStop, nil},
+		scenario{"ready-kill", "ready after a kill amid creations", "s", atMost(5), readyAfterKill, nil},
 	)
 }
 
@@ -108,24 +120,36 @@ const longPerRound = 12_000
 // processor's caches.
 const recorded = 2000
 
-// againstFloor compares the large server with a floor that gives its answers, for a
-// scenario.
-func (b *bench) againstFloor(ctx context.Context, s scenario, ours side, connections, perRound int, verify func(answer) error) (mine, floor load, err error) {
-	ours.process = b.large
+// floored holds our server against a floor.
+func floored(ctx context.Context, b *bench, s scenario) (result, error) {
+	mine, floor, err := b.againstFloor(ctx, s)
+	if s.unit == floorByOurs {
+		return s.ratio(floor, mine, mine, floor), err
+	}
+	return s.ratio(mine, floor, mine, floor), err
+}
+
+// againstFloor compares our server with a floor that gives its answers.
+func (b *bench) againstFloor(ctx context.Context, s scenario) (mine, floor load, err error) {
+	ours, connections, perRound := s.load(b, b.population)
+	ours.process = b.ours
+	if err := ours.heat(ctx, connections); err != nil {
+		return mine, floor, err
+	}
 	requests, err := ours.requests(recorded)
 	if err != nil {
 		return mine, floor, err
 	}
 	answers := make([]answer, len(requests))
 	for i, request := range requests {
-		if answers[i], err = record(b.large.address, request); err != nil {
+		if answers[i], err = record(b.ours.address, request); err != nil {
 			return mine, floor, err
 		}
 		if err := ours.hold(answers[i].Status, answers[i].Body); err != nil {
 			return mine, floor, err
 		}
-		if verify != nil {
-			if err := verify(answers[i]); err != nil {
+		if ours.verify != nil {
+			if err := ours.verify(answers[i]); err != nil {
 				return mine, floor, err
 			}
 		}
@@ -135,9 +159,6 @@ func (b *bench) againstFloor(ctx context.Context, s scenario, ours side, connect
 		return mine, floor, err
 	}
 	defer p.kill()
-	if err := ours.heat(ctx, connections); err != nil {
-		return mine, floor, err
-	}
 	// The generator has as much to do with the floor's answers as with ours: a server
 	// that waits for it sleeps, and waking up counts.
 	bare := side{process: p, status: ours.status, look: ours.look}
@@ -161,7 +182,7 @@ func control(ctx context.Context, b *bench, s scenario) (result, error) {
 	}
 	answers := make([]answer, len(requests))
 	for i := range requests {
-		if answers[i], err = record(b.large.address, requests[i]); err != nil {
+		if answers[i], err = record(b.ours.address, requests[i]); err != nil {
 			return result{}, err
 		}
 		if err := (side{status: 200}).hold(answers[i].Status, answers[i].Body); err != nil {
@@ -182,29 +203,28 @@ func control(ctx context.Context, b *bench, s scenario) (result, error) {
 	return s.ratio(other, one, one, other), err
 }
 
-func checks(hot bool) func(context.Context, *bench, scenario) (result, error) {
-	return func(ctx context.Context, b *bench, s scenario) (result, error) {
-		sessions := b.population.checks(b.population.Sessions)
+func checks(hot bool) workload {
+	return func(b *bench, p *population) (side, int, int) {
+		s := side{status: 200, deferred: b.settled(), verify: verifyCheck}
+		sessions := p.checks(p.Sessions)
 		if hot {
-			sessions = b.population.checks(b.population.hotSessions())
+			sessions = p.checks(p.hotSessions())
+			s.each = sessions.each
 		}
-		ours := side{requests: sessions.drawn, status: 200, deferred: b.settled()}
-		if hot {
-			ours.each = sessions.each
-		}
-		mine, floor, err := b.againstFloor(ctx, s, ours, readConnections, 40_000, func(a answer) error {
-			if a.Header.Get("X-Rollcall-User") == "" || a.Header.Get("X-Rollcall-Session") == "" {
-				return fmt.Errorf("a check's answer names nobody: %v", a.Header)
-			}
-			return nil
-		})
-		return s.ratio(floor, mine, mine, floor), err
+		s.requests = sessions.drawn
+		return s, readConnections, 40_000
 	}
 }
 
-func lists(length int, query string, hot bool) func(context.Context, *bench, scenario) (result, error) {
-	return func(ctx context.Context, b *bench, s scenario) (result, error) {
-		p := b.population
+func verifyCheck(a answer) error {
+	if a.Header.Get("X-Rollcall-User") == "" || a.Header.Get("X-Rollcall-Session") == "" {
+		return fmt.Errorf("a check's answer names nobody: %v", a.Header)
+	}
+	return nil
+}
+
+func lists(length int, query string, hot bool) workload {
+	return func(_ *bench, p *population) (side, int, int) {
 		kind, size, perRound := p.shortUser, p.short(), 24_000
 		if hot {
 			size = p.hotShort()
@@ -216,14 +236,12 @@ func lists(length int, query string, hot bool) func(context.Context, *bench, sce
 			}
 		}
 		users := p.lists(kind, size, query)
-		ours := side{requests: users.drawn, status: 200, look: holds(length)}
+		s := side{requests: users.drawn, status: 200, look: holds(length)}
+		s.verify = func(a answer) error { return verifyList(a.Body, length, query != "") }
 		if hot || length == longList {
-			ours.each = users.each
+			s.each = users.each
 		}
-		mine, floor, err := b.againstFloor(ctx, s, ours, readConnections, perRound, func(a answer) error {
-			return verifyList(a.Body, length, query != "")
-		})
-		return s.ratio(floor, mine, mine, floor), err
+		return s, readConnections, perRound
 	}
 }
 

@@ -7,8 +7,12 @@ import (
 
 const mb = 1e6
 
-func memory(_ context.Context, b *bench, s scenario) (result, error) {
-	_, peak, err := b.large.memory()
+const memoryKey = "memory"
+
+func memory(_ context.Context, b *bench, s scenario) (result, error) { return s.memoryOf(b.ours) }
+
+func (s scenario) memoryOf(p *process) (result, error) {
+	_, peak, err := p.memory()
 	return s.values([]float64{float64(peak) / mb}), err
 }
 
@@ -27,13 +31,13 @@ func (b *bench) restarts() int {
 func readyAfterStop(ctx context.Context, b *bench, s scenario) (result, error) {
 	var took []time.Duration
 	for range b.restarts() {
-		if err := b.large.stop(); err != nil {
+		if err := b.ours.stop(); err != nil {
 			return result{}, err
 		}
-		if err := b.startLarge(ctx); err != nil {
+		if err := b.startOurs(ctx); err != nil {
 			return result{}, err
 		}
-		took = append(took, b.large.ready)
+		took = append(took, b.ours.ready)
 	}
 	return s.values(inUnits(took, time.Second)), nil
 }
@@ -51,16 +55,16 @@ func readyAfterKill(ctx context.Context, b *bench, s scenario) (result, error) {
 		go func() {
 			defer close(ended)
 			// It ends with an error: the server is killed under it.
-			_, _ = side{process: b.large, status: 201}.send(loading, actConnections, requests)
+			_, _ = side{process: b.ours, status: 201}.send(loading, actConnections, requests)
 		}()
 		time.Sleep(2 * b.touchInterval())
-		b.large.kill()
+		b.ours.kill()
 		cancel()
 		<-ended
-		if err := b.startLarge(ctx); err != nil {
+		if err := b.startOurs(ctx); err != nil {
 			return result{}, err
 		}
-		took = append(took, b.large.ready)
+		took = append(took, b.ours.ready)
 	}
 	return s.values(inUnits(took, time.Second)), nil
 }
