@@ -36,7 +36,8 @@ lint: ## Check format, vet and staticcheck
 
 .PHONY: test-go
 test-go: ## Run the tests of all packages with the race detector
-	$(GO) test -race ./...
+	scripts/postgres
+	$(GO) test -race -timeout 20m ./...
 
 .PHONY: test-e2e
 test-e2e: build ## Run published clients, proxies and a browser against the real binary

@@ -2,7 +2,7 @@ package rollcall
 
 import "slices"
 
-// Scopes that a caller can hold. The first three are published (wire.md 1.3),
+// Scopes that a caller can hold. The first three are published (docs/published-api.md P25),
 // the others are ours.
 const (
 	ScopeReadSessions   = "read:sessions"

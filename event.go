@@ -29,10 +29,16 @@ type Event struct {
 	At        time.Time
 	UserID    string
 	SessionID string
-	ClientID  string
-	Reason    Reason
+	// Except is the session that an ending of a user's sessions has left.
+	Except   string
+	ClientID string
+	Reason   Reason
 	// Count is how many sessions an ending of many ended, -1 when not known.
 	Count int
+	// Generation and TokenGeneration are the generations that an ending of many moved
+	// to: the user's, or everybody's with EverybodyEnded; 0 where none moved.
+	Generation      uint64
+	TokenGeneration uint64
 	// Actor is who acted: a client id, or the session's own user.
 	Actor string
 	// IP and UserAgent are the actor's, as far as they are known.
@@ -44,12 +50,16 @@ type Event struct {
 
 // A StoredEvent is an event at its position in the store's log.
 type StoredEvent struct {
-	// Position is opaque and not the event's id: hand it back to read on.
+	// Position is opaque and not the event's id: hand the position back to read on.
+	// Positions of one store rise as texts do, and begin with the store's incarnation.
 	Position string
-	Event    Event
+	// Number counts the user's events from 1 on, without a gap; 0 for an event of
+	// nobody.
+	Number uint64
+	Event  Event
 }
 
-// event fills in what every event of a caller's act has.
+// NewEvent makes an event of an act of the caller on the session, with a new id.
 func NewEvent(kind EventType, now time.Time, by Caller, s Session) Event {
 	return Event{
 		ID: newEventID(), Type: kind, At: now, UserID: s.UserID, SessionID: s.ID, Reason: s.EndReason,

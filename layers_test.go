@@ -3,19 +3,23 @@ package rollcall_test
 import (
 	"encoding/json"
 	"errors"
+	"go/parser"
+	"go/token"
 	"io"
 	"os/exec"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
 
 const module = "github.com/rollcall-id/rollcall"
 
-// layers says what each package may import of ours, tests aside; docs/design/0001
-// says why. A package that is not listed here fails the test: adding one is a
-// decision.
+// layers says what each package imports of ours, tests aside; why is in
+// docs/design/0001-layers-by-who-may-import-whom.md. A package that is not listed here
+// fails the test: adding one is a decision. So does an import that is listed and that
+// nobody needs.
 var layers = map[string][]string{
 	".":                   {},
 	"sessions":            {".", "internal/recall"},
@@ -30,16 +34,24 @@ var layers = map[string][]string{
 	"internal/doortest":   {},
 	"internal/outbound":   {},
 	"store/memory":        {"."},
-	"store/pebble":        {"."},
-	"store/storetest":     {".", "store/memory"},
-	"network":             {},
-	"management":          {".", "internal/pages", "internal/strictjson", "internal/wire", "sessions"},
-	"api":                 {".", "internal/strictjson", "internal/wire", "sessions"},
-	"gate":                {".", "internal/request", "internal/wire", "sessions"},
-	"oauth":               {".", "internal/outbound"},
-	"reference":           {".", "internal/strictjson", "internal/wire"},
+	"store/pebble":        {".", "store/pebble/internal/codec", "store/pebble/uselog"},
+	"store/pebble/internal/codec": {
+		".",
+	},
+	"store/pebble/uselog": {".", "store/pebble/internal/codec"},
+	"store/postgres":      {"."},
+	"store/postgres/postgrestest": {
+		"store/postgres",
+	},
+	"store/storetest": {".", "store/memory"},
+	"network":         {},
+	"management":      {".", "internal/pages", "internal/strictjson", "internal/wire", "sessions"},
+	"api":             {".", "internal/strictjson", "internal/wire", "sessions"},
+	"gate":            {".", "internal/request", "internal/wire", "sessions"},
+	"oauth":           {".", "internal/outbound"},
+	"reference":       {"internal/strictjson", "internal/wire"},
 	"reference/referencetest": {
-		".", "internal/wire", "reference",
+		"internal/wire", "reference",
 	},
 	"server": {
 		".", "internal/request", "internal/wire", "management", "api", "gate", "oauth", "reference", "sessions",
@@ -79,6 +91,11 @@ func TestEachLayerImportsOnlyWhatLiesBelowIt(t *testing.T) {
 			t.Errorf("package %s is not in the table of layers", name)
 			continue
 		}
+		for _, layer := range allowed {
+			if !slices.ContainsFunc(p.Imports, func(i string) bool { return i == module && layer == "." || i == module+"/"+layer }) {
+				t.Errorf("%s does not import %s", name, layer)
+			}
+		}
 		for _, imported := range p.Imports {
 			ours := imported == module || strings.HasPrefix(imported, module+"/")
 			switch {
@@ -90,6 +107,33 @@ func TestEachLayerImportsOnlyWhatLiesBelowIt(t *testing.T) {
 				t.Errorf("the root package imports %s, which is not of the standard library", imported)
 			}
 		}
+	}
+}
+
+// TestOneFileAloneNamesTheMemory keeps the order in which what is stored, remembered and
+// not yet written are looked at in one place. Tests of the memory itself are beside it.
+func TestOneFileAloneNamesTheMemory(t *testing.T) {
+	const memory, place = "internal/recall", "sessions/facts.go"
+	found := false
+	for name, text := range texts(t) {
+		if path.Ext(name) != ".go" || strings.HasPrefix(name, memory+"/") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, text, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, imported := range file.Imports {
+			if imported.Path.Value == strconv.Quote(module+"/"+memory) {
+				found = found || name == place
+				if name != place {
+					t.Errorf("%s imports %s", name, memory)
+				}
+			}
+		}
+	}
+	if !found {
+		t.Errorf("%s does not import %s", place, memory)
 	}
 }
 

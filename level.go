@@ -126,9 +126,9 @@ type Requirement struct {
 // IsZero reports whether the requirement asks for nothing.
 func (r Requirement) IsZero() bool { return len(r.Levels) == 0 && len(r.Methods) == 0 && !r.Aged }
 
-// meets reports whether a session that was last used as its Last says meets the
+// Meets reports whether a session that was last used as its Last says meets the
 // requirement at now. A level that the policy does not have is not met.
-func (s *Session) Meets(p Policy, r Requirement, now time.Time) bool {
+func (s *Session) Meets(p *Policy, r *Requirement, now time.Time) bool {
 	if r.Aged && now.Sub(s.AuthenticatedAt) > r.MaxAge {
 		return false
 	}
@@ -138,22 +138,22 @@ func (s *Session) Meets(p Policy, r Requirement, now time.Time) bool {
 		}
 	}
 	return len(r.Levels) == 0 || slices.ContainsFunc(r.Levels, func(name string) bool {
-		return slices.ContainsFunc(p.Levels, func(l Level) bool { return l.Name == name && s.reaches(l, now) })
+		return slices.ContainsFunc(p.Levels, func(l Level) bool { return l.Name == name && s.reaches(&l, now) })
 	})
 }
 
 // Level returns the name of the strongest level that the session reaches at now,
 // "" when it reaches none.
-func (s *Session) Level(p Policy, now time.Time) string {
+func (s *Session) Level(p *Policy, now time.Time) string {
 	for _, l := range slices.Backward(p.Levels) {
-		if s.reaches(l, now) {
+		if s.reaches(&l, now) {
 			return l.Name
 		}
 	}
 	return ""
 }
 
-func (s *Session) reaches(l Level, now time.Time) bool {
+func (s *Session) reaches(l *Level, now time.Time) bool {
 	if l.MaxAge > 0 && now.Sub(s.AuthenticatedAt) > l.MaxAge || l.MaxIdle > 0 && now.Sub(s.Last.At) > l.MaxIdle {
 		return false
 	}
@@ -177,7 +177,7 @@ type Insufficient struct{ Requirement Requirement }
 
 func (*Insufficient) Error() string { return "the authentication does not meet the requirement" }
 
-// insufficient wraps an Insufficient in the package's error.
+// NewInsufficient returns an [Error] with CodeInsufficient that wraps an [Insufficient].
 func NewInsufficient(r Requirement) error {
 	return &Error{Code: CodeInsufficient, Message: "A different authentication level is required", Err: &Insufficient{r}}
 }

@@ -44,7 +44,7 @@ func TestPresetLevelsAreTheAssuranceLevels(t *testing.T) {
 	} {
 		now := t0.Add(100 * day)
 		s := rollcall.Session{Methods: tt.methods, AuthenticatedAt: now.Add(-tt.age), Last: rollcall.Interaction{At: now.Add(-tt.idle)}}
-		if got := s.Level(p, now); got != tt.want {
+		if got := s.Level(&p, now); got != tt.want {
 			t.Errorf("%v, authenticated %v and used %v ago: %q, want %q", tt.methods, tt.age, tt.idle, got, tt.want)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 type MetadataEntry struct{ Key, Value string }
 
 // CheckMetadata holds metadata against the published bounds; the error's text
-// is the published one (wire.md 2.3).
+// is the published one (docs/published-api.md P48).
 func CheckMetadata(entries []MetadataEntry) error {
 	if len(entries) > MaxMetadataEntries {
 		return metadataTooLarge

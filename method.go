@@ -16,7 +16,7 @@ var methodNames = map[string]bool{
 	"federated": true, "passkey": true, "pwd": true, "sms": true, "email": true, "mfa": true, "mock": true,
 }
 
-// CheckMethods holds methods against the published form (wire.md 2.1).
+// CheckMethods holds methods against the published form (docs/published-api.md P44).
 func CheckMethods(methods []Method) error {
 	if len(methods) > MaxMethods {
 		return Errorf(CodeInvalid, "Too many authentication methods (%d), maximum %d", len(methods), MaxMethods)

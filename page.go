@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Bounds and default of a page (wire.md 1.8).
+// Bounds and default of a page (docs/published-api.md P36).
 const (
 	DefaultTake = 50
 	MaxTake     = 100
@@ -65,7 +65,7 @@ func EncodeCursor(userID string, p Position) string {
 }
 
 // ErrBadCursor refuses a cursor that is not ours, or not of this list. Its text
-// is the published one (wire.md 1.8).
+// is the published one (docs/published-api.md P37).
 var ErrBadCursor = Errorf(CodeInvalid, "The checkpoint ID provided in the 'from' parameter has expired or is invalid, please remove the checkpoint ID and try again")
 
 // DecodeCursor is the inverse of EncodeCursor. It fails with ErrBadCursor, also for

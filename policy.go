@@ -47,11 +47,11 @@ func DefaultPolicy() Policy {
 }
 
 // MaxLifetime is the longest that policy may set, the published ceiling of
-// 8760 h (wire.md 3.14).
+// 8760 h (docs/published-api.md P47).
 const MaxLifetime = 8760 * time.Hour
 
 // Check reports what is wrong with the policy, if anything.
-func (p Policy) Check() error {
+func (p *Policy) Check() error {
 	for _, l := range []Lifetimes{p.Persistent, p.NonPersistent} {
 		if l.Absolute < time.Minute || l.Absolute > MaxLifetime || l.Idle < time.Minute || l.Idle > MaxLifetime {
 			return Errorf(CodeInvalid, "A lifetime must lie between 1m and %s", MaxLifetime)
@@ -69,7 +69,8 @@ func (p Policy) Check() error {
 	return CheckLevels(p.Levels)
 }
 
-// filled is the policy with the default's for what it leaves out.
+// Filled returns the policy with [DefaultPolicy]'s values where it says nothing: both
+// lifetimes if all four are zero, AtLimit if "", Levels if nil.
 func (p Policy) Filled() Policy {
 	d := DefaultPolicy()
 	if p.Persistent == (Lifetimes{}) && p.NonPersistent == (Lifetimes{}) {
@@ -85,7 +86,7 @@ func (p Policy) Filled() Policy {
 }
 
 // For returns the lifetimes of a cookie mode.
-func (p Policy) For(mode CookieMode) Lifetimes {
+func (p *Policy) For(mode CookieMode) Lifetimes {
 	if mode == NonPersistent {
 		return p.NonPersistent
 	}
@@ -94,7 +95,7 @@ func (p Policy) For(mode CookieMode) Lifetimes {
 
 // Shorten returns policy's lifetimes of the mode, shortened to what a creator
 // asked for; zero asks for nothing. What is asked for can only shorten.
-func (p Policy) Shorten(mode CookieMode, asked Lifetimes) Lifetimes {
+func (p *Policy) Shorten(mode CookieMode, asked Lifetimes) Lifetimes {
 	l := p.For(mode)
 	if asked.Absolute > 0 {
 		l.Absolute = min(l.Absolute, asked.Absolute)

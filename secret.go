@@ -60,7 +60,7 @@ func (k DerivationKey) String() string { return redacted }
 // GoString hides the key.
 func (k DerivationKey) GoString() string { return redacted }
 
-// token derives an id and a secret from what the purpose and the parts say.
+// Token derives an id and a secret from a purpose and parts: the same ones each time.
 func (k DerivationKey) Token(purpose string, parts ...string) Token {
 	id := k.Derive(purpose+" id", parts)
 	return Token{
@@ -69,6 +69,7 @@ func (k DerivationKey) Token(purpose string, parts ...string) Token {
 	}
 }
 
+// Derive returns 32 bytes that depend on the key, the label and the parts alone.
 func (k DerivationKey) Derive(label string, parts []string) (out [32]byte) {
 	mac := hmac.New(sha256.New, k[:])
 	for _, part := range append([]string{label}, parts...) {

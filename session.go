@@ -7,7 +7,7 @@ import (
 )
 
 // Bounds on what a session holds. Metadata bounds are the published API's
-// (wire.md 2.3) and count UTF-16 units, as its validator does.
+// (docs/published-api.md P48) and count UTF-16 units, as its validator does.
 const (
 	MaxMetadataEntries = 25
 	MaxMetadataLength  = 255
@@ -27,8 +27,8 @@ type Session struct {
 	// Version is the store's: the number of times this row was put. Touches do
 	// not move it.
 	Version uint64
-	// Generation is what the user's and everybody's generations were when the
-	// session was created, or kept by an "all but this one".
+	// Generation is what the user's and everybody's generations were when the session was
+	// created. An ending of all the user's sessions but this one sets the user's anew.
 	Generation Generation
 	// SecretHash is all that is kept of the secret.
 	SecretHash SecretHash
@@ -59,13 +59,26 @@ type Session struct {
 	// UsedKeys mark the Idempotency-Keys of further authentications.
 	UsedKeys []KeyMark
 
-	// EndedAt is when an act ended this session by name; zero while none has.
-	// Endings of many at once show in the generations instead.
-	EndedAt   time.Time
+	// EndedAt is when the session ended, zero while no ending is written in the row. Two
+	// ways to be over are written later, by a sweep: an ending of many, which shows in the
+	// generations first, and a limit that has passed.
+	EndedAt time.Time
+	// EndReason and EndedBy are why and by whom; EndedBy is empty for a limit.
 	EndReason Reason
+	EndedBy   string
 }
 
-// A Generation pair says which endings of many a session has outlived.
+// An Ending is when, why and by whom a session ended.
+type Ending struct {
+	EndedAt   time.Time
+	EndReason Reason
+	EndedBy   string
+}
+
+// A Generation is a pair of numbers that a session has from the user's row and from
+// everybody's. An ending of many moves the number in one of the two rows: every session
+// that still has another number of the user's, or a smaller one of everybody's, is over.
+// See [Session.Outdated].
 type Generation struct {
 	User      uint64
 	Everybody uint64
@@ -77,18 +90,30 @@ type KeyMark [16]byte
 // A Reason says why a session ended.
 type Reason string
 
-// The reasons an event can give for an ending.
+// The reasons of an ending, in rows and in events.
 const (
-	ReasonDeleted   Reason = "deleted"    // DELETE of the published API
-	ReasonRevoked   Reason = "revoked"    // revoke of the published API
-	ReasonLogout    Reason = "logout"     // by the session's own token
-	ReasonSelf      Reason = "self"       // by the user, from another session
-	ReasonReplaced  Reason = "replaced"   // the same browser signed in anew
-	ReasonLimit     Reason = "limit"      // too many sessions of one user
-	ReasonOthers    Reason = "end_others" // all but one were ended
-	ReasonEverybody Reason = "everybody"  // everybody's sessions were ended
-	ReasonIdle      Reason = "idle"       // idle limit reached
-	ReasonExpired   Reason = "expired"    // absolute limit reached
+	// ReasonDeleted: DELETE of the published API, of a session or of a user's sessions.
+	ReasonDeleted Reason = "deleted"
+	// ReasonRevoked: revoke of the published API, or /v1/users/{user_id}/sessions/end.
+	ReasonRevoked Reason = "revoked"
+	// ReasonLogout: by the session's own token, in /v1/sessions/end or by a client in
+	// /v1/revoke.
+	ReasonLogout Reason = "logout"
+	// ReasonSelf: by the user, with the token of this or of another session, in
+	// /v1/me/sessions/{id}.
+	ReasonSelf Reason = "self"
+	// ReasonReplaced: the same browser signed in anew.
+	ReasonReplaced Reason = "replaced"
+	// ReasonLimit: a sign-in of the user was one session too many.
+	ReasonLimit Reason = "limit"
+	// ReasonOthers: all sessions of the user but one were ended.
+	ReasonOthers Reason = "end_others"
+	// ReasonEverybody: everybody's sessions were ended.
+	ReasonEverybody Reason = "everybody"
+	// ReasonIdle: the idle limit has passed.
+	ReasonIdle Reason = "idle"
+	// ReasonExpired: the absolute limit has passed.
+	ReasonExpired Reason = "expired"
 )
 
 // CookieMode says whether a session's cookie outlives the browser.
@@ -133,29 +158,21 @@ func (s *Session) OverAt() time.Time {
 	return s.ExpiresAt
 }
 
-// Over reports whether the session is over at now: ended, of a generation that
-// was ended, or at or past one of its limits. What is over is not listed, not
-// found and not accepted, whether or not it has been swept. An ending counts at any
-// instant: a clock that was set back does not undo it.
-func (s *Session) Over(now time.Time, user User, everybody Everybody) bool {
-	return !s.EndedAt.IsZero() || s.Outdated(user, everybody) || !now.Before(s.OverAt())
-}
-
-// maxUse is the longest that a use may take from the look at the session until it is
-// recorded.
-const maxUse = time.Minute
-
-// lapsed reports whether the session is over at now for want of use alone, and so
-// lately that a use may be under way which began in time. Recorded, it would make the
-// session live again: whoever says that the session is over must end it first.
-func (s *Session) Lapsed(now time.Time, user User, everybody Everybody) bool {
-	return s.EndedAt.IsZero() && !s.Outdated(user, everybody) && now.Before(s.ExpiresAt) &&
-		!now.Before(s.Last.IdleExpiresAt) && now.Before(s.Last.IdleExpiresAt.Add(maxUse))
+// Over reports whether the session is over at now: ended, of a generation that was
+// ended, or at or past one of its limits. What is over is not listed, not found and not
+// accepted, whether or not a sweep has removed the row. An ending counts at any instant:
+// a clock that was set back does not undo the ending.
+func (s *Session) Over(now time.Time, st *Standing) bool {
+	return !s.EndedAt.IsZero() || s.Outdated(st) || !now.Before(s.OverAt())
 }
 
 // Outdated reports whether an ending of many at once has ended this session.
-func (s *Session) Outdated(user User, everybody Everybody) bool {
-	return s.Generation.User < user.Generation || s.Generation.Everybody < everybody.Generation
+//
+// The user's generation must be equal: should a user's row ever be lost, that refuses the
+// user's sessions. Everybody's row is never lost, and an engine may show it a little
+// late: there only a smaller generation counts.
+func (s *Session) Outdated(st *Standing) bool {
+	return s.Generation.User != st.User.Generation || s.Generation.Everybody < st.Everybody.Generation
 }
 
 // Updated is `updated_at`: the later of the latest act and the latest
@@ -170,7 +187,7 @@ func (s *Session) Updated() time.Time {
 // Touched returns the interaction that a use at now makes of the session. The
 // idle limit moves, never past the absolute one; a policy that has become
 // stricter takes effect here, one that has become laxer does not.
-func (s *Session) Touched(p Policy, now time.Time, from Origin) Interaction {
+func (s *Session) Touched(p *Policy, now time.Time, from Origin) Interaction {
 	idle := now.Add(min(s.Lifetimes.Idle, p.For(s.CookieMode).Idle))
 	for _, limit := range []time.Time{s.ExpiresAt, s.RenewedAt.Add(p.For(s.CookieMode).Absolute)} {
 		if limit.Before(idle) {
@@ -180,9 +197,9 @@ func (s *Session) Touched(p Policy, now time.Time, from Origin) Interaction {
 	return Interaction{At: now, IdleExpiresAt: idle, Origin: from}
 }
 
-// Ended returns the session as ended at now.
-func (s Session) Ended(now time.Time, why Reason) Session {
-	s.EndedAt, s.EndReason, s.UpdatedAt = now, why, now
+// Ended returns the session as ended.
+func (s Session) Ended(e Ending) Session {
+	s.EndedAt, s.EndReason, s.EndedBy, s.UpdatedAt = e.EndedAt, e.EndReason, e.EndedBy, e.EndedAt
 	return s
 }
 
@@ -190,7 +207,7 @@ func (s Session) Ended(now time.Time, why Reason) Session {
 // at now: the secret is a new one, the idle limit is renewed, and so is the
 // absolute one when the authentication was full, both within what the creator
 // asked for and what policy now allows.
-func (s Session) Authenticated(p Policy, now time.Time, methods []Method, full bool, hash SecretHash, from Origin) Session {
+func (s Session) Authenticated(p *Policy, now time.Time, methods []Method, full bool, hash SecretHash, from Origin) Session {
 	s.Methods = append(slices.Clip(s.Methods), methods...)
 	s.AuthenticatedAt, s.UpdatedAt, s.SecretHash = now, now, hash
 	if full {
@@ -204,7 +221,7 @@ func (s Session) Authenticated(p Policy, now time.Time, methods []Method, full b
 // Joined returns the session with the client among its clients, and whether
 // that changed it. A session that holds MaxClients takes no more.
 func (s Session) Joined(clientID string, now time.Time) (Session, bool) {
-	if clientID == "" || slices.Contains(s.Clients, clientID) || len(s.Clients) >= MaxClients {
+	if !s.joins(clientID) {
 		return s, false
 	}
 	s.Clients = append(slices.Clip(s.Clients), clientID)
@@ -212,10 +229,12 @@ func (s Session) Joined(clientID string, now time.Time) (Session, bool) {
 	return s, true
 }
 
-// clone holds for longer than what a visit was given.
+// Clone returns a copy that shares nothing with s, for who keeps what a visit was given.
 func (s *Session) Clone() Session {
 	c := *s
-	c.ID, c.Initial.IP, c.Last.Origin.IP = strings.Clone(s.ID), strings.Clone(s.Initial.IP), strings.Clone(s.Last.Origin.IP)
+	c.ID, c.UserID, c.EndedBy = strings.Clone(s.ID), strings.Clone(s.UserID), strings.Clone(s.EndedBy)
+	c.Initial.IP, c.Last.Origin.IP = strings.Clone(s.Initial.IP), strings.Clone(s.Last.Origin.IP)
+	c.UsedKeys = append([]KeyMark(nil), s.UsedKeys...)
 	c.Methods, c.Clients = append([]Method(nil), s.Methods...), append([]string(nil), s.Clients...)
 	c.Metadata = append([]MetadataEntry(nil), s.Metadata...)
 	for i, e := range c.Metadata {

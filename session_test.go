@@ -21,7 +21,7 @@ func newSession(mode rollcall.CookieMode) rollcall.Session {
 		CreatedAt: t0, UpdatedAt: t0, AuthenticatedAt: t0, RenewedAt: t0,
 		Lifetimes: p.For(mode), ExpiresAt: t0.Add(p.For(mode).Absolute),
 	}
-	s.Last = s.Touched(p, t0, rollcall.Origin{})
+	s.Last = s.Touched(&p, t0, rollcall.Origin{})
 	return s
 }
 
@@ -43,7 +43,7 @@ func TestSessionIsOverAtTheEarlierOfItsLimits(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.ExpiresAt, s.Last.IdleExpiresAt = t0.Add(tt.absolute), t0.Add(tt.idle)
-			if got := s.Over(t0.Add(tt.at), rollcall.User{}, rollcall.Everybody{}); got != tt.over {
+			if got := s.Over(t0.Add(tt.at), &rollcall.Standing{}); got != tt.over {
 				t.Errorf("Over = %v, want %v", got, tt.over)
 			}
 		})
@@ -61,23 +61,29 @@ func TestSessionOfAnEndedGenerationIsOver(t *testing.T) {
 		{rollcall.Generation{}, 0, 1, true},
 		{rollcall.Generation{User: 1}, 1, 0, false},
 		{rollcall.Generation{User: 1}, 1, 1, true},
-		{rollcall.Generation{User: 2, Everybody: 1}, 1, 1, false},
+		{rollcall.Generation{User: 2}, 1, 0, true},
+		{rollcall.Generation{Everybody: 1}, 0, 1, false},
+		{rollcall.Generation{Everybody: 2}, 0, 1, false},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt), func(t *testing.T) {
 			s := newSession(rollcall.Persistent)
 			s.Generation = tt.session
-			if got := s.Over(t0, rollcall.User{Generation: tt.user}, rollcall.Everybody{Generation: tt.everybody}); got != tt.over {
+			st := rollcall.Standing{User: rollcall.User{Generation: tt.user}, Everybody: rollcall.Everybody{Generation: tt.everybody}}
+			if got := s.Over(t0, &st); got != tt.over {
 				t.Errorf("Over = %v, want %v", got, tt.over)
 			}
 		})
 	}
 }
 
-func TestEndedSessionIsOverFromThenOn(t *testing.T) {
-	s := newSession(rollcall.Persistent).Ended(t0.Add(time.Minute), rollcall.ReasonRevoked)
-	for _, at := range []time.Time{t0.Add(time.Minute), t0.Add(time.Hour)} {
-		if !s.Over(at, rollcall.User{}, rollcall.Everybody{}) {
+func TestEndedSessionIsOverAtEveryInstant(t *testing.T) {
+	s := newSession(rollcall.Persistent).Ended(rollcall.Ending{EndedAt: t0.Add(time.Minute), EndReason: rollcall.ReasonRevoked, EndedBy: "web"})
+	if !s.EndedAt.Equal(t0.Add(time.Minute)) || !s.UpdatedAt.Equal(s.EndedAt) || s.EndReason != rollcall.ReasonRevoked || s.EndedBy != "web" {
+		t.Errorf("ended at %v, updated at %v, %s by %s", s.EndedAt, s.UpdatedAt, s.EndReason, s.EndedBy)
+	}
+	for _, at := range []time.Time{t0, t0.Add(time.Minute), t0.Add(time.Hour)} {
+		if !s.Over(at, &rollcall.Standing{}) {
 			t.Errorf("not over at %v", at)
 		}
 	}
@@ -96,7 +102,7 @@ func TestTouchMovesTheIdleLimitNeverPastTheAbsoluteOne(t *testing.T) {
 		{rollcall.NonPersistent, 60 * time.Hour, 72 * time.Hour},
 	} {
 		s := newSession(tt.mode)
-		got := s.Touched(p, t0.Add(tt.at), rollcall.Origin{IP: "192.0.2.1"})
+		got := s.Touched(&p, t0.Add(tt.at), rollcall.Origin{IP: "192.0.2.1"})
 		want := rollcall.Interaction{At: t0.Add(tt.at), IdleExpiresAt: t0.Add(tt.want), Origin: rollcall.Origin{IP: "192.0.2.1"}}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s after %s (-want +got):\n%s", tt.mode, tt.at, diff)
@@ -108,7 +114,7 @@ func TestRaisingALimitDoesNotLengthenALiveSession(t *testing.T) {
 	s := newSession(rollcall.Persistent)
 	p := rollcall.DefaultPolicy()
 	p.Persistent = rollcall.Lifetimes{Absolute: 8760 * time.Hour, Idle: 8760 * time.Hour}
-	if got, want := s.Touched(p, t0.Add(time.Hour), rollcall.Origin{}).IdleExpiresAt, t0.Add(73*time.Hour); !got.Equal(want) {
+	if got, want := s.Touched(&p, t0.Add(time.Hour), rollcall.Origin{}).IdleExpiresAt, t0.Add(73*time.Hour); !got.Equal(want) {
 		t.Errorf("idle limit at %v, want %v", got, want)
 	}
 }
@@ -120,10 +126,10 @@ func TestLoweringALimitTakesEffectAtTheNextInteraction(t *testing.T) {
 	if got := s.OverAt(); !got.Equal(t0.Add(72 * time.Hour)) {
 		t.Errorf("before the interaction over at %v", got)
 	}
-	if got, want := s.Touched(p, t0.Add(time.Hour), rollcall.Origin{}).IdleExpiresAt, t0.Add(5*time.Hour); !got.Equal(want) {
+	if got, want := s.Touched(&p, t0.Add(time.Hour), rollcall.Origin{}).IdleExpiresAt, t0.Add(5*time.Hour); !got.Equal(want) {
 		t.Errorf("idle limit at %v, want %v", got, want)
 	}
-	if got, want := s.Touched(p, t0.Add(9*time.Hour), rollcall.Origin{}).IdleExpiresAt, t0.Add(10*time.Hour); !got.Equal(want) {
+	if got, want := s.Touched(&p, t0.Add(9*time.Hour), rollcall.Origin{}).IdleExpiresAt, t0.Add(10*time.Hour); !got.Equal(want) {
 		t.Errorf("idle limit at %v, want that of the lower absolute lifetime, %v", got, want)
 	}
 }
@@ -135,7 +141,7 @@ func TestAuthenticationAddsItsMethodAndRotatesTheSecret(t *testing.T) {
 	before := s
 	at := t0.Add(100 * time.Hour)
 	hash := rollcall.NewSecret().Hash()
-	got := s.Authenticated(p, at, []rollcall.Method{{Name: "mfa", Type: "otp", At: at}}, false, hash, rollcall.Origin{})
+	got := s.Authenticated(&p, at, []rollcall.Method{{Name: "mfa", Type: "otp", At: at}}, false, hash, rollcall.Origin{})
 	if got.SecretHash != hash || !got.AuthenticatedAt.Equal(at) || len(got.Methods) != 2 {
 		t.Errorf("secret, time or methods are not the new ones: %+v", got)
 	}
@@ -152,7 +158,7 @@ func TestFullAuthenticationRenewsTheAbsoluteLimitWithinWhatWasAskedFor(t *testin
 	s := newSession(rollcall.Persistent)
 	s.Lifetimes = p.Shorten(rollcall.Persistent, rollcall.Lifetimes{Absolute: 2 * time.Hour})
 	at := t0.Add(time.Hour)
-	got := s.Authenticated(p, at, nil, true, rollcall.SecretHash{}, rollcall.Origin{})
+	got := s.Authenticated(&p, at, nil, true, rollcall.SecretHash{}, rollcall.Origin{})
 	if want := at.Add(2 * time.Hour); !got.ExpiresAt.Equal(want) {
 		t.Errorf("expires at %v, want %v", got.ExpiresAt, want)
 	}

@@ -35,7 +35,7 @@ func appendChecksum(b []byte) []byte {
 	return strict.AppendEncode(b, sum[:])
 }
 
-// tokenID returns the id of a text that has the form of a token. It counts from the
+// TokenID returns the id of a text that has the form of a token. It counts from the
 // right: the id may have any length that an id can have.
 func TokenID(text string) (id string, ok bool) {
 	rest, ok := strings.CutPrefix(text, TokenPrefix)
@@ -56,7 +56,8 @@ func ParseToken(text string) (Token, bool) {
 	return ParseTokenOf(text, id)
 }
 
-// parseToken is ParseToken for a text whose id has been read.
+// ParseTokenOf reads a token's text as [ParseToken] does, for a text of which [TokenID]
+// has returned the id.
 func ParseTokenOf(text, id string) (t Token, ok bool) {
 	t.ID = id
 	var buffer [len(TokenPrefix) + maxIDLength + secretLength + checksumLength]byte

@@ -32,6 +32,7 @@ type NewSession struct {
 	IdempotencyKey string
 }
 
+// Check holds a creation against the rules. Error: CodeInvalid.
 func (n NewSession) Check() error {
 	if err := CheckUserID(n.UserID); err != nil {
 		return err
@@ -73,8 +74,9 @@ func CheckClientID(id string) error {
 	return nil
 }
 
-// build makes the session that a creation at now gives.
-func (n NewSession) Build(p Policy, now time.Time, g Generation, t Token, asn func(ip string) string) Session {
+// Build returns the session that the creation makes at now, under a policy, with the
+// generations g and the token t. asn finds the network of an address, "" when unknown.
+func (n NewSession) Build(p *Policy, now time.Time, g Generation, t Token, asn func(ip string) string) Session {
 	origin := NewOrigin(n.IP, n.UserAgent)
 	origin.ASN = asn(origin.IP)
 	s := Session{
@@ -94,6 +96,7 @@ func (n NewSession) Build(p Policy, now time.Time, g Generation, t Token, asn fu
 	return s
 }
 
+// Stamped returns a copy of methods, each with an instant: now where At is zero.
 func Stamped(methods []Method, now time.Time) []Method {
 	methods = slices.Clone(methods)
 	for i := range methods {
@@ -104,13 +107,14 @@ func Stamped(methods []Method, now time.Time) []Method {
 	return methods
 }
 
-// unkeyed is the creation as its digest sees it.
+// Unkeyed returns the creation without its IdempotencyKey: what its [Digest] is made of.
 func (n NewSession) Unkeyed() NewSession {
 	n.IdempotencyKey = ""
 	return n
 }
 
-// digest tells two requests under one Idempotency-Key apart.
+// Digest returns a hash of a request, by which two requests under one Idempotency-Key are
+// told apart.
 func Digest(request any) [32]byte {
 	b, err := json.Marshal(request)
 	if err != nil {
@@ -130,6 +134,7 @@ type Authentication struct {
 	IdempotencyKey string
 }
 
+// Check holds an authentication against the rules. Error: CodeInvalid.
 func (a Authentication) Check() error {
 	if len(a.Methods) == 0 {
 		return Errorf(CodeInvalid, "An authentication names at least one method")
@@ -142,7 +147,8 @@ func (a Authentication) Check() error {
 	return CheckMethods(a.Methods)
 }
 
-// unkeyed is the authentication as its digest sees it.
+// Unkeyed returns the authentication without its IdempotencyKey: what its [Digest] is made
+// of.
 func (a Authentication) Unkeyed() Authentication {
 	a.IdempotencyKey = ""
 	return a

@@ -7,27 +7,49 @@ import (
 	"unicode/utf8"
 )
 
-// A User is what is kept of a user: nothing but what guards the user's
-// sessions. The zero value, but for ID, is a user nobody has seen.
+// A User is what is kept of a user: what guards and ends the user's sessions. The zero
+// value, but for ID, is a user whom nobody has seen.
 type User struct {
 	ID string
-	// Version moves whenever a session of the user is added or ended.
+	// Version moves whenever a session of the user is added or ended. 0 is a row that
+	// does not exist.
 	Version uint64
-	// Generation of the user: sessions with a smaller one are over.
+	// Generation of the user: a session of another generation is over.
 	Generation uint64
-	// GenerationAt is when Generation last moved.
-	GenerationAt time.Time
+	// GenerationAt, GenerationReason and GenerationBy are when, why and by whom
+	// Generation last moved; zero when it never has.
+	GenerationAt     time.Time
+	GenerationReason Reason
+	GenerationBy     string
+	// TokenGeneration of the user: a refresh token of another one is over.
+	TokenGeneration   uint64
+	TokenGenerationAt time.Time
+	// Events is the number of the user's events so far. The engine counts.
+	Events uint64
 }
 
-// Everybody is the generation of all users, kept as a [Document] of name
-// [EverybodyDocument].
+// Everybody is what ends the sessions of all users. The zero value is a store in which
+// nothing was ever ended so.
 type Everybody struct {
-	Generation   uint64    `json:"generation"`
-	GenerationAt time.Time `json:"generation_at"`
+	// Version moves with every put of the row. 0 is a row that was never put.
+	Version uint64
+	// Generation of all users: a session with a smaller one is over.
+	Generation uint64
+	// GenerationAt and GenerationBy are when and by whom Generation last moved.
+	GenerationAt time.Time
+	GenerationBy string
+	// Settings is the version of the settings that are policy.
+	Settings uint64
+	// Clients are the generations of clients' refresh tokens. Nil when none ever moved.
+	Clients map[string]uint64
 }
 
-// EverybodyDocument is the name of the document that holds [Everybody].
-const EverybodyDocument = "everybody"
+// A Standing is all that decides, beside the session's own row, whether the session is
+// over.
+type Standing struct {
+	User      User
+	Everybody Everybody
+}
 
 // CheckUserID holds a user id against the rule: valid UTF-8, 1 to 300 code
 // points, no control characters, no space at either end.

@@ -330,8 +330,8 @@ func TestBadRequestsAreRefusedInThePublishedFormAndChangeNothing(t *testing.T) {
 	if w := f.do("POST", "/v1/sessions", `{"x":"`+strings.Repeat("x", wire.MaxBody)+`"}`); w.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("a huge body: %d", w.Code)
 	}
-	if events, err := f.manager.Events(context.Background(), "", 10); err != nil || len(events) > 0 {
-		t.Errorf("something changed: %v %v", events, err)
+	if page, err := f.manager.Events(context.Background(), rollcall.EventsAfter{Limit: 10}); err != nil || len(page.Events) > 0 {
+		t.Errorf("something changed: %v %v", page.Events, err)
 	}
 }
 

@@ -61,7 +61,7 @@ func TestALoadedSessionIsAcceptedByItsToken(t *testing.T) {
 		if !ok || token.ID != s.ID || !s.SecretHash.Matches(token.Secret) {
 			t.Fatalf("session %d: its token is not one", i)
 		}
-		if !s.CreatedAt.Before(noon.Add(1)) || s.CreatedAt.Before(noon.Add(-loadedUse)) || s.Over(noon.Add(reuseFor), rollcall.User{}, rollcall.Everybody{}) {
+		if !s.CreatedAt.Before(noon.Add(1)) || s.CreatedAt.Before(noon.Add(-loadedUse)) || s.Over(noon.Add(reuseFor), &rollcall.Standing{}) {
 			t.Fatalf("session %d, created at %v, ends at %v", i, s.CreatedAt, s.OverAt())
 		}
 		if rollcall.CheckMethods(s.Methods) != nil || rollcall.CheckMetadata(s.Metadata) != nil || rollcall.CheckUserID(s.UserID) != nil {

@@ -19,7 +19,7 @@ import (
 
 // loadVersion moves when what is loaded or the store's format changes, so that no older
 // directory is taken for this one's.
-const loadVersion = 1
+const loadVersion = 2
 
 // reuseFor is how long a loaded directory stays good: the store keeps its events
 // for longer, and its sessions too.
@@ -137,21 +137,18 @@ func commitAll(ctx context.Context, s *pebble.Store, p plan, bar *progress) erro
 	return context.Cause(ctx)
 }
 
-// maxPuts bounds one commit of the loading.
-const maxPuts = 500
-
 func commitUser(ctx context.Context, s *pebble.Store, p plan, user int, bar *progress) error {
 	first, count := p.sessionsOf(user)
-	for version := uint64(0); count > 0; version++ {
-		n := min(count, maxPuts)
-		u := rollcall.User{ID: p.userID(user)}
-		c := rollcall.Change{UserID: u.ID, User: &rollcall.PutUser{User: u, Replaces: version}}
+	u := rollcall.User{ID: p.userID(user), Version: uint64(p.Base.UnixMilli())}
+	for count > 0 {
+		n := min(count, rollcall.MaxChange)
+		c := rollcall.Change{UserID: u.ID, User: &rollcall.PutUser{User: u, Replaces: rollcall.AnyVersion}}
 		for i := range n {
 			session := p.session(first + i)
-			c.Sessions = append(c.Sessions, rollcall.PutSession{Session: session})
+			c.Sessions = append(c.Sessions, rollcall.PutSession{Session: session, Fresh: true, Stamped: true})
 			c.Events = append(c.Events, created(session))
 		}
-		if err := s.Commit(ctx, c); err != nil {
+		if _, err := s.Commit(ctx, c); err != nil {
 			return err
 		}
 		bar.add(n)

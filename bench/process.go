@@ -38,6 +38,20 @@ const (
 // benchURL is the origin that tokens name: it outlives the port.
 const benchURL = "http://rollcall.bench"
 
+// retentionFlag is what a binary calls the time for which it keeps events: until the rows of
+// ended sessions were kept as well, the flag had another name.
+func retentionFlag(ctx context.Context, binary string) (string, error) {
+	help, err := exec.CommandContext(ctx, binary, "serve", "--help").Output()
+	if err != nil {
+		return "", fmt.Errorf("%s serve --help: %w", binary, err)
+	}
+	const older = "--event-retention"
+	if strings.Contains(string(help), older) {
+		return older, nil
+	}
+	return "--retention", nil
+}
+
 // startRollcall starts the real binary on a data directory, with plain http on
 // loopback, and waits until it is ready. The lifetimes are the loaded sessions',
 // so that no use of one shortens it.
@@ -46,10 +60,14 @@ func startRollcall(ctx context.Context, binary, data string, extra ...string) (*
 	if err := os.Remove(whereabouts); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
+	retention, err := retentionFlag(ctx, binary)
+	if err != nil {
+		return nil, err
+	}
 	life := lifetime.String()
 	args := append([]string{
 		"serve", "--data", data, "--listen", "127.0.0.1:0", "--tls-listen", "off", "--telemetry-listen", "127.0.0.1:0", "--public-url", benchURL,
-		"--session-lifetime", life, "--idle-session-lifetime", life, "--event-retention", life, "--log-format", "json",
+		"--session-lifetime", life, "--idle-session-lifetime", life, retention, life, "--log-format", "json",
 	}, extra...)
 	p, err := start("rollcall", exec.CommandContext(ctx, binary, args...))
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Settings of a run.
+// settings are what a run is told.
 type settings struct {
 	binary, data, out string
 	sessions          int

@@ -28,7 +28,7 @@ func FuzzUpdateSession(f *testing.F) {
 		f.Add("application/json", seed)
 	}
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	m, err := sessions.New(memory.New(), sessions.Options{Clock: func() time.Time { return now }, EventRetention: time.Millisecond})
+	m, err := sessions.New(memory.New(), sessions.Options{Clock: func() time.Time { return now }})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -1,5 +1,5 @@
 // Package management serves the session part of the published Management API
-// under /api/v2 (wire.md), byte for byte.
+// under /api/v2 (docs/published-api.md), byte for byte.
 package management
 
 import (

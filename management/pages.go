@@ -48,7 +48,8 @@ func (d *Door) list(ctx context.Context, w http.ResponseWriter, q rollcall.ListQ
 	return nil
 }
 
-// listKept answers with a kept page, or spells one and keeps it if it is wanted.
+// listKept answers with a kept page, else spells one, and keeps that one if the page was
+// asked for before under the same stamp, has a session, and the stamp still holds.
 func (d *Door) listKept(ctx context.Context, w http.ResponseWriter, q rollcall.ListQuery, stamp sessions.Stamp, buffer *[]byte) error {
 	key := pages.Key{Owner: q.UserID, OwnerHash: stamp.UserHash(), Page: q.Take, Tail: tailPlain}
 	if q.Total {
@@ -67,7 +68,8 @@ func (d *Door) listKept(ctx context.Context, w http.ResponseWriter, q rollcall.L
 	if look.Wanted() && l.shown > 0 && d.manager.Holds(stamp) {
 		look.Keep(&pages.Page{
 			Text: l.text, Head: l.head, OtherTail: l.otherTail(q.Total),
-			// Not as of the request: what came to its end between then and now is not shown.
+			// Since is the present, not the instant of the request: a session that passed a
+			// limit between the two is not on the page, and was to be until it did.
 			Since: d.manager.Now(), Until: l.page.Until,
 		})
 	}
@@ -78,7 +80,7 @@ func (d *Door) listKept(ctx context.Context, w http.ResponseWriter, q rollcall.L
 // buffers are for listings that are not in kept memory.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// A listing is a page of a user's sessions, spelled (wire.md 3.1).
+// A listing is a page of a user's sessions, spelled (docs/published-api.md P35 to P42).
 type listing struct {
 	text  []byte
 	head  int // bytes of the text, up to the last session
@@ -105,7 +107,8 @@ func (d *Door) spell(ctx context.Context, q rollcall.ListQuery, buffer *[]byte) 
 	return l, nil
 }
 
-// otherTail is the tail that the listing does not have, nil if its total is not known.
+// otherTail returns the tail that the listing's text does not have: with the total if
+// hasTotal is false, else without. It returns nil when the total is not known.
 func (l *listing) otherTail(hasTotal bool) []byte {
 	if !hasTotal && l.page.Total < 0 {
 		return nil

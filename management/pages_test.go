@@ -160,7 +160,7 @@ type slowCommits struct {
 	stop func()
 }
 
-func (s *slowCommits) Commit(ctx context.Context, c rollcall.Change) error {
+func (s *slowCommits) Commit(ctx context.Context, c rollcall.Change) (rollcall.Standing, error) {
 	s.stop()
 	defer s.stop()
 	return s.Store.Commit(ctx, c)

@@ -11,7 +11,7 @@ import (
 )
 
 // maxRevokeID is the published bound on the id of a revoke, and of no other
-// call (wire.md 3.6).
+// call (docs/published-api.md P56).
 const maxRevokeID = 50
 
 func listQuery(raw string) (rollcall.ListQuery, error) {
@@ -88,7 +88,7 @@ func metadataUpdate(body strictjson.Object) ([]rollcall.MetadataEntry, error) {
 	return wire.Metadata(value)
 }
 
-// deleteSession answers 202 for an unknown session too (wire.md 3.5).
+// deleteSession answers 202 for an unknown session too (docs/published-api.md P54).
 func (d *Door) deleteSession(w http.ResponseWriter, r *http.Request, by rollcall.Caller) error {
 	err := d.manager.End(r.Context(), by, r.PathValue("id"), rollcall.ReasonDeleted)
 	if err != nil && rollcall.ErrorCode(err) != rollcall.CodeNotFound {

@@ -157,7 +157,7 @@ func intersect(a, b []string) []string {
 	return both
 }
 
-// write answers in JSON without a charset, as recorded (wire.md 1.1).
+// write answers in JSON without a charset, as recorded (docs/published-api.md P21).
 func write(w http.ResponseWriter, status int, body any) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -15,7 +15,7 @@ import (
 	"github.com/rollcall-id/rollcall"
 )
 
-// TokenLifetime is how long a management token holds (wire.md 1.3).
+// TokenLifetime is how long a management token holds (docs/published-api.md P22).
 const TokenLifetime = 24 * time.Hour
 
 const (
@@ -97,7 +97,7 @@ func CheckPublicURL(text string) error {
 func (i *Issuer) PublicURLs() []string { return slices.Clone(i.urls) }
 
 // Audience is what tokens for the Management API at a public URL are for, with
-// the published slash at the end (wire.md 1.3).
+// the published slash at the end (docs/published-api.md P20).
 func Audience(publicURL string) string { return publicURL + "/api/v2/" }
 
 // urlOf returns the public URL that an audience belongs to.

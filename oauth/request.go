@@ -15,7 +15,7 @@ import (
 // maxTokenRequest bounds the body of a token request, in bytes.
 const maxTokenRequest = 64 << 10
 
-// A tokenRequest is what clients send in any of the encodings of wire.md 1.4.
+// A tokenRequest is what clients send in any of the encodings of docs/published-api.md P18.
 type tokenRequest struct {
 	grantType, clientID, clientSecret, audience, scope string
 	// assertion is there instead of a secret, and vouches for the client's id.

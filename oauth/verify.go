@@ -16,7 +16,7 @@ import (
 )
 
 // A Refusal is why a bearer token is not accepted, in the published words
-// (wire.md 1.2).
+// (docs/published-api.md P11).
 type Refusal struct{ Message string }
 
 func (r *Refusal) Error() string { return r.Message }

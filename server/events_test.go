@@ -93,7 +93,7 @@ func TestEveryEndingLeavesWhoFromWhereAndWithWhat(t *testing.T) {
 
 func (r *running) events(after string) []rollcall.StoredEvent {
 	r.t.Helper()
-	events, err := r.manager.Events(context.Background(), after, 1000)
+	page, err := r.manager.Events(context.Background(), rollcall.EventsAfter{After: after, Limit: 1000})
 	r.must(err)
-	return events
+	return page.Events
 }

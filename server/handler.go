@@ -58,7 +58,7 @@ type Doors struct {
 	draining  atomic.Bool
 }
 
-// maxCorrelationID is where X-Correlation-ID is cut (wire.md 1.1).
+// maxCorrelationID is where X-Correlation-ID is cut (docs/published-api.md P5).
 const maxCorrelationID = 64
 
 // Handler returns everything that is served, in one handler.
@@ -110,8 +110,8 @@ func (d *Doors) Handler() http.Handler {
 	return d.observe(http.HandlerFunc(route), from)
 }
 
-// authenticator verifies bearer tokens and answers refusals as published (wire.md
-// 1.2).
+// authenticator verifies bearer tokens and answers refusals as published
+// (docs/published-api.md P11).
 func (d *Doors) authenticator(from remote) wire.Authenticate {
 	return func(w http.ResponseWriter, r *http.Request) (rollcall.Caller, bool) {
 		caller, refusal := d.Issuer.Verify(r)

@@ -36,7 +36,7 @@ func (l CallerLimit) Check() error {
 }
 
 // limited lets each caller pass so often. Every answer says how often that is, as
-// published (wire.md 1.5). The limit comes after authentication and before the
+// published (docs/published-api.md P27 to P30). The limit comes after authentication and before the
 // scope.
 func (d *Doors) limited(next wire.Authenticate) wire.Authenticate {
 	if d.Limit.PerSecond == 0 {

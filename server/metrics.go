@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/rollcall-id/rollcall/sessions"
 )
 
 // Metrics are what a server counts and times, in Prometheus form. Labels hold no
@@ -15,7 +16,6 @@ type Metrics struct {
 	registry *prometheus.Registry
 	requests requestMetrics
 	store    storeMetrics
-	live     liveCount
 	sweep    sweepMetrics
 }
 
@@ -32,7 +32,7 @@ func NewMetrics(version, commit string) *Metrics {
 	m.registry.MustRegister(
 		build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.requests.total, m.requests.seconds, m.store.seconds, m.store.failures, m.store.conflicts,
-		m.sweep.removed, m.sweep.refiled, m.sweep.events, m.sweep.last, &m.live,
+		m.sweep.removed, m.sweep.ended, m.sweep.events, m.sweep.last,
 	)
 	return m
 }
@@ -56,7 +56,7 @@ func (m *Metrics) watchCache(lookups func() (hits, misses uint64)) {
 // cacheLookups is how often something was looked for in memory, and found or not. A page
 // that is not found does not count: the look for its sessions, which follows, does.
 func (d *Doors) cacheLookups() (hits, misses uint64) {
-	hits, misses = d.Manager.CacheLookups()
+	hits, misses = d.Manager.MemoryLookups()
 	if d.published != nil {
 		pages, _ := d.published.PageLookups()
 		hits += pages
@@ -69,7 +69,8 @@ func (m *Metrics) watch(d *Doors) {
 	m.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "rollcall_touches_pending", Help: "Uses of sessions that are recorded and not yet written, one per session.",
 	}, func() float64 { return float64(d.Manager.PendingTouches()) }))
-	if d.Manager.Caches() {
+	m.Register(liveSessions{d.Manager})
+	if d.Manager.Remembers() {
 		m.watchCache(d.cacheLookups)
 	}
 	counts := d.Issuer.Counts()
@@ -80,4 +81,21 @@ func (m *Metrics) watch(d *Doors) {
 	}
 	m.Counter("rollcall_token_attempts_failed_total", "Requests to /oauth/token with a client or a secret that is not known.", nil, counts.FailedAttempts.Load)
 	m.Counter("rollcall_token_attempts_limited_total", "Requests to /oauth/token that were turned away after too many failures.", nil, counts.LimitedAttempts.Load)
+}
+
+// liveSessions shows how many sessions are live, once they have been counted.
+type liveSessions struct{ manager *sessions.Manager }
+
+var liveDesc = prometheus.NewDesc("rollcall_sessions_live",
+	"Live sessions, an estimate: counted in the background at the start and every hour, and moved by each creation and ending that this node commits. "+
+		"Those that come to their own end leave it with the next count.", nil, nil)
+
+// Describe implements prometheus.Collector.
+func (liveSessions) Describe(to chan<- *prometheus.Desc) { to <- liveDesc }
+
+// Collect implements prometheus.Collector.
+func (l liveSessions) Collect(to chan<- prometheus.Metric) {
+	if n, known := l.manager.Live(); known {
+		to <- prometheus.MustNewConstMetric(liveDesc, prometheus.GaugeValue, float64(n))
+	}
 }

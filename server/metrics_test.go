@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -67,7 +66,7 @@ func TestCountingARequestMakesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 	s := m.Store(nothing{})
-	read := func() { _, _, _ = s.Session(context.Background(), "x") }
+	read := func() { _, _, _ = s.Session(context.Background(), rollcall.At{ID: "x"}) }
 	if n := testing.AllocsPerRun(100, read); n != 0 {
 		t.Errorf("%v allocations in a read", n)
 	}
@@ -79,15 +78,18 @@ type nothing struct {
 	err error
 }
 
-func (n nothing) Session(context.Context, string) (rollcall.Session, rollcall.User, error) {
-	return rollcall.Session{}, rollcall.User{}, n.err
+func (n nothing) Session(context.Context, rollcall.At) (rollcall.Session, rollcall.Standing, error) {
+	return rollcall.Session{}, rollcall.Standing{}, n.err
 }
-func (n nothing) Commit(context.Context, rollcall.Change) error { return n.err }
+
+func (n nothing) Commit(context.Context, rollcall.Change) (rollcall.Standing, error) {
+	return rollcall.Standing{}, n.err
+}
 
 func TestFailuresOfTheStoreAreCountedAndNoOthers(t *testing.T) {
 	m := NewMetrics("1", "c")
 	for _, err := range []error{nil, rollcall.ErrNoSession, rollcall.ErrConflict, context.Canceled, rollcall.ErrFull, errors.New("disk")} {
-		_ = m.Store(nothing{err: err}).Commit(context.Background(), rollcall.Change{})
+		_, _ = m.Store(nothing{err: err}).Commit(context.Background(), rollcall.Change{})
 	}
 	if n := testutil.ToFloat64(m.store.failures.WithLabelValues("commit")); n != 2 {
 		t.Errorf("%v failures, want 2", n)
@@ -101,7 +103,7 @@ func TestOneReadInSixteenIsTimed(t *testing.T) {
 	m := NewMetrics("1", "c")
 	s := m.Store(nothing{})
 	for range 16_000 {
-		_, _, _ = s.Session(context.Background(), "x")
+		_, _, _ = s.Session(context.Background(), rollcall.At{ID: "x"})
 	}
 	text := exposed(t, m)
 	at := strings.Index(text, `rollcall_store_call_duration_seconds_count{call="session"} `)
@@ -125,78 +127,24 @@ func exposed(t *testing.T, m *Metrics) string {
 	return w.Body.String()
 }
 
-func TestTheNumberOfLiveSessionsFollowsWhatHappens(t *testing.T) {
-	for name, cacheSize := range map[string]int64{"sessions are read": 0, "sessions are remembered": 1 << 20} {
-		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { theNumberOfLiveSessions(t, cacheSize) }) })
-	}
-}
-
-func theNumberOfLiveSessions(t *testing.T, cacheSize int64) {
-	m := NewMetrics("1", "c")
-	ctx, cancel := context.WithCancel(t.Context())
-	by := rollcall.Caller{}
-	store := m.Store(memory.New())
-	manager, err := sessions.New(store, sessions.Options{Memory: cacheSize})
+func TestTheNumberOfLiveSessionsIsShownOnceItIsKnown(t *testing.T) {
+	manager, err := sessions.New(memory.New(), sessions.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	create := func(user string) string {
-		s, _, err := manager.Create(ctx, by, rollcall.NewSession{UserID: user})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s.ID
-	}
-	for range 3 {
-		create("early")
-	}
-	expect := func(want int64, when string) {
-		t.Helper()
-		synctest.Wait()
-		if got := m.live.estimate(); got != want {
-			t.Errorf("%s: %d, want %d", when, got, want)
-		}
-	}
-	done := make(chan struct{})
-	go func() { defer close(done); m.live.run(ctx, manager, slog.New(slog.DiscardHandler)) }()
-	expect(3, "after the first count")
-	id := create("a")
-	keep := create("a")
-	create("a")
-	expect(6, "after three creations")
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	must(manager.End(ctx, by, id, rollcall.ReasonRevoked))
-	expect(5, "after an ending")
-	must(manager.EndOthers(ctx, by, "a", keep))
-	expect(4, "after ending the others")
-	must(manager.EndAll(ctx, by, "early", rollcall.ReasonRevoked))
-	expect(1, "after ending all of a user")
-	must(manager.EndEverybody(ctx, by))
-	expect(0, "after ending everybody's")
-	create("b")
-	expect(1, "after one more")
-	time.Sleep(recountInterval + time.Second)
-	expect(1, "after a count")
-	time.Sleep(30 * 24 * time.Hour)
-	expect(0, "when it has come to its own end")
-	cancel()
-	<-done
-}
-
-func TestAStoreThatCannotCountShowsNoNumberOfLiveSessions(t *testing.T) {
-	m := NewMetrics("1", "c")
-	manager, err := sessions.New(m.Store(struct{ rollcall.Store }{memory.New()}), sessions.Options{})
-	if err != nil {
+	if _, _, err := manager.Create(t.Context(), rollcall.Caller{}, rollcall.NewSession{UserID: "a"}); err != nil {
 		t.Fatal(err)
 	}
-	m.live.run(t.Context(), manager, slog.New(slog.DiscardHandler)) // returns by itself
-	if strings.Contains(exposed(t, m), "rollcall_sessions_live") {
-		t.Error("there is a number")
+	m := NewMetrics("1", "c")
+	m.Register(liveSessions{manager})
+	if text := exposed(t, m); strings.Contains(text, "rollcall_sessions_live") {
+		t.Errorf("a number before the first count:\n%s", text)
+	}
+	if _, err := manager.CountLive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if text := exposed(t, m); !strings.Contains(text, "\nrollcall_sessions_live 1\n") {
+		t.Errorf("not the number:\n%s", text)
 	}
 }
 
@@ -204,7 +152,7 @@ func TestLooksInTheCacheAreCountedWhenThereIsOne(t *testing.T) {
 	ctx := t.Context()
 	store := memory.New()
 	bare, err := sessions.New(store, sessions.Options{})
-	if err != nil || bare.Caches() {
+	if err != nil || bare.Remembers() {
 		t.Fatalf("a cache that was not asked for: %v", err)
 	}
 	manager, err := sessions.New(store, sessions.Options{Memory: 512 << 10})
@@ -292,8 +240,8 @@ func BenchmarkMetrics(b *testing.B) {
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				_, _, _ = s.Session(context.Background(), "x")
-				_, _, _ = s.Session(context.Background(), "x")
+				_, _, _ = s.Session(context.Background(), rollcall.At{ID: "x"})
+				_, _, _ = s.Session(context.Background(), rollcall.At{ID: "x"})
 				if count {
 					m.requests.observe("/check", "GET", 200, time.Millisecond)
 				}

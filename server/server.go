@@ -187,9 +187,6 @@ func Serve(ctx context.Context, l Listeners, d *Doors, drain time.Duration) erro
 	var managerErr error
 	manager.Go(func() { managerErr = d.Manager.Run(loops) })
 	manager.Go(func() { d.Issuer.Run(loops) })
-	if d.Metrics != nil {
-		manager.Go(func() { d.Metrics.live.run(loops, d.Manager, d.Logger) })
-	}
 
 	<-failed.Done()
 	d.draining.Store(true)

@@ -11,8 +11,8 @@ import (
 	"github.com/rollcall-id/rollcall"
 )
 
-// readSample is how many reads go by for one that is timed: checks do two each, and
-// are to cost next to nothing.
+// readSample is how many reads go by for one that is timed: a check does
+// one, and is to cost next to nothing.
 const readSample = 16
 
 // storeMetrics time the store's calls and count its failures.
@@ -77,7 +77,7 @@ func (c timedCall) read(start time.Time, err error) {
 }
 
 // A timedStore is a store whose calls are timed, and watched for what they say of
-// the number of sessions and of the sweep.
+// the sweep.
 type timedStore struct {
 	rollcall.Store
 	metrics *Metrics
@@ -96,31 +96,19 @@ func (m *Metrics) Store(s rollcall.Store) rollcall.Store {
 }
 
 // Session implements rollcall.Store.
-func (t *timedStore) Session(ctx context.Context, id string) (rollcall.Session, rollcall.User, error) {
+func (t *timedStore) Session(ctx context.Context, at rollcall.At) (rollcall.Session, rollcall.Standing, error) {
 	start := begin()
-	s, u, err := t.Store.Session(ctx, id)
+	s, st, err := t.Store.Session(ctx, at)
 	t.session.read(start, err)
-	return s, u, err
-}
-
-// SessionAt implements rollcall.Locator, if need be without the help of the store.
-func (t *timedStore) SessionAt(ctx context.Context, id, userID string, createdAt time.Time) (rollcall.Session, rollcall.User, error) {
-	locator, ok := t.Store.(rollcall.Locator)
-	if !ok {
-		return t.Session(ctx, id)
-	}
-	start := begin()
-	s, u, err := locator.SessionAt(ctx, id, userID, createdAt)
-	t.session.read(start, err)
-	return s, u, err
+	return s, st, err
 }
 
 // Sessions implements rollcall.Store.
-func (t *timedStore) Sessions(ctx context.Context, userID string, after rollcall.Position, limit int) (rollcall.User, []rollcall.Session, error) {
+func (t *timedStore) Sessions(ctx context.Context, q rollcall.SessionsOf) (rollcall.Standing, []rollcall.Session, error) {
 	start := begin()
-	u, found, err := t.Store.Sessions(ctx, userID, after, limit)
+	st, found, err := t.Store.Sessions(ctx, q)
 	t.sessions.read(start, err)
-	return u, found, err
+	return st, found, err
 }
 
 // Document implements rollcall.Store.
@@ -132,25 +120,22 @@ func (t *timedStore) Document(ctx context.Context, name string) (rollcall.Docume
 }
 
 // Events implements rollcall.Store.
-func (t *timedStore) Events(ctx context.Context, after string, limit int) ([]rollcall.StoredEvent, error) {
+func (t *timedStore) Events(ctx context.Context, q rollcall.EventsAfter) (rollcall.EventPage, error) {
 	start := begin()
-	events, err := t.Store.Events(ctx, after, limit)
+	page, err := t.Store.Events(ctx, q)
 	t.events.read(start, err)
-	return events, err
+	return page, err
 }
 
 // Commit implements rollcall.Store.
-func (t *timedStore) Commit(ctx context.Context, c rollcall.Change) error {
+func (t *timedStore) Commit(ctx context.Context, c rollcall.Change) (rollcall.Standing, error) {
 	start := time.Now()
-	err := t.Store.Commit(ctx, c)
+	left, err := t.Store.Commit(ctx, c)
 	t.commit.wrote(start, err)
-	switch {
-	case err == nil:
-		t.metrics.live.committed(c)
-	case errors.Is(err, rollcall.ErrConflict):
+	if errors.Is(err, rollcall.ErrConflict) {
 		t.metrics.store.conflicts.Inc()
 	}
-	return err
+	return left, err
 }
 
 // Touch implements rollcall.Store.
@@ -170,27 +155,18 @@ func (t *timedStore) Sweep(ctx context.Context, bite rollcall.Sweep) (rollcall.S
 	return swept, err
 }
 
-// CountSessions implements rollcall.Counter, if the store does.
-func (t *timedStore) CountSessions(ctx context.Context, counts func(*rollcall.Session, *rollcall.User) bool) (int, error) {
-	c, ok := t.Store.(rollcall.Counter)
-	if !ok {
-		return 0, errors.ErrUnsupported
-	}
-	return c.CountSessions(ctx, counts)
-}
-
 // sweepMetrics are the sweep's progress.
 type sweepMetrics struct {
-	removed, refiled, events prometheus.Counter
-	last                     prometheus.Gauge
+	removed, ended, events prometheus.Counter
+	last                   prometheus.Gauge
 }
 
 func (m *sweepMetrics) init() {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
-	m.removed = counter("rollcall_sweep_removed_total", "Sessions that the sweep removed, a day or more after they were over.")
-	m.refiled = counter("rollcall_sweep_refiled_total", "Sessions that the sweep looked at and that live longer.")
+	m.removed = counter("rollcall_sweep_removed_total", "Ended sessions whose rows the sweep removed, when they had been kept for the retention.")
+	m.ended = counter("rollcall_sweep_ended_total", "Sessions that came to a limit of their own, or that an ending of many had ended, and that the sweep marked as ended.")
 	m.events = counter("rollcall_sweep_events_total", "Events that the sweep removed.")
 	m.last = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "rollcall_sweep_last_success_timestamp_seconds", Help: "When the sweep last did a bite without failing, in Unix time; 0 before the first.",
@@ -199,7 +175,7 @@ func (m *sweepMetrics) init() {
 
 func (m *sweepMetrics) bite(s rollcall.Swept, err error) {
 	m.removed.Add(float64(s.Removed))
-	m.refiled.Add(float64(s.Refiled))
+	m.ended.Add(float64(s.Ended))
 	m.events.Add(float64(s.Events))
 	if err == nil {
 		m.last.SetToCurrentTime()

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/storetest"
 )
 
@@ -82,9 +84,9 @@ func TestActIsDecidedAnewWhenAnotherNodeWasQuicker(t *testing.T) {
 
 func TestActGivesUpAfterABoundAndChangesNothing(t *testing.T) {
 	eachMemory(t, func(t *testing.T, size int64) {
-		n, store, s, _ := faulty(t, size)
+		n, store, s, _ := faulty(t, size, func(o *sessions.Options) { o.ActTimeout = 300 * time.Millisecond })
 		before := n.state()
-		conflicts := make([]storetest.Fault, 100)
+		conflicts := make([]storetest.Fault, 10_000)
 		for i := range conflicts {
 			conflicts[i] = storetest.Conflict
 		}
@@ -142,8 +144,9 @@ func TestEveryActLeavesItsEvent(t *testing.T) {
 		if diff := cmp.Diff(want, n.events()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		stored, err := n.Events(context.Background(), "", 100)
+		page, err := n.Events(context.Background(), rollcall.EventsAfter{Limit: 100})
 		n.must(err)
+		stored := page.Events
 		e := stored[0].Event
 		if e.Actor != "shop" || e.IP != shop.IP || e.UserAgent != shop.UserAgent || e.SessionID != s.ID || e.UserID != aUser || e.ClientID != "shop" {
 			t.Errorf("the event does not say who did what: %+v", e)

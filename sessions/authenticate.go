@@ -27,6 +27,7 @@ func (m *Manager) Authenticate(ctx context.Context, by rollcall.Caller, id strin
 		sum := m.key.Derive("authenticate mark", []string{by.ID, id, a.IdempotencyKey})
 		mark = rollcall.KeyMark(sum[:len(mark)])
 	}
+	policy := m.policy.Load()
 	s, err := m.change(ctx, id, func(s rollcall.Session, now time.Time) (rollcall.Session, rollcall.Event, error) {
 		if s.UserID != a.UserID {
 			return s, rollcall.Event{}, rollcall.Errorf(rollcall.CodeInvalid, "The session belongs to another user")
@@ -39,7 +40,7 @@ func (m *Manager) Authenticate(ctx context.Context, by rollcall.Caller, id strin
 		}
 		from := rollcall.NewOrigin(a.IP, a.UserAgent)
 		from.ASN = m.asn(from.IP)
-		s = s.Authenticated(m.policy, now, rollcall.Stamped(a.Methods, now), a.Full, token.Secret.Hash(), from)
+		s = s.Authenticated(policy, now, rollcall.Stamped(a.Methods, now), a.Full, token.Secret.Hash(), from)
 		s.RequestDigest = [32]byte{}
 		if a.IdempotencyKey != "" {
 			s.RequestDigest = rollcall.Digest(a.Unkeyed())

@@ -3,120 +3,154 @@ package sessions
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/rollcall-id/rollcall"
-	"github.com/rollcall-id/rollcall/internal/recall"
 )
 
-// errRefused is the one answer to every token that is not good: malformed, of an
-// unknown session, of one that is over, or with a wrong secret.
+// errRefused is the one answer to every token that is not good: malformed, of an unknown
+// session, of one that is over, or with a wrong secret.
 var errRefused = rollcall.Errorf(rollcall.CodeRefused, "The session token is not accepted.")
 
-// Check says whether a session token is good now, and records the use. The
-// session it returns shows the use.
+// Check says whether a session token is good now, and records the use. The session that
+// it returns shows the use. The rule is [rollcall.Session.Check].
 //
-// The use is written soon, not before the answer, unless little idle time was
-// left: then another node must learn of it first.
+// The use is written soon, not before the answer, unless little idle time was left: then
+// another node must learn of the use first.
 //
-// Errors: CodeRefused; CodeInsufficient, and then no use is recorded;
-// CodeInvalid for a client id that is none; CodeUnavailable.
+// Errors: CodeRefused; CodeInsufficient, and then no use is recorded; CodeInvalid for a
+// client id that is none; CodeUnavailable.
 func (m *Manager) Check(ctx context.Context, token string, use rollcall.Use) (rollcall.Session, error) {
-	now := m.now()
+	now, policy := m.now(), m.policy.Load()
 	id, ok := rollcall.TokenID(token)
 	if !ok {
 		return rollcall.Session{}, errRefused
 	}
-	l := m.cache.LookFor(id)
+	look := m.lookFor(id)
 	t, ok := rollcall.ParseTokenOf(token, id)
 	if !ok {
 		return rollcall.Session{}, errRefused
 	}
-	l.Approach()
+	look.Nearer()
 	sum := t.Secret.Hash()
-	if s, err, known := m.checkRemembered(&l, sum, use, now); known {
-		return s, err
-	}
-	s, err := m.inspect(ctx, t.ID, sum, use.Require, now)
-	if err != nil {
-		return rollcall.Session{}, err
-	}
-	if use.ClientID != "" {
-		if s, err = m.join(ctx, s, use.ClientID); err != nil {
-			return rollcall.Session{}, err
+
+	s, v, err := m.checkOnce(ctx, &look, id, policy, sum, &use, now)
+	for err == nil && v == rollcall.CheckJoins {
+		if err = m.join(ctx, id, use.ClientID); err == nil {
+			look = m.lookFor(id)
+			s, v, err = m.checkOnce(ctx, &look, id, policy, sum, &use, now)
 		}
 	}
-	if err := m.touch(ctx, &s, now, use); err != nil {
-		return rollcall.Session{}, failed(err)
+	if err != nil {
+		return rollcall.Session{}, unknown(err)
 	}
-	return s, nil
+	return checked(s, v, &use)
 }
 
-// Inspect says whether a session token is good now, and records nothing. It also
-// returns the name of the strongest level that the session reaches. Errors:
-// CodeRefused, CodeInsufficient, CodeUnavailable.
+// checkOnce applies the rule to the session as memory has it, else as the store has it.
+//
+//   - CheckRecord: the use is recorded.
+//   - CheckWriteFirst: the use is written; the error is that of the write.
+//   - CheckRefused, CheckInsufficient, CheckJoins: nothing is done. Check joins the client
+//     and calls checkOnce again.
+func (m *Manager) checkOnce(ctx context.Context, look *look, id string, policy *rollcall.Policy, sum rollcall.SecretHash, use *rollcall.Use, now time.Time) (rollcall.Session, rollcall.CheckVerdict, error) {
+	var f fact
+	var v rollcall.CheckVerdict
+	if look.Use(&f.Session, func(st *rollcall.Standing, durable time.Time) (rollcall.CheckVerdict, rollcall.Interaction) {
+		v = f.Check(st, policy, sum, use, durable, m.touchInterval, now)
+		if v == rollcall.CheckRecord {
+			return v, f.Touched(policy, now, m.origin(&f.Session, use))
+		}
+		return v, rollcall.Interaction{}
+	}) {
+		return f.Session, v, nil
+	}
+	if v != rollcall.CheckJoins && v != rollcall.CheckWriteFirst { // else the verdict is right, and only the store can do it
+		var err error
+		if f, err = m.looked(ctx, look); err != nil {
+			return rollcall.Session{}, v, err
+		}
+		v = f.Check(&f.Standing, policy, sum, use, f.row.IdleExpiresAt, m.touchInterval, now)
+	}
+	if v != rollcall.CheckRecord && v != rollcall.CheckWriteFirst {
+		return f.Session, v, nil
+	}
+	touch := rollcall.Touch{UserID: f.UserID, SessionID: f.ID, Interaction: f.Touched(policy, now, m.origin(&f.Session, use))}
+	if v == rollcall.CheckRecord {
+		m.recordUse(&touch, f.row.IdleExpiresAt)
+	} else if err := m.writeUse(ctx, touch); err != nil {
+		return rollcall.Session{}, v, err
+	}
+	f.Last = f.Last.Later(touch.Interaction)
+	return f.Session, v, nil
+}
+
+// Inspect says whether a session token is good now, and records nothing. It also returns
+// the name of the strongest level that the session reaches. Errors: CodeRefused,
+// CodeInsufficient, CodeUnavailable.
 func (m *Manager) Inspect(ctx context.Context, token string, require rollcall.Requirement) (s rollcall.Session, level string, err error) {
-	now := m.now()
+	now, policy := m.now(), m.policy.Load()
 	t, ok := rollcall.ParseToken(token)
 	if !ok {
 		return rollcall.Session{}, "", errRefused
 	}
-	s, err = m.inspect(ctx, t.ID, t.Secret.Hash(), require, now)
-	if err != nil {
+	sum, use := t.Secret.Hash(), rollcall.Use{Require: require}
+	look := m.lookFor(t.ID)
+	var v rollcall.CheckVerdict
+	if !look.Use(&s, func(st *rollcall.Standing, durable time.Time) (rollcall.CheckVerdict, rollcall.Interaction) {
+		v = s.Check(st, policy, sum, &use, durable, m.touchInterval, now)
+		if v == rollcall.CheckRecord {
+			return rollcall.CheckInsufficient, rollcall.Interaction{} // good, and no use to record
+		}
+		return v, rollcall.Interaction{}
+	}) {
+		f, err := m.looked(ctx, &look)
+		if err != nil {
+			return rollcall.Session{}, "", unknown(err)
+		}
+		v = f.Check(&f.Standing, policy, sum, &use, f.row.IdleExpiresAt, m.touchInterval, now)
+		if v == rollcall.CheckWriteFirst && f.row.IdleExpiresAt.Before(f.Last.IdleExpiresAt) {
+			// The token is good only by a use that is not written yet: another node, which
+			// does not know that use, refuses the token.
+			if err := m.writeUse(ctx, rollcall.Touch{UserID: f.UserID, SessionID: f.ID, Interaction: f.Last}); err != nil {
+				return rollcall.Session{}, "", failed(err)
+			}
+		}
+		s = f.Session
+	}
+	if s, err = checked(s, v, &use); err != nil {
 		return rollcall.Session{}, "", err
 	}
-	return s, s.Level(m.policy, now), nil
+	return s, s.Level(policy, now), nil
 }
 
-// checkRemembered is Check from memory alone: most checks need no more than one look
-// at what is remembered of a user, where the use is recorded as well. known is false
-// when it takes more.
-func (m *Manager) checkRemembered(l *recall.Look, sum rollcall.SecretHash, use rollcall.Use, now time.Time) (s rollcall.Session, err error, known bool) {
-	if m.cache == nil {
-		return s, nil, false
+// checked turns a verdict into the answer of a check.
+//
+//   - CheckRefused: errRefused.
+//   - CheckInsufficient: CodeInsufficient, with the requirement.
+//   - All others: the session.
+func checked(s rollcall.Session, v rollcall.CheckVerdict, use *rollcall.Use) (rollcall.Session, error) {
+	switch v {
+	case rollcall.CheckRefused:
+		return rollcall.Session{}, errRefused
+	case rollcall.CheckInsufficient:
+		return rollcall.Session{}, rollcall.NewInsufficient(use.Require)
 	}
-	everybody, known := m.cache.KnownEverybody()
-	if !known {
-		return s, nil, false
-	}
-	known = l.Use(&s, func(u *rollcall.User) (recall.Verdict, rollcall.Interaction) {
-		if s.Over(now, *u, everybody) {
-			err = errRefused
-		} else {
-			err = m.judge(&s, sum, use.Require, now)
-		}
-		switch {
-		case err != nil:
-			return recall.Refused, rollcall.Interaction{}
-		case use.ClientID != "" && !slices.Contains(s.Clients, use.ClientID), !m.mayWriteLater(&s, now):
-			return recall.Undecided, rollcall.Interaction{}
-		}
-		return recall.Good, s.Touched(m.policy, now, m.origin(&s, use))
-	})
-	if known {
-		m.cache.Counted(true)
-	}
-	if err != nil {
-		s = rollcall.Session{}
-	}
-	return s, err, known
+	return s, nil
 }
 
-// judge says whether a token whose secret has the hash is that of the session, and good
-// enough.
-func (m *Manager) judge(s *rollcall.Session, sum rollcall.SecretHash, require rollcall.Requirement, now time.Time) error {
-	if !s.SecretHash.MatchesHash(sum) {
+// unknown turns the error of reading a token's session into the answer of a check:
+// errRefused when there is no such session, else what failed makes of the error.
+func unknown(err error) error {
+	if errors.Is(err, rollcall.ErrNoSession) {
 		return errRefused
 	}
-	if !s.Meets(m.policy, require, now) {
-		return rollcall.NewInsufficient(require)
-	}
-	return nil
+	return failed(err)
 }
 
-// origin is where a use comes from: mostly from where the last one came.
-func (m *Manager) origin(s *rollcall.Session, use rollcall.Use) rollcall.Origin {
+// origin returns where a use comes from. The network is looked up only for an address that
+// is not the last one's.
+func (m *Manager) origin(s *rollcall.Session, use *rollcall.Use) rollcall.Origin {
 	if use.IP == s.Last.Origin.IP && use.UserAgent == s.Last.Origin.UserAgent {
 		return s.Last.Origin
 	}
@@ -129,36 +163,13 @@ func (m *Manager) origin(s *rollcall.Session, use rollcall.Use) rollcall.Origin 
 	return from
 }
 
-func (m *Manager) inspect(ctx context.Context, id string, sum rollcall.SecretHash, require rollcall.Requirement, now time.Time) (rollcall.Session, error) {
-	s, err := m.recalled(ctx, id, now)
-	if errors.Is(err, rollcall.ErrNoSession) {
-		return rollcall.Session{}, errRefused
-	}
-	if err != nil {
-		return rollcall.Session{}, failed(err)
-	}
-	if err := m.judge(&s, sum, require, now); err != nil {
-		return rollcall.Session{}, err
-	}
-	return s, nil
-}
-
-// mayWriteLater reports whether a use of the session at now may be written after the
-// answer: enough idle time is left for every node to learn of it.
-func (m *Manager) mayWriteLater(s *rollcall.Session, now time.Time) bool {
-	return s.Last.IdleExpiresAt.Sub(now) >= 3*m.touchInterval
-}
-
-// join adds a client to a session, in a commit of its own, the first time that
-// it uses it.
-func (m *Manager) join(ctx context.Context, s rollcall.Session, clientID string) (rollcall.Session, error) {
+// join adds a client to a session, in a commit of its own, the first time that the client
+// uses the session.
+func (m *Manager) join(ctx context.Context, id, clientID string) error {
 	if err := rollcall.CheckClientID(clientID); err != nil {
-		return rollcall.Session{}, err
+		return err
 	}
-	if _, joins := s.Joined(clientID, s.UpdatedAt); !joins {
-		return s, nil
-	}
-	joined, err := m.change(ctx, s.ID, func(s rollcall.Session, now time.Time) (rollcall.Session, rollcall.Event, error) {
+	_, err := m.change(ctx, id, func(s rollcall.Session, now time.Time) (rollcall.Session, rollcall.Event, error) {
 		s, joins := s.Joined(clientID, now)
 		if !joins {
 			return s, rollcall.Event{}, errUnchanged
@@ -170,5 +181,5 @@ func (m *Manager) join(ctx context.Context, s rollcall.Session, clientID string)
 	if rollcall.ErrorCode(err) == rollcall.CodeNotFound {
 		err = errRefused
 	}
-	return joined, err
+	return err
 }

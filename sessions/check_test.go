@@ -56,14 +56,14 @@ func TestCheckRecordsTheUseAndThisNodeShowsItBeforeItIsWritten(t *testing.T) {
 		if diff := cmp.Diff(want, got.Last); err != nil || diff != "" {
 			t.Errorf("shown: %v (-want +got):\n%s", err, diff)
 		}
-		stored, _, err := n.store.Session(context.Background(), s.ID)
+		stored, _, err := n.store.Session(context.Background(), rollcall.At{ID: s.ID})
 		if err != nil || stored.Last == want {
 			t.Errorf("written before the loop did it: %v", err)
 		}
 		if err := n.Flush(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		stored, _, err = n.store.Session(context.Background(), s.ID)
+		stored, _, err = n.store.Session(context.Background(), rollcall.At{ID: s.ID})
 		if diff := cmp.Diff(want, stored.Last); err != nil || diff != "" {
 			t.Errorf("stored: %v (-want +got):\n%s", err, diff)
 		}

@@ -10,7 +10,7 @@ func TestAClockThatJumpsPausesTheSweepForADay(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	start := time.Now()
 	for _, jump := range []time.Duration{time.Hour, -time.Hour, 61 * time.Second} {
-		g := newClockGuard(start)
+		c := &clock{log: log}
 		steps := []struct {
 			after  time.Duration
 			skew   time.Duration
@@ -26,8 +26,10 @@ func TestAClockThatJumpsPausesTheSweepForADay(t *testing.T) {
 			{49 * time.Hour, 0, true},
 		}
 		for _, s := range steps {
-			if got := g.observe(s.skew, start.Add(s.after), log); got != s.steady {
-				t.Errorf("jump %v, after %v at skew %v: steady %v, want %v", jump, s.after, s.skew, got, s.steady)
+			at := start.Add(s.after)
+			c.observe(s.skew, at)
+			if got := c.settled(); got != s.steady {
+				t.Errorf("jump %v, after %v at skew %v: settled %v, want %v", jump, s.after, s.skew, got, s.steady)
 			}
 		}
 	}

@@ -33,9 +33,10 @@ func TestACountAtTheStartRemembersWhatItReads(t *testing.T) {
 	}
 
 	store := &storetest.Faulty{Store: memoryStore}
-	n := newNodeOn(t, countingStore{store, memoryStore}, c, cached)
-	if got, err := n.CountLive(context.Background()); err != nil || got != 85 {
-		t.Fatalf("%d, %v", got, err)
+	n := newNodeOn(t, store, c, cached)
+	n.must(n.Warm(context.Background()))
+	if got, known := n.Live(); got != 85 || !known {
+		t.Fatalf("%d live, %v", got, known)
 	}
 	if _, err := n.Session(context.Background(), all[0].s.ID); err != nil { // reads everybody's generation
 		t.Fatal(err)
@@ -72,39 +73,35 @@ func TestACountLeavesOutWhatHappenedMeanwhile(t *testing.T) {
 					t.Error(err)
 				}
 			}}, c, cached)
-			if _, err := n.CountLive(context.Background()); err != nil {
-				t.Fatal(err)
-			}
+			n.must(n.Warm(context.Background()))
 			n.store = inner
 			n.agreesWithItsStore(aUser, s.ID, token)
 		})
 	}
 }
 
-// meanwhile does something after a count has read its sessions, and before anybody
-// is told of them.
+// meanwhile does something after a walk has read its sessions, and before anybody is told
+// of them.
 type meanwhile struct {
 	*memory.Store
 	do func()
 }
 
-func (m meanwhile) CountSessions(ctx context.Context, counts func(*rollcall.Session, *rollcall.User) bool) (int, error) {
-	var sessions []rollcall.Session
-	var users []rollcall.User
-	if _, err := m.Store.CountSessions(ctx, func(s *rollcall.Session, u *rollcall.User) bool {
-		sessions, users = append(sessions, *s), append(users, *u)
+func (m meanwhile) Walk(ctx context.Context, after string, visit func(rollcall.Walked) bool) (string, error) {
+	var all []rollcall.Walked
+	next, err := m.Store.Walk(ctx, after, func(w rollcall.Walked) bool {
+		s := w.Session.Clone()
+		all = append(all, rollcall.Walked{Standing: w.Standing, Session: &s})
 		return true
-	}); err != nil {
-		return 0, err
+	})
+	if err != nil {
+		return "", err
 	}
 	m.do()
-	n := 0
-	for i := range sessions {
-		if counts(&sessions[i], &users[i]) {
-			n++
-		}
+	for _, w := range all {
+		visit(w)
 	}
-	return n, nil
+	return next, nil
 }
 
 // TestACountRemembersTheSessionsOfAUserWithMany holds that a start leaves nothing to be
@@ -129,10 +126,8 @@ func TestACountRemembersTheSessionsOfAUserWithMany(t *testing.T) {
 	}
 	first.must(first.Flush(context.Background()))
 	store := &storetest.Faulty{Store: inner}
-	n := newNodeOn(t, countingStore{store, inner}, c, cached)
-	if _, err := n.CountLive(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	n := newNodeOn(t, store, c, cached)
+	n.must(n.Warm(context.Background()))
 	if _, err := n.Session(context.Background(), ids[0].ID); err != nil { // reads everybody's generation
 		t.Fatal(err)
 	}
@@ -151,10 +146,4 @@ func TestACountRemembersTheSessionsOfAUserWithMany(t *testing.T) {
 			t.Errorf("%s: accepted is %v after all of %s were ended", ids[i].UserID, got, aUser)
 		}
 	}
-}
-
-// A countingStore counts by an engine that stands behind the store.
-type countingStore struct {
-	rollcall.Store
-	rollcall.Counter
 }

@@ -11,15 +11,13 @@ import (
 // idempotencyWindow is how long a key counts.
 const idempotencyWindow = 24 * time.Hour
 
-// Create makes a session and returns it with its token, whose secret is given
-// out here and never again.
+// Create makes a session and returns it with its token, whose secret is given out here
+// and never again.
 //
-// With an IdempotencyKey, repeating the same creation returns the same session
-// and token.
+// With an IdempotencyKey, repeating the same creation returns the same session and token.
 //
-// Errors: CodeInvalid; CodeConflict when the id, or the key with another body, is
-// taken, or when what the key made has ended or changed its secret; CodeLimit;
-// CodeUnavailable.
+// Errors: CodeInvalid; CodeConflict when the id, or the key with another body, is taken,
+// or when what the key made has ended or changed its secret; CodeLimit; CodeUnavailable.
 func (m *Manager) Create(ctx context.Context, by rollcall.Caller, n rollcall.NewSession) (rollcall.Session, rollcall.Token, error) {
 	if n.CookieMode == "" {
 		n.CookieMode = rollcall.Persistent
@@ -38,78 +36,135 @@ func (m *Manager) Create(ctx context.Context, by rollcall.Caller, n rollcall.New
 		if err := m.End(ctx, by, replaced.ID, rollcall.ReasonReplaced); err != nil && rollcall.ErrorCode(err) != rollcall.CodeNotFound {
 			return rollcall.Session{}, rollcall.Token{}, err
 		}
-		replaced = rollcall.Session{}
+		replaced = fact{}
 	}
-	var made rollcall.Session
-	var token rollcall.Token
-	var refusal error
-	err = m.act(ctx, n.UserID, func(ctx context.Context, now time.Time) (change rollcall.Change, err error) {
-		refusal = nil
-		change, made, token, err = m.create(ctx, now, by, n, replaced.ID)
-		if rollcall.ErrorCode(err) == rollcall.CodeLimit { // the refusal leaves an event, which is committed
-			refusal, err = err, nil
-		}
-		return change, err
-	})
-	if err == nil {
-		err = refusal
+	c := creation{m: m, policy: m.policy.Load(), by: by, n: n, replaced: replaced}
+	if err := m.act(ctx, n.UserID, ordinary, c.decide); err != nil {
+		return rollcall.Session{}, rollcall.Token{}, err
 	}
-	if err != nil {
-		return rollcall.Session{}, rollcall.Token{}, failed(err)
+	if c.refusal != nil {
+		return rollcall.Session{}, rollcall.Token{}, c.refusal
 	}
-	return made, token, nil
+	return c.made, c.token, nil
 }
 
-// create decides one creation.
-func (m *Manager) create(ctx context.Context, now time.Time, by rollcall.Caller, n rollcall.NewSession, replacedID string) (rollcall.Change, rollcall.Session, rollcall.Token, error) {
-	token, earlier, err := m.tokenFor(ctx, now, by, n)
+// A creation is one call of Create, decided as often as others come between.
+type creation struct {
+	m        *Manager
+	policy   *rollcall.Policy
+	by       rollcall.Caller
+	n        rollcall.NewSession
+	replaced fact // the zero fact when nothing is replaced
+	// left is what a change that was only a part has left to do, as of the standing that
+	// the change left; nil when the user's sessions are to be read.
+	left *room
+
+	made    rollcall.Session
+	token   rollcall.Token
+	refusal error // a limit was hit: the refusal leaves an event, which is committed
+}
+
+// restsOnNothing reports whether the creation needs no look at what is stored: the user's
+// other sessions do not matter to it, and its id is drawn anew.
+func (c *creation) restsOnNothing() bool {
+	return c.policy.MaxSessionsPerUser == 0 && c.n.IdempotencyKey == "" && c.n.ID == "" && c.replaced.ID == ""
+}
+
+// decide decides one attempt. What guards the decision, the user's row, is read before
+// what the row guards.
+func (c *creation) decide(ctx context.Context, a attempt) (decision, error) {
+	c.refusal = nil
+	if c.restsOnNothing() {
+		c.token = newToken()
+		user := &rollcall.PutUser{User: newUser(c.n.UserID, a.now), Replaces: rollcall.AnyVersion}
+		return c.created(a.now, rollcall.Change{UserID: c.n.UserID, User: user}, rollcall.Generation{}, true), nil
+	}
+	room, err := c.takeRoom(ctx, a)
 	if err != nil {
-		return rollcall.Change{}, rollcall.Session{}, rollcall.Token{}, err
+		return decision{}, err
+	}
+	var earlier rollcall.Session
+	if c.token, earlier, err = c.m.tokenFor(ctx, a.now, c.by, c.n); err != nil {
+		return decision{}, err
 	}
 	if earlier.ID != "" {
-		return rollcall.Change{}, earlier, token, nil
+		c.made = earlier
+		return decision{}, nil
 	}
-	everybody, err := m.everybody(ctx)
-	if err != nil {
-		return rollcall.Change{}, rollcall.Session{}, rollcall.Token{}, err
+	user := room.standing.User
+	if user.Version == 0 {
+		user = newUser(c.n.UserID, a.now)
 	}
-	user, ended, refused, err := m.makeRoom(ctx, now, n.UserID, replacedID, everybody)
-	if err != nil {
-		return rollcall.Change{}, rollcall.Session{}, rollcall.Token{}, err
+	change := rollcall.Change{UserID: c.n.UserID, User: &rollcall.PutUser{User: user, Replaces: room.standing.User.Version}}
+	if room.refused {
+		return c.refuse(a.now), nil
 	}
-	change := rollcall.Change{UserID: n.UserID}
-	if refused {
-		e := rollcall.NewEvent(rollcall.SessionRefused, now, by, rollcall.Session{UserID: n.UserID, EndReason: rollcall.ReasonLimit})
-		e.ClientID = n.ClientID
-		change.Events = []rollcall.Event{e}
-		return change, rollcall.Session{}, rollcall.Token{}, rollcall.Errorf(rollcall.CodeLimit, "The user already has %d sessions", m.policy.MaxSessionsPerUser)
+	for _, s := range room.over[:min(len(room.over), rollcall.MaxChange)] {
+		change.Sessions = append(change.Sessions, c.m.put(s))
+		e := rollcall.NewEvent(rollcall.SessionEnded, s.EndedAt, c.by, s)
+		if s.EndReason == rollcall.ReasonIdle || s.EndReason == rollcall.ReasonExpired {
+			e = expiredEvent(s)
+		}
+		change.Events = append(change.Events, e)
 	}
-	s := n.Build(m.policy, now, rollcall.Generation{User: user.Generation, Everybody: everybody.Generation}, token, m.asn)
-	change.User = moved(user)
-	created := put(s)
-	created.Fresh = n.ID == "" && n.IdempotencyKey == ""
-	change.Sessions = []rollcall.PutSession{created}
-	for _, old := range ended {
-		change.Sessions = append(change.Sessions, put(old))
-		change.Events = append(change.Events, rollcall.NewEvent(rollcall.SessionEnded, now, by, old))
+	if len(room.over) >= rollcall.MaxChange { // the creation itself comes with the rest
+		room.over = room.over[rollcall.MaxChange:]
+		return decision{change: change, more: true, done: func(left rollcall.Standing) {
+			room.standing = left
+			c.left = &room
+		}}, nil
 	}
-	e := rollcall.NewEvent(rollcall.SessionCreated, now, by, s)
-	e.ClientID = n.ClientID
-	change.Events = append(change.Events, e)
-	s.Version = 1
-	return change, s, token, nil
+	generation := rollcall.Generation{User: user.Generation, Everybody: room.standing.Everybody.Generation}
+	return c.created(a.now, change, generation, false), nil
 }
 
-// replaced returns the live session whose good token the creation names, or the
-// zero Session.
-func (m *Manager) replaced(ctx context.Context, n rollcall.NewSession) (rollcall.Session, error) {
+// created adds the new session to the change.
+func (c *creation) created(now time.Time, change rollcall.Change, g rollcall.Generation, stamped bool) decision {
+	s := c.n.Build(c.policy, now, g, c.token, c.m.asn)
+	p := c.m.put(s)
+	p.Fresh, p.Stamped = c.n.ID == "" && c.n.IdempotencyKey == "", stamped
+	change.Sessions = append(change.Sessions, p)
+	e := rollcall.NewEvent(rollcall.SessionCreated, now, c.by, s)
+	e.ClientID = c.n.ClientID
+	change.Events = append(change.Events, e)
+	return decision{change: change, done: func(left rollcall.Standing) {
+		c.made = s
+		c.made.Version = 1
+		if stamped {
+			c.made.Generation = rollcall.Generation{User: left.User.Generation, Everybody: left.Everybody.Generation}
+		}
+	}}
+}
+
+// refuse is the decision not to create.
+func (c *creation) refuse(now time.Time) decision {
+	c.refusal = rollcall.Errorf(rollcall.CodeLimit, "The user already has %d sessions", c.policy.MaxSessionsPerUser)
+	e := rollcall.NewEvent(rollcall.SessionRefused, now, c.by, rollcall.Session{UserID: c.n.UserID, EndReason: rollcall.ReasonLimit})
+	e.ClientID = c.n.ClientID
+	return decision{change: rollcall.Change{UserID: c.n.UserID, Events: []rollcall.Event{e}}}
+}
+
+// newUser is the row of a user whom nobody has seen. The versions begin with the instant,
+// so that those of a row that is gone do not come again.
+func newUser(id string, now time.Time) rollcall.User {
+	v := uint64(max(now.UnixMilli(), 1))
+	return rollcall.User{ID: id, Version: v, Generation: v, TokenGeneration: v}
+}
+
+// replaced returns the session whose good token the creation names, if its row is neither
+// ended nor outdated, else the zero fact. A session that is over for want of use counts: its
+// end is written with the creation, so that a late use does not bring the session back.
+func (m *Manager) replaced(ctx context.Context, n rollcall.NewSession) (fact, error) {
 	t, ok := rollcall.ParseToken(n.Replaces)
 	if !ok {
-		return rollcall.Session{}, nil
+		return fact{}, nil
 	}
-	s, _, err := m.live(ctx, t.ID, m.now())
-	if errors.Is(err, rollcall.ErrNoSession) || err == nil && !s.SecretHash.Matches(t.Secret) {
-		return rollcall.Session{}, nil
+	f, err := m.stored(ctx, rollcall.At{ID: t.ID})
+	if errors.Is(err, rollcall.ErrNoSession) {
+		return fact{}, nil
 	}
-	return s, err
+	if err != nil || !f.EndedAt.IsZero() || f.Outdated(&f.Standing) || !f.SecretHash.Matches(t.Secret) {
+		return fact{}, err
+	}
+	return f, nil
 }

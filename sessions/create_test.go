@@ -17,7 +17,8 @@ func TestCreatedSessionIsListedFoundAndAccepted(t *testing.T) {
 		s, token := n.create(signIn(aUser))
 		want := rollcall.Session{
 			ID: s.ID, UserID: aUser, Version: 1, SecretHash: token.Secret.Hash(),
-			CreatedAt: t0, UpdatedAt: t0, AuthenticatedAt: t0, RenewedAt: t0, ExpiresAt: t0.Add(168 * time.Hour),
+			Generation: rollcall.Generation{User: uint64(t0.UnixMilli())}, // of a new user
+			CreatedAt:  t0, UpdatedAt: t0, AuthenticatedAt: t0, RenewedAt: t0, ExpiresAt: t0.Add(168 * time.Hour),
 			Lifetimes:  rollcall.Lifetimes{Absolute: 168 * time.Hour, Idle: 72 * time.Hour},
 			CookieMode: rollcall.Persistent, Methods: []rollcall.Method{{Name: "pwd", At: t0}}, Clients: []string{"shop"},
 			Initial: rollcall.Origin{IP: "192.0.2.1", UserAgent: "Firefox"},
@@ -143,8 +144,8 @@ type notingStore struct {
 	puts *[]rollcall.PutSession
 }
 
-// Commit notes what it makes.
-func (s notingStore) Commit(ctx context.Context, c rollcall.Change) error {
+// Commit notes the sessions that it puts.
+func (s notingStore) Commit(ctx context.Context, c rollcall.Change) (rollcall.Standing, error) {
 	*s.puts = append(*s.puts, c.Sessions...)
 	return s.Store.Commit(ctx, c)
 }
@@ -166,7 +167,8 @@ func TestOnlyIDsThatWereJustDrawnAreFresh(t *testing.T) {
 				in := signIn(aUser)
 				c.with(&in)
 				s, _ := n.create(in)
-				n.must(n.End(context.Background(), shop, s.ID, rollcall.ReasonLogout))
+				_, err := n.UpdateMetadata(context.Background(), shop, s.ID, nil)
+				n.must(err)
 				if len(puts) != 2 || puts[0].Fresh != c.fresh || puts[1].Fresh {
 					t.Errorf("puts %+v, want the first one fresh: %v", puts, c.fresh)
 				}

@@ -2,22 +2,23 @@ package sessions
 
 import (
 	"context"
-	"time"
 
 	"github.com/rollcall-id/rollcall"
 )
 
-// When an ending returns nil it is durable, and nothing of this store accepts
-// the session any more.
+// When an ending returns nil it is durable, and nothing of this store accepts the session
+// any more. No ending rests on a session being over for want of use without writing that
+// down: a use that began in time may be written at any later moment, and must find an
+// ended row.
 
-// End ends one session. Errors: CodeNotFound when there is no live session with
-// the id, CodeUnavailable.
+// End ends one session. Errors: CodeNotFound when there is no live session with the id,
+// CodeUnavailable.
 func (m *Manager) End(ctx context.Context, by rollcall.Caller, id string, why rollcall.Reason) error {
-	return m.endIf(ctx, id, why, func(rollcall.Session) (rollcall.Caller, error) { return by, nil })
+	return m.endIf(ctx, id, why, func(*rollcall.Session) (rollcall.Caller, error) { return by, nil })
 }
 
-// EndByToken ends the session whose token this is: a log-out. A caller without an
-// id is the session's own user. Errors: CodeRefused when the token is not good,
+// EndByToken ends the session whose token this is: a log-out. A caller without an id is
+// the session's own user. Errors: CodeRefused when the token is not good,
 // CodeUnavailable.
 func (m *Manager) EndByToken(ctx context.Context, by rollcall.Caller, token string) (rollcall.Session, error) {
 	t, ok := rollcall.ParseToken(token)
@@ -25,11 +26,11 @@ func (m *Manager) EndByToken(ctx context.Context, by rollcall.Caller, token stri
 		return rollcall.Session{}, errRefused
 	}
 	var ended rollcall.Session
-	err := m.endIf(ctx, t.ID, rollcall.ReasonLogout, func(s rollcall.Session) (rollcall.Caller, error) {
+	err := m.endIf(ctx, t.ID, rollcall.ReasonLogout, func(s *rollcall.Session) (rollcall.Caller, error) {
 		if !s.SecretHash.Matches(t.Secret) {
 			return by, errRefused
 		}
-		ended = s
+		ended = *s
 		actor := by
 		if actor.ID == "" {
 			actor.ID = s.UserID
@@ -42,61 +43,77 @@ func (m *Manager) EndByToken(ctx context.Context, by rollcall.Caller, token stri
 	return ended, err
 }
 
-// endIf ends a session unless who refuses it; otherwise who says whose act it is.
+// endIf ends a session unless who refuses; otherwise who says whose act it is.
 //
-// That a session is over already is as much of an answer as its ending: it is
-// given only when what ended it is durable, so it waits for whatever act on the
-// user, or on everybody, is under way, and writes down that a session has lapsed.
-//
-// What is remembered of a session, in an act on its user, is as it is stored, but for
-// what only other acts look at: the ending of a live one need not read it. That one is over
-// is for the store to say, which may know of a use that failed after it was written.
-// Nothing is remembered after a commit that failed, so what the store refuses is read.
-func (m *Manager) endIf(ctx context.Context, id string, why rollcall.Reason, who func(rollcall.Session) (rollcall.Caller, error)) error {
+//  1. Remembered, and live: ended unread. Everything that the ending puts is known, and
+//     the version of the user's row guards what is not.
+//  2. Not remembered, or remembered as over, or 1 met a conflict: the row is read. Only
+//     the store may say that a session is over.
+//  3. The row is neither ended nor outdated, and the session is over: the ending is
+//     written, as that of the limit, and the answer is CodeNotFound.
+//  4. The row is ended or outdated: CodeNotFound, once what ended the session is durable.
+//     So endIf has waited for the acts on the user that were under way, and waits for
+//     those on everybody.
+func (m *Manager) endIf(ctx context.Context, id string, why rollcall.Reason, who func(*rollcall.Session) (rollcall.Caller, error)) error {
 	if !rollcall.IsSessionID(id) {
 		return failed(rollcall.ErrNoSession)
 	}
-	userID, createdAt, err := m.owner(ctx, id)
+	first, unread, err := m.known(ctx, id)
 	if err != nil {
-		return failed(err)
+		return m.settled(ctx, err)
 	}
-	var lapsed bool
-	err = m.act(ctx, userID, func(ctx context.Context, now time.Time) (_ rollcall.Change, err error) {
-		var s rollcall.Session
-		var user rollcall.User
-		known := m.cache != nil && m.cache.Session(id, &s, &user) && s.UserID == userID
-		if known {
-			if user, _, err = m.store.Sessions(ctx, userID, rollcall.Position{}, 0); err != nil {
-				return rollcall.Change{}, err
+	at := rollcall.At{ID: id, UserID: first.UserID, CreatedAt: first.CreatedAt}
+	var over bool
+	err = m.act(ctx, first.UserID, ordinary, func(ctx context.Context, a attempt) (decision, error) {
+		f, blind := first, unread
+		over = false
+		if !a.first || blind && f.Over(a.now, &f.Standing) {
+			if f, err = m.stored(ctx, at); err != nil {
+				return decision{}, err
 			}
-			lapsed, err = m.endable(ctx, &s, user, now)
-			known = err == nil && !lapsed
+			blind = false
 		}
-		if !known {
-			if s, user, err = m.storedAt(ctx, id, userID, createdAt); err != nil {
-				return rollcall.Change{}, err
-			}
-			if lapsed, err = m.endable(ctx, &s, user, now); err != nil {
-				return rollcall.Change{}, err
-			}
+		if !f.EndedAt.IsZero() || f.Outdated(&f.Standing) {
+			return decision{}, rollcall.ErrNoSession
 		}
-		by, err := who(s)
+		by, err := who(&f.Session)
 		if err != nil {
-			return rollcall.Change{}, err
+			return decision{}, err
 		}
-		kind, actor, reason := rollcall.SessionEnded, by, why
-		if lapsed {
-			kind, actor, reason = rollcall.SessionExpired, rollcall.Caller{}, rollcall.ReasonIdle
-		}
-		s = s.Ended(now, reason)
-		e := rollcall.NewEvent(kind, now, actor, s)
-		ended := put(s)
-		ended.Ending = known
-		return rollcall.Change{UserID: s.UserID, User: moved(user), Sessions: []rollcall.PutSession{ended}, Events: []rollcall.Event{e}}, nil
+		over = f.Over(a.now, &f.Standing)
+		return decision{change: m.ending(&f, blind, over, a, by, why)}, nil
 	})
-	if err == nil && lapsed {
+	if err == nil && over {
 		err = failed(rollcall.ErrNoSession)
 	}
+	return m.settled(ctx, err)
+}
+
+// ending is the change that ends a session, blindly or by putting its row.
+func (m *Manager) ending(f *fact, blind, over bool, a attempt, by rollcall.Caller, why rollcall.Reason) rollcall.Change {
+	ending := rollcall.Ending{EndedAt: a.now, EndReason: why, EndedBy: by.ID}
+	if over {
+		ending = limitReached(&f.Session)
+	}
+	s := f.Session.Ended(ending)
+	e := rollcall.NewEvent(rollcall.SessionEnded, a.now, by, s)
+	if over {
+		e = expiredEvent(s)
+	}
+	c := rollcall.Change{UserID: s.UserID, User: moved(f.Standing.User), Events: []rollcall.Event{e}}
+	if blind {
+		at := rollcall.At{ID: s.ID, UserID: s.UserID, CreatedAt: s.CreatedAt}
+		c.Ends = []rollcall.End{{At: at, Ending: ending, Last: s.Last, FileAt: m.fileAt(&s)}}
+	} else {
+		c.Sessions = []rollcall.PutSession{m.put(s)}
+	}
+	return c
+}
+
+// settled returns err, when it says that a session is not found only once no ending of
+// everybody is under way.
+func (m *Manager) settled(ctx context.Context, err error) error {
+	err = failed(err)
 	if rollcall.ErrorCode(err) == rollcall.CodeNotFound {
 		if unsettled := m.settle(ctx); unsettled != nil {
 			return unsettled
@@ -105,37 +122,17 @@ func (m *Manager) endIf(ctx context.Context, id string, why rollcall.Reason, who
 	return err
 }
 
-// owner returns whose session it is, and since when it is: both never change.
-func (m *Manager) owner(ctx context.Context, id string) (userID string, createdAt time.Time, err error) {
-	if m.cache != nil {
-		if userID, createdAt, known := m.cache.Owner(id); known {
-			return userID, createdAt, nil
-		}
-	}
-	s, _, err := m.store.Session(ctx, id)
-	return s.UserID, s.CreatedAt, err
-}
-
-// endable fails with ErrNoSession unless the session is live, or has lapsed.
-func (m *Manager) endable(ctx context.Context, s *rollcall.Session, u rollcall.User, now time.Time) (lapsed bool, err error) {
-	everybody, err := m.everybody(ctx)
-	if err != nil {
-		return false, err
-	}
-	if lapsed = s.Lapsed(now, u, everybody); !lapsed && s.Over(now, u, everybody) {
-		err = rollcall.ErrNoSession
-	}
-	return lapsed, err
-}
-
-// settle waits until no ending of everybody is under way.
+// settle waits until no ending of everybody and no bite of a sweep is under way: what they
+// have ended may be visible before it is durable.
 func (m *Manager) settle(ctx context.Context) error {
 	bounded := within(ctx, m.writes.timeout)
 	defer bounded.end()
-	leave, err := m.queue.enter(bounded, "")
-	if err != nil {
-		return failed(err)
+	for _, line := range []string{"", sweepLine} {
+		leave, _, err := m.queue.enter(bounded, line, ordinary)
+		if err != nil {
+			return failed(err)
+		}
+		leave()
 	}
-	leave()
 	return nil
 }

@@ -36,6 +36,18 @@ func TestAUseUnderWayDoesNotOutliveAnEnding(t *testing.T) {
 				other, _ := n.create(signIn(aUser))
 				return n.EndOthers(context.Background(), shop, aUser, other.ID)
 			},
+			"replace": func(n node, _ rollcall.Session, token rollcall.Token) error {
+				in := signIn(aUser)
+				in.Replaces = token.Reveal()
+				n.create(in)
+				return nil
+			},
+			"replace by another user's": func(n node, _ rollcall.Session, token rollcall.Token) error {
+				in := signIn("auth0|2")
+				in.Replaces = token.Reveal()
+				n.create(in)
+				return nil
+			},
 		} {
 			t.Run(name, func(t *testing.T) {
 				store := heldStore{memory.New(), make(chan struct{}), make(chan struct{})}
@@ -93,72 +105,71 @@ func TestThatASessionIsOverIsForTheStoreToSay(t *testing.T) {
 // lookedStore notes how sessions are looked for and ended.
 type lookedStore struct {
 	rollcall.Store
-	looks    *[]string
-	endings  *[]rollcall.PutSession
-	conflict int // so many commits conflict
+	looks    []rollcall.At
+	unread   []bool // of each ending
+	conflict int    // so many commits of endings conflict
 }
 
-// Session notes a look without a place.
-func (s *lookedStore) Session(ctx context.Context, id string) (rollcall.Session, rollcall.User, error) {
-	*s.looks = append(*s.looks, id)
-	return s.Store.Session(ctx, id)
-}
-
-// SessionAt notes a look with one.
-func (s *lookedStore) SessionAt(ctx context.Context, id, userID string, createdAt time.Time) (rollcall.Session, rollcall.User, error) {
-	*s.looks = append(*s.looks, id+" "+userID+" "+createdAt.String())
-	return s.Store.Session(ctx, id)
+// Session notes the look.
+func (s *lookedStore) Session(ctx context.Context, at rollcall.At) (rollcall.Session, rollcall.Standing, error) {
+	s.looks = append(s.looks, at)
+	return s.Store.Session(ctx, at)
 }
 
 // Commit notes endings.
-func (s *lookedStore) Commit(ctx context.Context, c rollcall.Change) error {
+func (s *lookedStore) Commit(ctx context.Context, c rollcall.Change) (rollcall.Standing, error) {
+	ends := len(c.Ends) > 0
+	for range c.Ends {
+		s.unread = append(s.unread, true)
+	}
 	for _, p := range c.Sessions {
 		if !p.Session.EndedAt.IsZero() {
-			*s.endings = append(*s.endings, p)
+			s.unread = append(s.unread, false)
+			ends = true
 		}
 	}
-	if len(*s.endings) > 0 && s.conflict > 0 {
+	if ends && s.conflict > 0 {
 		s.conflict--
-		return rollcall.ErrConflict
+		return rollcall.Standing{}, rollcall.ErrConflict
 	}
 	return s.Store.Commit(ctx, c)
 }
 
 func TestAnEndingReadsNoMoreThanItMust(t *testing.T) {
 	for name, c := range map[string]struct {
-		cache    int64
+		memory   int64
 		conflict int
-		looks    []string // what is told of where the session lies
-		unread   []bool   // the commits
+		looks    []bool // each look: whether the look says whose the session is
+		unread   []bool // the commits
 	}{
 		"remembered":                  {8 << 20, 0, nil, []bool{true}},
-		"remembered, but a conflict":  {8 << 20, 1, []string{"at its place"}, []bool{true, false}},
-		"remembered, but conflicts":   {8 << 20, 2, []string{"at its place", "at its place"}, []bool{true, false, false}},
-		"nothing is remembered":       {0, 0, []string{"", "at its place"}, []bool{false}},
-		"nothing, and then conflicts": {0, 1, []string{"", "at its place", "at its place"}, []bool{false, false}},
+		"remembered, but a conflict":  {8 << 20, 1, []bool{true}, []bool{true, false}},
+		"remembered, but conflicts":   {8 << 20, 2, []bool{true, true}, []bool{true, false, false}},
+		"nothing is remembered":       {0, 0, []bool{false}, []bool{false}},
+		"nothing, and then conflicts": {0, 1, []bool{false, true}, []bool{false, false}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store := &lookedStore{Store: memory.New(), looks: &[]string{}, endings: &[]rollcall.PutSession{}, conflict: c.conflict}
-			n := newNodeOn(t, store, newClock(), func(o *sessions.Options) { o.Memory = c.cache })
+			store := &lookedStore{Store: memory.New(), conflict: c.conflict}
+			n := newNodeOn(t, store, newClock(), func(o *sessions.Options) { o.Memory = c.memory })
 			s, _ := n.create(signIn(aUser))
-			*store.looks = nil
+			if _, err := n.Session(context.Background(), s.ID); err != nil { // brings everybody's row into memory
+				t.Fatal(err)
+			}
+			store.looks = nil
 			n.must(n.End(context.Background(), shop, s.ID, rollcall.ReasonLogout))
-			var want []string
-			for _, look := range c.looks {
-				if look != "" {
-					look = " " + aUser + " " + s.CreatedAt.String()
+			var want []rollcall.At
+			for _, told := range c.looks {
+				at := rollcall.At{ID: s.ID}
+				if told {
+					at.UserID, at.CreatedAt = aUser, s.CreatedAt
 				}
-				want = append(want, s.ID+look)
+				want = append(want, at)
 			}
-			if !slices.Equal(*store.looks, want) {
-				t.Errorf("looked for %q, want %q", *store.looks, want)
+			if !slices.Equal(store.looks, want) {
+				t.Errorf("looked for %v, want %v", store.looks, want)
 			}
-			var unread []bool
-			for _, p := range *store.endings {
-				unread = append(unread, p.Ending)
-			}
-			if !slices.Equal(unread, c.unread) {
-				t.Errorf("ended unread: %v, want %v", unread, c.unread)
+			if !slices.Equal(store.unread, c.unread) {
+				t.Errorf("ended unread: %v, want %v", store.unread, c.unread)
 			}
 			if err := n.End(context.Background(), shop, s.ID, rollcall.ReasonLogout); rollcall.ErrorCode(err) != rollcall.CodeNotFound {
 				t.Errorf("ended again: %v", err)
@@ -169,7 +180,7 @@ func TestAnEndingReadsNoMoreThanItMust(t *testing.T) {
 
 func TestAnUnreadEndingKeepsWhatIsNotRemembered(t *testing.T) {
 	store := memory.New()
-	n := newNodeOn(t, store, newClock(), func(o *sessions.Options) { o.Memory = 4 << 20 })
+	n := newNodeOn(t, store, newClock(), func(o *sessions.Options) { o.Memory = 8 << 20 })
 	creation := signIn(aUser)
 	creation.IdempotencyKey = "key"
 	s, token := n.create(creation)
@@ -177,14 +188,14 @@ func TestAnUnreadEndingKeepsWhatIsNotRemembered(t *testing.T) {
 	if _, err := n.Check(context.Background(), token.Reveal(), rollcall.Use{IP: "192.0.2.200", UserAgent: "another"}); err != nil {
 		t.Fatal(err)
 	}
-	want, _, err := store.Session(context.Background(), s.ID)
+	want, _, err := store.Session(context.Background(), rollcall.At{ID: s.ID})
 	n.must(err)
 	n.clock.Advance(time.Minute)
 	now := n.clock.Now().UTC()
 	n.must(n.End(context.Background(), shop, s.ID, rollcall.ReasonRevoked))
-	got, _, err := store.Session(context.Background(), s.ID)
+	got, _, err := store.Session(context.Background(), rollcall.At{ID: s.ID})
 	n.must(err)
-	want.Version, want.EndedAt, want.EndReason, want.UpdatedAt = want.Version+1, now, rollcall.ReasonRevoked, now
+	want.Version, want.EndedAt, want.EndReason, want.EndedBy, want.UpdatedAt = want.Version+1, now, rollcall.ReasonRevoked, shop.ID, now
 	want.Last = rollcall.Interaction{At: now.Add(-time.Minute), IdleExpiresAt: got.Last.IdleExpiresAt, Origin: rollcall.Origin{IP: "192.0.2.200", UserAgent: "another"}}
 	if diff := cmp.Diff(want, got); diff != "" || want.RequestDigest == [32]byte{} {
 		t.Errorf("(-want +got)\n%s", diff)

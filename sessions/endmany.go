@@ -2,21 +2,18 @@ package sessions
 
 import (
 	"context"
-	"encoding/json"
-	"time"
 
 	"github.com/rollcall-id/rollcall"
 )
 
-// EndAll ends all sessions of a user, in one commit of the same size whatever
-// their number. A user without sessions is no error. Errors: CodeInvalid,
-// CodeUnavailable.
+// EndAll ends all sessions of a user, in one commit of the same size whatever their
+// number. A user without sessions is no error. Errors: CodeInvalid, CodeUnavailable.
 func (m *Manager) EndAll(ctx context.Context, by rollcall.Caller, userID string, why rollcall.Reason) error {
 	return m.endMany(ctx, by, userID, "", why)
 }
 
-// EndOthers ends all sessions of a user but one. Errors: CodeInvalid,
-// CodeNotFound when that one is not live or not the user's, CodeUnavailable.
+// EndOthers ends all sessions of a user but one. Errors: CodeInvalid, CodeNotFound when
+// that one is not live or not the user's, CodeUnavailable.
 func (m *Manager) EndOthers(ctx context.Context, by rollcall.Caller, userID, keepID string) error {
 	if !rollcall.IsSessionID(keepID) {
 		return failed(rollcall.ErrNoSession)
@@ -24,90 +21,117 @@ func (m *Manager) EndOthers(ctx context.Context, by rollcall.Caller, userID, kee
 	return m.endMany(ctx, by, userID, keepID, rollcall.ReasonOthers)
 }
 
+// endMany ends a user's sessions at once, all or all but keepID. Cases:
+//
+//  1. A row besides keepID's is neither ended nor outdated: the user's generation moves.
+//     The put names the generation and no version, so sign-ins do not make the put a
+//     conflict. A session that is created between the read and the commit ends as well.
+//  2. There is no such row: nothing is committed.
+//
+// Errors: CodeInvalid; CodeNotFound for a keepID that is not live or not the user's;
+// CodeUnavailable.
 func (m *Manager) endMany(ctx context.Context, by rollcall.Caller, userID, keepID string, why rollcall.Reason) error {
 	if err := rollcall.CheckUserID(userID); err != nil {
 		return err
 	}
-	err := m.act(ctx, userID, func(ctx context.Context, now time.Time) (rollcall.Change, error) {
-		everybody, err := m.everybody(ctx)
+	err := m.act(ctx, userID, ahead, func(ctx context.Context, a attempt) (decision, error) {
+		found, err := m.endable(ctx, userID, keepID, a)
 		if err != nil {
-			return rollcall.Change{}, err
+			return decision{}, err
 		}
-		user, count, lapsed, err := m.countKnown(ctx, now, userID, everybody)
-		if err != nil {
-			return rollcall.Change{}, err
+		if !found.any {
+			return decision{}, nil
 		}
-		change := rollcall.Change{UserID: userID}
+		user := found.standing.User
+		user.Generation, user.GenerationAt, user.GenerationReason, user.GenerationBy = user.Generation+1, a.now, why, by.ID
+		change := rollcall.Change{UserID: userID, User: &rollcall.PutUser{User: user, Replaces: rollcall.AnyVersion, NextGeneration: true}}
 		if keepID != "" {
-			kept, u, err := m.live(ctx, keepID, now)
-			if err == nil && kept.UserID != userID {
-				err = rollcall.ErrNoSession
-			}
-			if err != nil {
-				return rollcall.Change{}, err
-			}
-			user = u
-			kept.Generation.User = user.Generation + 1
-			change.Sessions = []rollcall.PutSession{put(kept)}
-			count = max(count-1, -1)
+			kept := found.kept
+			kept.Generation.User = user.Generation
+			change.Sessions = []rollcall.PutSession{m.put(kept)}
 		}
-		if count == 0 && !lapsed {
-			return rollcall.Change{}, nil // nothing to end, nothing to write
-		}
-		user.Generation, user.GenerationAt = user.Generation+1, now
-		change.User = moved(user)
-		e := rollcall.NewEvent(rollcall.UserSessionsEnded, now, by, rollcall.Session{UserID: userID, ID: keepID, EndReason: why})
-		e.Count = count
+		e := rollcall.NewEvent(rollcall.UserSessionsEnded, a.now, by, rollcall.Session{UserID: userID, EndReason: why})
+		e.Count, e.Generation, e.Except = found.count, user.Generation, keepID
 		change.Events = []rollcall.Event{e}
-		return change, nil
+		return decision{change: change, done: func(rollcall.Standing) { m.tidy.user(userID) }}, nil
 	})
-	if err != nil {
+	if err != nil && rollcall.ErrorCode(err) != rollcall.CodeNotFound {
 		return err
 	}
-	return m.settle(ctx)
+	if unsettled := m.settle(ctx); unsettled != nil {
+		return unsettled
+	}
+	return err
 }
 
-// countKnown returns the user's row and the number of the user's live sessions
-// when one read finds it out, else -1: an ending of many must stay cheap. lapsed is
-// true when others have lapsed.
-func (m *Manager) countKnown(ctx context.Context, now time.Time, userID string, everybody rollcall.Everybody) (user rollcall.User, count int, lapsed bool, err error) {
-	user, sessions, err := m.storedPages(ctx, userID, rollcall.Position{}, batch)
+// An endable is what endMany reads before it decides.
+type endable struct {
+	standing rollcall.Standing
+	kept     rollcall.Session
+	// any says that the user has a row, beside the kept one, that is neither ended nor
+	// outdated. A row past a limit counts: the move of the generation ends it durably.
+	any bool
+	// count is the number of live sessions that end, -1 when there are more rows than one
+	// read gives.
+	count int
+}
+
+// endable reads as many of a user's rows as one change may have, and one more.
+func (m *Manager) endable(ctx context.Context, userID, keepID string, a attempt) (endable, error) {
+	var e endable
+	st, rows, err := m.storedPages(ctx, userID, rollcall.Position{}, rollcall.MaxChange+1)
 	if err != nil {
-		return rollcall.User{}, 0, false, err
+		return endable{}, err
 	}
-	for i := range sessions {
-		switch s := &sessions[i]; {
-		case !s.Over(now, user, everybody):
-			count++
-		case s.Lapsed(now, user, everybody):
-			lapsed = true
+	e.standing = st
+	kept := fact{}
+	for i := range rows {
+		switch s := &rows[i]; {
+		case s.Outdated(&st):
+		case s.ID == keepID:
+			kept = fact{Session: *s, Standing: st}
+		default:
+			e.any = true
+			if !s.Over(a.now, &st) {
+				e.count++
+			}
 		}
 	}
-	if len(sessions) == batch {
-		count = -1
+	if len(rows) > rollcall.MaxChange { // there may be more rows, which were not read
+		e.any, e.count = true, -1
 	}
-	return user, count, lapsed, nil
+	if keepID == "" {
+		return e, nil
+	}
+	if kept.ID == "" && len(rows) > rollcall.MaxChange { // a later moment: the move is guarded by st's generation
+		if kept, err = m.stored(ctx, rollcall.At{ID: keepID, UserID: userID}); err != nil {
+			return endable{}, err
+		}
+	}
+	if kept.UserID != userID || kept.Over(a.now, &kept.Standing) {
+		return endable{}, rollcall.ErrNoSession
+	}
+	e.kept = kept.Session
+	return e, nil
 }
 
 // EndEverybody ends all sessions of all users in one small commit. Errors:
 // CodeUnavailable.
 func (m *Manager) EndEverybody(ctx context.Context, by rollcall.Caller) error {
-	// The document belongs to no user; "" is no user's id.
-	return m.act(ctx, "", func(ctx context.Context, now time.Time) (rollcall.Change, error) {
-		everybody, version, err := m.storedEverybody(ctx)
+	return m.act(ctx, "", ahead, func(ctx context.Context, a attempt) (decision, error) {
+		// Any user's standing has everybody's row; "" is nobody.
+		st, _, err := m.store.Sessions(ctx, rollcall.SessionsOf{})
 		if err != nil {
-			return rollcall.Change{}, err
+			return decision{}, err
 		}
-		everybody.Generation, everybody.GenerationAt = everybody.Generation+1, now
-		body, err := json.Marshal(everybody)
-		if err != nil {
-			return rollcall.Change{}, err
-		}
-		e := rollcall.NewEvent(rollcall.EverybodyEnded, now, by, rollcall.Session{EndReason: rollcall.ReasonEverybody})
-		e.Count = -1
-		return rollcall.Change{
-			Documents: []rollcall.PutDocument{{Name: rollcall.EverybodyDocument, Body: body, Replaces: version}},
+		everybody := st.Everybody
+		everybody.Generation, everybody.GenerationAt, everybody.GenerationBy = everybody.Generation+1, a.now, by.ID
+		e := rollcall.NewEvent(rollcall.EverybodyEnded, a.now, by, rollcall.Session{EndReason: rollcall.ReasonEverybody})
+		e.Count, e.Generation = -1, everybody.Generation
+		change := rollcall.Change{
+			Everybody: &rollcall.PutEverybody{Everybody: everybody, Replaces: everybody.Version},
 			Events:    []rollcall.Event{e},
-		}, nil
+		}
+		return decision{change: change, done: func(rollcall.Standing) { m.tidy.everybody() }}, nil
 	})
 }

@@ -2,7 +2,7 @@ package sessions
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"sync"
 	"time"
 
@@ -10,184 +10,116 @@ import (
 	"github.com/rollcall-id/rollcall/internal/recall"
 )
 
-// everybody returns the generation of all users, from memory when that is good.
-func (m *Manager) everybody(ctx context.Context) (rollcall.Everybody, error) {
-	if m.cache == nil {
-		e, _, err := m.storedEverybody(ctx)
-		return e, err
-	}
-	if e, known := m.cache.KnownEverybody(); known {
-		return e, nil
-	}
-	word := m.cache.Word("")
-	e, _, err := m.storedEverybody(ctx)
-	if err == nil {
-		m.cache.RememberEverybody(e, word)
-	}
-	return e, err
+// This file is the store as this node knows it: what is stored, the uses that are not
+// written yet, and what is remembered. No other file of the package names the memory.
+//
+// A use goes from memory to the pending uses to the store, never back. Whoever reads the
+// store therefore looks into memory next and at the pending uses last, and reads again
+// when uses were written meanwhile.
+
+// nodeMemory is what this node remembers.
+type nodeMemory = recall.Memory
+
+// newMemory returns memory of about as many bytes. What leaves memory with an unwritten
+// use is handed over to handOver.
+func newMemory(size int64, handOver func(rollcall.Touch)) *nodeMemory {
+	return recall.New(size/10*9, handOver)
 }
 
-// storedEverybody reads the generation of all users and the version of its document.
-func (m *Manager) storedEverybody(ctx context.Context) (rollcall.Everybody, uint64, error) {
-	d, err := m.store.Document(ctx, rollcall.EverybodyDocument)
-	if err != nil || d.Version == 0 {
-		return rollcall.Everybody{}, 0, err
-	}
-	var e rollcall.Everybody
-	if err := json.Unmarshal(d.Body, &e); err != nil {
-		return rollcall.Everybody{}, 0, err
-	}
-	return e, d.Version, nil
+// A fact is a session with the standing that decides about the session, both of one
+// moment.
+type fact struct {
+	rollcall.Session
+	Standing rollcall.Standing
+	// row is the interaction as the store has it; Last may hold a use that is not
+	// written yet.
+	row rollcall.Interaction
 }
 
-// A reading looks for a session: in the store, or in memory first.
-type reading func(ctx context.Context, id string) (rollcall.Session, rollcall.User, error)
+// maxRereads bounds how often a read is done anew because uses were written meanwhile:
+// once an interval, and whenever a use is written before its answer. After so many the read
+// fails: a use may be in none of them, and nothing may be decided without it.
+const maxRereads = 100
 
-// live returns a session that is not over at now, as it is stored and as this node
-// knows it: with the interactions that it has not written yet. Otherwise it fails
-// with ErrNoSession. It is what acts decide on.
-func (m *Manager) live(ctx context.Context, id string, now time.Time) (rollcall.Session, rollcall.User, error) {
-	return m.liveBy(ctx, m.stored, id, now)
-}
+var errReadOvertaken = errors.New("uses were written during each of many reads")
 
-// recalled is live for those who only look: from memory when that is good.
-func (m *Manager) recalled(ctx context.Context, id string, now time.Time) (rollcall.Session, error) {
-	s, _, err := m.liveBy(ctx, m.remembered, id, now)
-	return s, err
-}
-
-func (m *Manager) liveBy(ctx context.Context, read reading, id string, now time.Time) (rollcall.Session, rollcall.User, error) {
-	if !rollcall.IsSessionID(id) {
-		return rollcall.Session{}, rollcall.User{}, rollcall.ErrNoSession
-	}
-	everybody, err := m.everybody(ctx)
-	if err != nil {
-		return rollcall.Session{}, rollcall.User{}, err
-	}
-	s, u, err := read(ctx, id)
-	if err != nil {
-		return rollcall.Session{}, rollcall.User{}, err
-	}
-	if s.Over(now, u, everybody) {
-		return rollcall.Session{}, rollcall.User{}, rollcall.ErrNoSession
-	}
-	return s, u, nil
-}
-
-// maxRereads bounds how often a read is done anew because interactions were written
-// meanwhile. Each is a batch of its own, so more than one is a very slow read.
-const maxRereads = 3
-
-// overlay shows in a stored session what is not yet written of it. Uses go from the
-// cache to what is pending, not back, so they are looked for in this order.
+// overlay puts the uses that are not written yet into a session that was read from the
+// store: Last becomes the latest use. Without memory other nodes may write to the store.
+// Then a session whose stored idle end has passed is left as it was read: another node may
+// have refused the session already.
 func (m *Manager) overlay(s *rollcall.Session) {
-	if m.cache != nil {
-		m.cache.Overlay(s)
+	if m.memory == nil && !m.now().Before(s.Last.IdleExpiresAt) {
+		return
 	}
+	m.memory.Unwritten(s)
 	m.touches.overlay(s)
 }
 
-// stored reads a session from the store, with what is not written yet.
-func (m *Manager) stored(ctx context.Context, id string) (s rollcall.Session, u rollcall.User, err error) {
-	return m.storedBy(ctx, m.store.Session, id)
-}
-
-// storedAt is stored for who knows whose the session is, and its CreatedAt.
-func (m *Manager) storedAt(ctx context.Context, id, userID string, createdAt time.Time) (s rollcall.Session, u rollcall.User, err error) {
-	if m.locator == nil {
-		return m.stored(ctx, id)
+// stored reads a session from the store, and adds the uses that are not written yet.
+// Errors: ErrNoSession, the store's.
+func (m *Manager) stored(ctx context.Context, at rollcall.At) (f fact, err error) {
+	if !rollcall.IsSessionID(at.ID) {
+		return fact{}, rollcall.ErrNoSession
 	}
-	return m.storedBy(ctx, func(ctx context.Context, id string) (rollcall.Session, rollcall.User, error) {
-		return m.locator.SessionAt(ctx, id, userID, createdAt)
-	}, id)
-}
-
-func (m *Manager) storedBy(ctx context.Context, read reading, id string) (s rollcall.Session, u rollcall.User, err error) {
 	for range maxRereads {
 		flushed := m.touches.flushed.Load()
-		if s, u, err = read(ctx, id); err != nil {
-			return rollcall.Session{}, rollcall.User{}, err
+		if f.Session, f.Standing, err = m.store.Session(ctx, at); err != nil {
+			return fact{}, err
 		}
-		m.overlay(&s)
+		f.row = f.Last
+		m.overlay(&f.Session)
 		if m.touches.flushed.Load() == flushed {
-			break // else an interaction may have left memory after the store was read
+			return f, nil // else a use may have left memory after the store was read
 		}
 	}
-	return s, u, nil
+	return fact{}, errReadOvertaken
 }
 
-// remembered finds a session in memory, else in the store, and then remembers its
-// user.
-func (m *Manager) remembered(ctx context.Context, id string) (s rollcall.Session, u rollcall.User, err error) {
-	if m.cache == nil {
-		return m.stored(ctx, id)
+// live reads a session as stored does, and fails with ErrNoSession as well when the session
+// is over at now. Creations and changes decide on what live returns.
+func (m *Manager) live(ctx context.Context, at rollcall.At, now time.Time) (fact, error) {
+	f, err := m.stored(ctx, at)
+	if err == nil && f.Over(now, &f.Standing) {
+		err = rollcall.ErrNoSession
 	}
-	if m.cache.Counted(m.cache.Session(id, &s, &u)) {
-		return s, u, nil
+	if err != nil {
+		return fact{}, err
 	}
-	moves, flushed := m.cache.Moves(), m.touches.flushed.Load()
-	if s, u, err = m.stored(ctx, id); err != nil || !s.EndedAt.IsZero() {
-		return s, u, err
-	}
-	if m.cache.WorthFilling(s.UserID) {
-		return s, u, m.remember(ctx, s.UserID)
-	}
-	m.cache.FillSingle(&u, &s, moves, m.latest(flushed))
-	return s, u, nil
+	return f, nil
 }
 
-// latest brings a session that was read since so many uses were written up to date with
-// those that are not: what images held of it is pending by now, and their lock is taken.
-func (m *Manager) latest(flushed uint64) func(*rollcall.Session) bool {
-	return func(s *rollcall.Session) bool {
-		m.touches.overlay(s)
-		return m.touches.flushed.Load() == flushed
-	}
-}
-
-// remember reads what an image holds of a user, and remembers it.
-func (m *Manager) remember(ctx context.Context, userID string) error {
-	word := m.cache.Word(userID)
-	flushed := m.touches.flushed.Load()
-	u, sessions, err := m.store.Sessions(ctx, userID, rollcall.Position{}, recall.MaxSessions+1)
-	if err == nil {
-		m.cache.Fill(u, sessions, word, m.latest(flushed))
-	}
-	return err
-}
-
-// storedPages reads a user's sessions as the store's Sessions does, with what is not
-// written yet.
-func (m *Manager) storedPages(ctx context.Context, userID string, after rollcall.Position, limit int) (u rollcall.User, sessions []rollcall.Session, err error) {
+// storedPages reads up to limit of a user's sessions that are not ended and follow after,
+// from the store, and adds the uses that are not written yet. Errors: the store's.
+func (m *Manager) storedPages(ctx context.Context, userID string, after rollcall.Position, limit int) (st rollcall.Standing, sessions []rollcall.Session, err error) {
 	for range maxRereads {
 		flushed := m.touches.flushed.Load()
-		if u, sessions, err = m.store.Sessions(ctx, userID, after, limit); err != nil {
-			return rollcall.User{}, nil, err
+		if st, sessions, err = m.store.Sessions(ctx, rollcall.SessionsOf{UserID: userID, After: after, Limit: limit}); err != nil {
+			return rollcall.Standing{}, nil, err
 		}
 		for i := range sessions {
 			m.overlay(&sessions[i])
 		}
 		if m.touches.flushed.Load() == flushed {
-			break
+			return st, sessions, nil
 		}
 	}
-	return u, sessions, nil
+	return rollcall.Standing{}, nil, errReadOvertaken
 }
 
-// eachStored calls visit with a user's live sessions that follow after, in order,
-// until it returns false. Its first read asks for limit rows, and each is judged by
-// the user's row of its own moment. It returns the user's row as of the first.
-func (m *Manager) eachStored(ctx context.Context, userID string, limit int, now time.Time, after rollcall.Position, everybody rollcall.Everybody, visit func(*rollcall.Session) bool) (first rollcall.User, err error) {
+// eachStored calls visit with a user's sessions that are not ended and follow after, in
+// order, each with the standing of its own moment, until visit returns false. The first
+// read asks for limit rows. It returns the standing of the first read.
+func (m *Manager) eachStored(ctx context.Context, userID string, limit int, after rollcall.Position, visit func(*rollcall.Standing, *rollcall.Session) bool) (first rollcall.Standing, err error) {
 	for reads := 0; ; reads++ {
-		user, sessions, err := m.storedPages(ctx, userID, after, limit)
+		st, sessions, err := m.storedPages(ctx, userID, after, limit)
 		if err != nil {
-			return rollcall.User{}, err
+			return rollcall.Standing{}, err
 		}
 		if reads == 0 {
-			first = user
+			first = st
 		}
 		for i := range sessions {
-			if s := &sessions[i]; !s.Over(now, user, everybody) && !visit(s) {
+			if !visit(&st, &sessions[i]) {
 				return first, nil
 			}
 		}
@@ -199,24 +131,99 @@ func (m *Manager) eachStored(ctx context.Context, userID string, limit int, now 
 	}
 }
 
-var recollections = sync.Pool{New: func() any { return new(recall.Recollection) }}
+// known returns what an ending of one session begins with: the session as memory has it,
+// and then unread is true; else as stored reads it. The session may be over. Errors: those
+// of stored.
+func (m *Manager) known(ctx context.Context, id string) (f fact, unread bool, err error) {
+	l := m.memory.Look(id)
+	if l.Session(&f.Session, &f.Standing) {
+		return f, true, nil
+	}
+	f, err = m.stored(ctx, rollcall.At{ID: id})
+	return f, false, err
+}
 
-// eachLive is eachStored for those who only look: from memory when that is good. What
-// visit is given holds during the call.
-func (m *Manager) eachLive(ctx context.Context, userID string, limit int, now time.Time, after rollcall.Position, everybody rollcall.Everybody, visit func(*rollcall.Session) bool) error {
-	r := recollections.Get().(*recall.Recollection)
-	defer recollections.Put(r)
-	known, err := m.recollect(ctx, userID, r)
+// looked reads the session of a look that memory did not answer, and remembers what was
+// read, for checks and reads of one session. Cases:
+//
+//  1. the session has ended: nothing is remembered
+//  2. sessions of this user were missed before (Fill.Again): all of the user's sessions are
+//     read and remembered
+//  3. else, and when 2 could not be kept: this one session is remembered
+//
+// Errors: those of stored.
+func (m *Manager) looked(ctx context.Context, l *look) (f fact, err error) {
+	fill, latest := l.Begin(), m.latest()
+	if f, err = m.stored(ctx, rollcall.At{ID: l.id}); err != nil || !f.EndedAt.IsZero() {
+		return f, err
+	}
+	if fill.Again(f.UserID) {
+		if kept, err := m.remember(ctx, f.UserID); err != nil || kept {
+			return f, err
+		}
+	}
+	row := f.Session
+	row.Last = f.row
+	fill.KeepOne(&f.Standing, &row, latest)
+	return f, nil
+}
+
+// latest is called before sessions are read that are to be remembered. The func that it
+// returns is called with each session that was read, adds the pending use to the session,
+// and reports false if uses were written since latest was called: a use may then be neither
+// in the row that was read nor among the pending ones. The func does not look into memory:
+// its caller holds the lock there, and has handed the uses in memory over to the pending
+// ones.
+func (m *Manager) latest() recall.Latest {
+	flushed := m.touches.flushed.Load()
+	return func(s *rollcall.Session) bool {
+		m.touches.overlay(s)
+		return m.touches.flushed.Load() == flushed
+	}
+}
+
+// remember reads all of a user's sessions from the store and puts them into memory. kept
+// is false when the user has more than recall.MaxSessions sessions, and when an act or a
+// use of the user came during the read.
+func (m *Manager) remember(ctx context.Context, userID string) (kept bool, err error) {
+	fill, latest := m.memory.Begin(userID), m.latest()
+	st, sessions, err := m.store.Sessions(ctx, rollcall.SessionsOf{UserID: userID, Limit: recall.MaxSessions + 1})
+	if err != nil {
+		return false, err
+	}
+	return fill.Keep(&st, sessions, latest), nil
+}
+
+// A look is a search in memory for the session with an id. Without memory a look finds
+// nothing.
+type look struct {
+	recall.Look
+	id string
+}
+
+// lookFor begins to look for the session in memory.
+func (m *Manager) lookFor(id string) look { return look{m.memory.Look(id), id} }
+
+var snapshots = sync.Pool{New: func() any { return new(recall.Snapshot) }}
+
+// eachLive calls visit with a user's sessions that are not over at now and follow after,
+// from memory when that is good; a session holds during the call. A read of the store
+// asks for limit rows first.
+func (m *Manager) eachLive(ctx context.Context, userID string, limit int, now time.Time, after rollcall.Position, visit func(*rollcall.Session) bool) error {
+	known := snapshots.Get().(*recall.Snapshot)
+	defer snapshots.Put(known)
+	found, err := m.recall(ctx, userID, known)
 	if err != nil {
 		return err
 	}
-	if !known {
-		_, err := m.eachStored(ctx, userID, limit, now, after, everybody, visit)
+	if !found {
+		_, err := m.eachStored(ctx, userID, limit, after, func(st *rollcall.Standing, s *rollcall.Session) bool {
+			return s.Over(now, st) || visit(s)
+		})
 		return err
 	}
-	user := r.User()
-	r.Sessions(user.ID, func(s *rollcall.Session) bool {
-		if after != (rollcall.Position{}) && !after.Before(s.Position()) || s.Over(now, user, everybody) {
+	known.Each(func(s *rollcall.Session) bool {
+		if after != (rollcall.Position{}) && !after.Before(s.Position()) || s.Over(now, &known.Standing) {
 			return true
 		}
 		return visit(s)
@@ -224,52 +231,80 @@ func (m *Manager) eachLive(ctx context.Context, userID string, limit int, now ti
 	return nil
 }
 
-// recollect finds what is remembered of a user, after reading it if that is worth it.
-func (m *Manager) recollect(ctx context.Context, userID string, r *recall.Recollection) (known bool, err error) {
-	if m.cache == nil {
-		return false, nil
-	}
-	if m.cache.Counted(m.cache.Recall(userID, r)) {
+// recall puts what is remembered of a user into a snapshot. What memory does not have is
+// read from the store and remembered first, unless the user has too many sessions. known is
+// false when the snapshot cannot answer; the store must then be asked. Errors: the store's.
+func (m *Manager) recall(ctx context.Context, userID string, into *recall.Snapshot) (known bool, err error) {
+	if m.memory.Sessions(userID, into) {
 		return true, nil
 	}
-	if !m.cache.WorthFilling(userID) {
+	if m.memory == nil || into.TooMany {
 		return false, nil
 	}
-	if err := m.remember(ctx, userID); err != nil {
+	if kept, err := m.remember(ctx, userID); err != nil || !kept {
 		return false, err
 	}
-	return m.cache.Recall(userID, r), nil
+	return m.memory.Sessions(userID, into), nil
 }
 
-// touch records a use of a session and shows it in s.
-func (m *Manager) touch(ctx context.Context, s *rollcall.Session, now time.Time, use rollcall.Use) error {
-	later := m.mayWriteLater(s, now)
-	touch := rollcall.Touch{UserID: s.UserID, SessionID: s.ID, Interaction: s.Touched(m.policy, now, m.origin(s, use))}
-	s.Last = s.Last.Later(touch.Interaction)
-	if later {
-		m.touches.add(touch)
-		m.show(&touch)
-		return nil
+// recordUse records a use that Flush writes later. durable is the session's idle end as the
+// store has it.
+func (m *Manager) recordUse(t *rollcall.Touch, durable time.Time) {
+	if m.memory == nil {
+		m.touches.addUntil(*t, durable)
+		return
 	}
-	write := func(ctx context.Context) error {
-		err := m.touches.write(ctx, m.store, touch)
+	m.touches.add(*t)
+	m.memory.Show(t, false)
+}
+
+// writeUse writes a use to the store, and returns when the use is durable or the write has
+// failed.
+func (m *Manager) writeUse(ctx context.Context, t rollcall.Touch) error {
+	return m.writes.do(ctx, func(ctx context.Context) error {
+		err := m.touches.write(ctx, m.store, t)
 		if err == nil {
-			m.show(&touch) // also when nobody waits for it any more
+			m.memory.Show(&t, true) // also when nobody waits for the use any more
 		}
 		return err
-	}
-	return m.writes.do(ctx, write, func() {}, func() {})
+	}, func() {}, func() {})
 }
 
-// show shows a use in what is remembered.
-func (m *Manager) show(t *rollcall.Touch) {
-	if m.cache != nil {
-		m.cache.Touch(t)
-	}
+// Flush writes the uses that are recorded and not yet written. Error: CodeUnavailable.
+func (m *Manager) Flush(ctx context.Context) error {
+	return failed(m.touches.flush(ctx, m.store, m.now(), m.memory.Collect, m.memory.Written))
 }
 
-// A Stamp stands for what a user's list shows at a moment, but for sessions that come to
-// their own end.
+// PendingTouches is how many sessions have a use that is recorded and not yet written.
+func (m *Manager) PendingTouches() int { return m.touches.len() + m.memory.Counts().Uses }
+
+// A memoryAct is an act on one user as memory sees the act.
+type memoryAct = recall.Act
+
+// committing tells memory that an act on the user begins to commit; "" is everybody. The
+// caller ends the act that is returned, whatever came of the commit.
+func (m *Manager) committing(userID string) memoryAct { return m.memory.Committing(userID) }
+
+// removing tells memory that a sweep is about to mark or remove a row of the user. The
+// caller ends the act that is returned.
+func (m *Manager) removing(userID string) memoryAct { return m.memory.Removing(userID) }
+
+// warm reads the store into memory, as far as there is room, and counts the live sessions.
+func (m *Manager) warm(ctx context.Context) error {
+	walk := func(visit func(rollcall.Walked) bool) error {
+		room := true
+		_, err := m.walk(ctx, func(w *rollcall.Walked) { room = room && visit(*w) })
+		return err
+	}
+	if m.memory == nil {
+		return walk(func(rollcall.Walked) bool { return false })
+	}
+	return m.memory.Warm(func() error { return m.Flush(ctx) }, walk)
+}
+
+// A Stamp stands for the state of a user that lists show. An act or a use of the user, and
+// an ending of everybody, change it; the passing of a session's limit does not: a page says
+// in its Until when it is outdated by that.
 type Stamp struct{ of recall.Stamp }
 
 // UserHash is a hash of the user's id, the same one for the life of the Manager.
@@ -284,12 +319,22 @@ func (s Stamp) State() [3]uint64 {
 // Stamp returns the Stamp of the present moment. ok is false without memory: then nobody
 // notices what others do.
 func (m *Manager) Stamp(userID string) (s Stamp, ok bool) {
-	if m.cache == nil {
+	if m.memory == nil {
 		return Stamp{}, false
 	}
-	return Stamp{m.cache.Seen(userID)}, true
+	return Stamp{m.memory.Stamp(userID)}, true
 }
 
 // Holds reports whether what Each has shown since the Stamp was taken, and until now, is
 // what the Stamp stands for: nothing was done meanwhile, or was under way.
-func (m *Manager) Holds(s Stamp) bool { return m.cache != nil && m.cache.Holds(s.of) }
+func (m *Manager) Holds(s Stamp) bool { return m.memory != nil && m.memory.Holds(s.of) }
+
+// MemoryLookups is how often something was looked for in memory before the store was
+// asked, and found or not; both 0 without memory.
+func (m *Manager) MemoryLookups() (hits, misses uint64) {
+	c := m.memory.Counts()
+	return c.Hits, c.Misses
+}
+
+// Remembers reports whether the Manager remembers what it reads.
+func (m *Manager) Remembers() bool { return m.memory != nil }

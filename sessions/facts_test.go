@@ -15,8 +15,10 @@ type oneSession struct {
 	touched []rollcall.Touch
 }
 
-func (o *oneSession) Session(context.Context, string) (rollcall.Session, rollcall.User, error) {
-	return o.session, rollcall.User{ID: o.session.UserID, Version: 1}, nil
+func (*oneSession) Traits() rollcall.Traits { return rollcall.Traits{} }
+
+func (o *oneSession) Session(context.Context, rollcall.At) (rollcall.Session, rollcall.Standing, error) {
+	return o.session, rollcall.Standing{User: rollcall.User{ID: o.session.UserID, Version: 1}}, nil
 }
 
 func (o *oneSession) Touch(_ context.Context, touches []rollcall.Touch) error {
@@ -32,27 +34,27 @@ func TestAUseThatComesBeforeASessionIsRememberedIsShown(t *testing.T) {
 		store := &oneSession{session: rollcall.Session{
 			ID: rollcall.NewSessionID(), UserID: "u", CreatedAt: at, ExpiresAt: at.Add(time.Hour), Last: rollcall.Interaction{At: at, IdleExpiresAt: at.Add(time.Hour)},
 		}}
-		m, err := New(store, Options{Memory: 512 << 10})
+		m, err := New(store, Options{Memory: 1 << 20})
 		if err != nil {
 			t.Fatal(err)
 		}
-		moves, flushed := m.cache.Moves(), m.touches.flushed.Load()
-		s, u, err := m.stored(context.Background(), store.session.ID)
+		l := m.lookFor(store.session.ID)
+		fill, latest := l.Begin(), m.latest()
+		s, err := m.stored(context.Background(), rollcall.At{ID: store.session.ID})
 		if err != nil {
 			t.Fatal(err)
 		}
 		used := rollcall.Interaction{At: at.Add(time.Minute), IdleExpiresAt: at.Add(time.Hour)}
 		use := rollcall.Touch{UserID: "u", SessionID: s.ID, Interaction: used}
-		m.touches.add(use)
-		m.show(&use)
+		m.recordUse(&use, at.Add(time.Hour))
 		if written {
 			if err := m.Flush(context.Background()); err != nil || len(store.touched) != 1 {
 				t.Fatal(store.touched, err)
 			}
 		}
-		m.cache.FillSingle(&u, &s, moves, m.latest(flushed))
+		fill.KeepOne(&s.Standing, &s.Session, latest)
 		var got rollcall.Session
-		switch known := m.cache.Session(s.ID, &got, &u); {
+		switch known := l.Session(&got, &s.Standing); {
 		case known && written:
 			t.Error("remembered, although a use went to the store since it was read")
 		case !known && !written:

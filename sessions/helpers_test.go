@@ -116,12 +116,12 @@ func (n node) accepts(token rollcall.Token) bool {
 // events returns what was written, as "type reason".
 func (n node) events() []string {
 	n.t.Helper()
-	stored, err := n.Events(context.Background(), "", 10_000)
+	page, err := n.Events(context.Background(), rollcall.EventsAfter{Limit: 10_000})
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	var out []string
-	for _, e := range stored {
+	for _, e := range page.Events {
 		out = append(out, string(e.Event.Type)+" "+string(e.Event.Reason))
 	}
 	return out
@@ -148,6 +148,7 @@ func keepAlive(n node, token rollcall.Token, d time.Duration) {
 		if !n.accepts(token) {
 			n.t.Fatalf("refused with %s left", left)
 		}
+		n.must(n.Flush(context.Background()))
 		n.clock.Advance(min(left, 24*time.Hour))
 	}
 }
@@ -329,10 +330,10 @@ var acts = map[string]func(node, rollcall.Session, rollcall.Token) error{
 }
 
 // faulty is a node whose store fails when told to, with one session.
-func faulty(t *testing.T, size int64) (node, *storetest.Faulty, rollcall.Session, rollcall.Token) {
+func faulty(t *testing.T, size int64, configure ...func(*sessions.Options)) (node, *storetest.Faulty, rollcall.Session, rollcall.Token) {
 	t.Helper()
 	store := &storetest.Faulty{Store: memory.New()}
-	n := newNodeOn(t, store, newClock(), withMemory(size))
+	n := newNodeOn(t, store, newClock(), append(configure, withMemory(size))...)
 	s, token := n.create(signIn(aUser))
 	return n, store, s, token
 }

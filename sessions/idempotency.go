@@ -29,7 +29,7 @@ func (m *Manager) tokenFor(ctx context.Context, now time.Time, by rollcall.Calle
 	case n.ID != "":
 		// Row and claim are the store's to guard; asking first makes the answer
 		// a clear one.
-		if _, _, err := m.store.Session(ctx, n.ID); !errors.Is(err, rollcall.ErrNoSession) {
+		if _, _, err := m.store.Session(ctx, rollcall.At{ID: n.ID}); !errors.Is(err, rollcall.ErrNoSession) {
 			if err == nil {
 				err = rollcall.Errorf(rollcall.CodeConflict, "A session with this id exists or has existed lately")
 			}
@@ -37,9 +37,13 @@ func (m *Manager) tokenFor(ctx context.Context, now time.Time, by rollcall.Calle
 		}
 		return rollcall.Token{ID: n.ID, Secret: rollcall.NewSecret()}, rollcall.Session{}, nil
 	case n.IdempotencyKey == "":
-		return rollcall.Token{ID: rollcall.NewSessionID(), Secret: rollcall.NewSecret()}, rollcall.Session{}, nil
+		return newToken(), rollcall.Session{}, nil
 	}
 	return m.derivedToken(ctx, now, by, n)
+}
+
+func newToken() rollcall.Token {
+	return rollcall.Token{ID: rollcall.NewSessionID(), Secret: rollcall.NewSecret()}
 }
 
 // derivedToken finds what the key made within its window. The window's number is
@@ -50,7 +54,7 @@ func (m *Manager) derivedToken(ctx context.Context, now time.Time, by rollcall.C
 	window := now.UnixMilli() / idempotencyWindow.Milliseconds()
 	for _, w := range []int64{window, window - 1, window + 1} {
 		t := m.key.Token("create", by.ID, n.UserID, n.IdempotencyKey, strconv.FormatInt(w, 10))
-		s, _, err := m.store.Session(ctx, t.ID)
+		s, _, err := m.store.Session(ctx, rollcall.At{ID: t.ID})
 		if errors.Is(err, rollcall.ErrNoSession) {
 			continue
 		}
@@ -66,11 +70,11 @@ func (m *Manager) derivedToken(ctx context.Context, now time.Time, by rollcall.C
 		if s.RequestDigest != rollcall.Digest(n.Unkeyed()) {
 			return rollcall.Token{}, rollcall.Session{}, errKeyReused
 		}
-		s, _, err = m.live(ctx, t.ID, now)
+		f, err := m.live(ctx, rollcall.At{ID: t.ID}, now)
 		if errors.Is(err, rollcall.ErrNoSession) {
 			err = rollcall.Errorf(rollcall.CodeConflict, "The session that this Idempotency-Key made is over")
 		}
-		return t, s, err
+		return t, f.Session, err
 	}
 	t := m.key.Token("create", by.ID, n.UserID, n.IdempotencyKey, strconv.FormatInt(window, 10))
 	return t, rollcall.Session{}, nil

@@ -2,49 +2,119 @@ package sessions
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/rollcall-id/rollcall"
 )
 
-// makeRoom returns the user's row and the sessions that end to make room for
-// one more: the one that is replaced, and the oldest beyond policy's limit; or
-// that there is no room.
-func (m *Manager) makeRoom(ctx context.Context, now time.Time, userID, replacedID string, everybody rollcall.Everybody) (u rollcall.User, ended []rollcall.Session, refused bool, err error) {
-	if m.policy.MaxSessionsPerUser == 0 {
-		return m.makeRoomUnlimited(ctx, now, userID, replacedID, everybody)
+// A room is what a creation finds of its user's sessions.
+type room struct {
+	// standing is the user's row, which guards the creation.
+	standing rollcall.Standing
+	// over are the sessions as they end with the creation, in this order: those that
+	// came to a limit of their own, which is not written down yet; the one that is
+	// replaced; the oldest beyond the policy's limit.
+	over []rollcall.Session
+	// refused says that the user has as many sessions as the policy allows.
+	refused bool
+}
+
+// takeRoom returns what the last part has left to do, else what makeRoom decides. What is
+// left is guarded by the version that the part moved the user's row to, and is given out
+// once: after a conflict the sessions are read anew.
+func (c *creation) takeRoom(ctx context.Context, a attempt) (room, error) {
+	if left := c.left; left != nil {
+		c.left = nil
+		return *left, nil
 	}
+	return c.makeRoom(ctx, a)
+}
+
+// makeRoom decides what ends with a creation. A session that is over for want of use is
+// ended in writing: a use that is under way must not bring it back beside its successor.
+func (c *creation) makeRoom(ctx context.Context, a attempt) (room, error) {
+	if c.policy.MaxSessionsPerUser == 0 {
+		return c.makeRoomUnlimited(ctx, a)
+	}
+	var r room
 	var live []rollcall.Session
-	u, err = m.eachStored(ctx, userID, batch, now, rollcall.Position{}, everybody, func(s *rollcall.Session) bool {
-		if s.ID == replacedID {
-			ended = append(ended, s.Ended(now, rollcall.ReasonReplaced))
-		} else {
+	ending := rollcall.Ending{EndedAt: a.now, EndedBy: c.by.ID}
+	var err error
+	var replaced []rollcall.Session
+	r.standing, err = c.m.eachStored(ctx, c.n.UserID, batch, rollcall.Position{}, func(st *rollcall.Standing, s *rollcall.Session) bool {
+		switch {
+		case s.Outdated(st):
+		case s.Over(a.now, st):
+			r.over = append(r.over, s.Ended(limitReached(s)))
+		case s.ID == c.replaced.ID:
+			ending.EndReason = rollcall.ReasonReplaced
+			replaced = append(replaced, s.Ended(ending))
+		default:
 			live = append(live, *s)
 		}
 		return true
 	})
-	if err != nil || len(live) < m.policy.MaxSessionsPerUser {
-		return u, ended, false, err
+	if err != nil {
+		return room{}, err
 	}
-	if m.policy.AtLimit == rollcall.Deny {
-		return u, nil, true, nil
+	r.over = append(r.over, replaced...)
+	if len(live) < c.policy.MaxSessionsPerUser {
+		return r, nil
 	}
-	for _, s := range live[m.policy.MaxSessionsPerUser-1:] {
-		ended = append(ended, s.Ended(now, rollcall.ReasonLimit))
+	if c.policy.AtLimit == rollcall.Deny {
+		return room{standing: r.standing, refused: true}, nil
 	}
-	return u, ended, false, nil
+	ending.EndReason = rollcall.ReasonLimit
+	for _, s := range live[c.policy.MaxSessionsPerUser-1:] {
+		r.over = append(r.over, s.Ended(ending))
+	}
+	return r, nil
 }
 
-func (m *Manager) makeRoomUnlimited(ctx context.Context, now time.Time, userID, replacedID string, everybody rollcall.Everybody) (rollcall.User, []rollcall.Session, bool, error) {
-	if replacedID != "" {
-		s, u, err := m.store.Session(ctx, replacedID)
-		if err != nil {
-			return rollcall.User{}, nil, false, err
-		}
-		if s.UserID == userID && !s.Over(now, u, everybody) {
-			return u, []rollcall.Session{s.Ended(now, rollcall.ReasonReplaced)}, false, nil
-		}
+func (c *creation) makeRoomUnlimited(ctx context.Context, a attempt) (room, error) {
+	if c.replaced.ID == "" {
+		st, _, err := c.m.store.Sessions(ctx, rollcall.SessionsOf{UserID: c.n.UserID})
+		return room{standing: st}, err
 	}
-	u, _, err := m.store.Sessions(ctx, userID, rollcall.Position{}, 0)
-	return u, nil, false, err
+	f, err := c.replaced, error(nil)
+	if !a.first {
+		f, err = c.m.stored(ctx, rollcall.At{ID: f.ID, UserID: f.UserID, CreatedAt: f.CreatedAt})
+	}
+	if err == nil && f.EndedAt.IsZero() && !f.Outdated(&f.Standing) {
+		ending := rollcall.Ending{EndedAt: a.now, EndReason: rollcall.ReasonReplaced, EndedBy: c.by.ID}
+		if f.Over(a.now, &f.Standing) {
+			ending = limitReached(&f.Session)
+		}
+		return room{standing: f.Standing, over: []rollcall.Session{f.Session.Ended(ending)}}, nil
+	}
+	if err == nil || errors.Is(err, rollcall.ErrNoSession) { // somebody else has ended the session meanwhile
+		st, _, err := c.m.store.Sessions(ctx, rollcall.SessionsOf{UserID: c.n.UserID})
+		return room{standing: st}, err
+	}
+	return room{}, err
+}
+
+// limitReached is the ending of a session that came to the earlier of its two limits.
+func limitReached(s *rollcall.Session) rollcall.Ending {
+	e := rollcall.Ending{EndedAt: s.ExpiresAt, EndReason: rollcall.ReasonExpired}
+	if s.Last.IdleExpiresAt.Before(s.ExpiresAt) {
+		e = rollcall.Ending{EndedAt: s.Last.IdleExpiresAt, EndReason: rollcall.ReasonIdle}
+	}
+	return e
+}
+
+// expiredEvent is the event of a session that has been ended for a limit of its own; its
+// instant is that of the limit, however late the limit is written down.
+func expiredEvent(s rollcall.Session) rollcall.Event {
+	return rollcall.NewEvent(rollcall.SessionExpired, s.EndedAt, rollcall.Caller{}, s)
+}
+
+// fileAt is when a sweep looks at a session's row next: shortly after the session can be
+// over, or when the row of an ended one has been kept for its time.
+func (m *Manager) fileAt(s *rollcall.Session) time.Time {
+	if s.EndedAt.IsZero() {
+		return s.OverAt().Add(overMargin)
+	}
+	return s.EndedAt.Add(m.rowRetention())
 }

@@ -13,8 +13,24 @@ const batch = 1000
 
 // Session returns a live session. Errors: CodeNotFound, CodeUnavailable.
 func (m *Manager) Session(ctx context.Context, id string) (rollcall.Session, error) {
-	s, err := m.recalled(ctx, id, m.now())
-	return s, failed(err)
+	var s rollcall.Session
+	var over bool
+	now := m.now()
+	look := m.lookFor(id)
+	if !look.Use(&s, func(st *rollcall.Standing, _ time.Time) (rollcall.CheckVerdict, rollcall.Interaction) {
+		over = s.Over(now, st)
+		return rollcall.CheckRefused, rollcall.Interaction{}
+	}) {
+		f, err := m.looked(ctx, &look)
+		if err != nil {
+			return rollcall.Session{}, failed(err)
+		}
+		s, over = f.Session, f.Over(now, &f.Standing)
+	}
+	if over {
+		return rollcall.Session{}, failed(rollcall.ErrNoSession)
+	}
+	return s, nil
 }
 
 // List returns a page of a user's live sessions, newest first; none for a user
@@ -53,10 +69,6 @@ func (m *Manager) Each(ctx context.Context, q rollcall.ListQuery, show func(*rol
 
 // each is Each at an instant, for a query whose cursor was read.
 func (m *Manager) each(ctx context.Context, now time.Time, q rollcall.ListQuery, after rollcall.Position, show func(*rollcall.Session)) (page rollcall.Page, err error) {
-	everybody, err := m.everybody(ctx)
-	if err != nil {
-		return rollcall.Page{}, err
-	}
 	counting := q.Total && after == rollcall.Position{}
 	var last rollcall.Position
 	shown, more := 0, false
@@ -66,7 +78,7 @@ func (m *Manager) each(ctx context.Context, now time.Time, q rollcall.ListQuery,
 			page.Until = over
 		}
 	}
-	err = m.eachLive(ctx, q.UserID, q.Take+1, now, after, everybody, func(s *rollcall.Session) bool {
+	err = m.eachLive(ctx, q.UserID, q.Take+1, now, after, func(s *rollcall.Session) bool {
 		count(s)
 		if shown < q.Take {
 			if shown++; shown == q.Take {
@@ -89,7 +101,7 @@ func (m *Manager) each(ctx context.Context, now time.Time, q rollcall.ListQuery,
 	}
 	if q.Total && !counting {
 		page.Total = 0
-		err = m.eachLive(ctx, q.UserID, batch, now, rollcall.Position{}, everybody, func(s *rollcall.Session) bool { count(s); return true })
+		err = m.eachLive(ctx, q.UserID, batch, now, rollcall.Position{}, func(s *rollcall.Session) bool { count(s); return true })
 	}
 	return page, err
 }

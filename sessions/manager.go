@@ -3,11 +3,12 @@ package sessions
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/rollcall-id/rollcall"
-	"github.com/rollcall-id/rollcall/internal/recall"
 )
 
 // Options configure a [Manager]. The zero value of each field has a meaning.
@@ -30,25 +31,25 @@ type Options struct {
 	ActTimeout time.Duration
 	// SweepInterval is how often the sweep looks for work; 0 is one minute.
 	SweepInterval time.Duration
-	// EventRetention is how long events are kept; 0 is 30 days.
-	EventRetention time.Duration
+	// Retention is how long an ended session and an event are kept; 0 is 30 days. At
+	// least MinRetention.
+	Retention time.Duration
 	// Networks finds the autonomous system number of an address, as digits, ""
 	// when unknown; nil knows none.
 	Networks func(ip string) string
-	// Memory is how many bytes to remember users' sessions in; 0 remembers none. Only
-	// for a store that no other process writes: an ending by another one would not be
-	// noticed. What is remembered leaves Version, RequestDigest and UsedKeys of a
-	// session empty.
+	// Memory is how many bytes to remember users' sessions in; 0 remembers none. New
+	// refuses memory on a store whose Traits say that others write to it: an ending by
+	// another one would not be noticed.
 	Memory int64
 }
 
-// A Manager is the one way in: every act on sessions goes through it. It reads,
-// decides with pure functions, commits, and tries again when another node was
-// quicker. Its methods may be called at once from many goroutines; every error
-// is an [Error].
+// A Manager is the one way in: every act on sessions goes through it. An act reads,
+// decides with pure functions, commits, and is decided again when another node was
+// quicker. Methods may be called at once from many goroutines. Every error that a method
+// returns is a [rollcall.Error].
 type Manager struct {
 	store   rollcall.Store
-	policy  rollcall.Policy
+	policy  atomic.Pointer[rollcall.Policy] // read once a call
 	key     rollcall.DerivationKey
 	clock   func() time.Time
 	log     *slog.Logger
@@ -56,12 +57,13 @@ type Manager struct {
 	queue   userQueue
 	touches pendingTouches
 	writes  boundedWrites
-	locator rollcall.Locator // the store, nil if it is none
-	cache   *recall.Memory   // nil remembers nothing
+	tidy    tidying
+	counts  liveCount
+	memory  *nodeMemory // nil remembers nothing
 
-	touchInterval  time.Duration
-	sweepInterval  time.Duration
-	eventRetention time.Duration
+	touchInterval time.Duration
+	sweepInterval time.Duration
+	retention     time.Duration
 }
 
 // New returns a Manager on a store. It starts nothing: Run does.
@@ -73,17 +75,26 @@ func New(store rollcall.Store, o Options) (*Manager, error) {
 	if o.ActTimeout < 0 {
 		return nil, errors.New("the time that an act may take is negative")
 	}
-	m := &Manager{
-		store:          store,
-		policy:         o.Policy,
-		key:            o.DerivationKey,
-		clock:          o.Clock,
-		log:            o.Logger,
-		asn:            o.Networks,
-		touchInterval:  o.TouchInterval,
-		sweepInterval:  o.SweepInterval,
-		eventRetention: o.EventRetention,
+	if o.Retention == 0 {
+		o.Retention = 30 * 24 * time.Hour
 	}
+	if o.Retention < MinRetention {
+		return nil, fmt.Errorf("a retention of %s is shorter than %s", o.Retention, MinRetention)
+	}
+	if o.Memory > 0 && store.Traits().Shared {
+		return nil, errors.New("memory needs a store that nobody else writes to")
+	}
+	m := &Manager{
+		store:         store,
+		key:           o.DerivationKey,
+		clock:         o.Clock,
+		log:           o.Logger,
+		asn:           o.Networks,
+		touchInterval: o.TouchInterval,
+		sweepInterval: o.SweepInterval,
+		retention:     o.Retention,
+	}
+	m.policy.Store(&o.Policy)
 	if m.clock == nil {
 		m.clock = time.Now
 	}
@@ -99,15 +110,12 @@ func New(store rollcall.Store, o Options) (*Manager, error) {
 	if m.sweepInterval == 0 {
 		m.sweepInterval = time.Minute
 	}
-	if m.eventRetention == 0 {
-		m.eventRetention = 30 * 24 * time.Hour
-	}
 	m.writes.init(o.ActTimeout)
 	m.queue.init()
 	m.touches.init()
-	m.locator, _ = store.(rollcall.Locator)
+	m.tidy.init()
 	if o.Memory > 0 {
-		m.cache = recall.New(o.Memory/10*9, m.touches.add)
+		m.memory = newMemory(o.Memory, m.touches.add)
 	}
 	return m, nil
 }
@@ -118,11 +126,12 @@ func (m *Manager) now() time.Time { return m.clock().UTC().Truncate(time.Millise
 // Now returns the present instant by the Manager's clock, in the precision that is kept.
 func (m *Manager) Now() time.Time { return m.now() }
 
-// Ready returns nil when the store can serve.
-func (m *Manager) Ready(ctx context.Context) error { return failed(m.store.Ready(ctx)) }
-
-// Events returns up to limit events after a position; see [Store].
-func (m *Manager) Events(ctx context.Context, after string, limit int) ([]rollcall.StoredEvent, error) {
-	events, err := m.store.Events(ctx, after, limit)
-	return events, failed(err)
+// Events returns a page of the log of events; see [rollcall.Store]. Errors: CodeInvalid for
+// a position that is none, CodeUnavailable.
+func (m *Manager) Events(ctx context.Context, q rollcall.EventsAfter) (rollcall.EventPage, error) {
+	page, err := m.store.Events(ctx, q)
+	if errors.Is(err, rollcall.ErrBadPosition) {
+		return rollcall.EventPage{}, rollcall.Errorf(rollcall.CodeInvalid, "Not a position of the events")
+	}
+	return page, failed(err)
 }

@@ -6,26 +6,36 @@ import (
 	"time"
 )
 
-// Run writes interactions and sweeps until ctx is done, then writes what is left
-// to write, waits for writes that nobody else waits for any more, and returns. It is
-// called once.
+// Run does what a Manager does beside its calls, until ctx is done: it reads the store
+// once into memory, writes interactions, tidies behind endings of many, and sweeps. Then
+// it writes what is left to write, waits for writes that nobody else waits for any more,
+// and returns. Run is called once. A Manager without Run keeps uses in memory without
+// bound and removes nothing.
 func (m *Manager) Run(ctx context.Context) error {
 	defer m.writes.keep()()
 	var loops sync.WaitGroup
 	loops.Go(func() {
 		every(ctx, m.touchInterval, func() {
-			if err := m.touches.flush(ctx, m.store, m.cache); err != nil && ctx.Err() == nil {
+			if err := m.Flush(ctx); err != nil && ctx.Err() == nil {
 				m.log.Error("could not write interactions, trying again", "error", err)
 			}
 		})
 	})
 	loops.Go(func() {
-		guard := newClockGuard(m.clock())
-		every(ctx, m.sweepInterval, func() {
-			if !guard.steady(m.clock(), m.log) {
-				return
+		if err := m.warm(ctx); err != nil && ctx.Err() == nil {
+			m.log.Error("could not read the store into memory", "error", err)
+		}
+		every(ctx, recountInterval, func() {
+			if _, err := m.CountLive(ctx); err != nil && ctx.Err() == nil {
+				m.log.Warn("could not count live sessions, trying again in an hour", "error", err)
 			}
-			if err := m.sweep(ctx); err != nil && ctx.Err() == nil {
+		})
+	})
+	loops.Go(func() { m.runTidy(ctx) })
+	loops.Go(func() {
+		clock := m.newClock()
+		every(ctx, m.sweepInterval, func() {
+			if err := m.sweep(ctx, clock); err != nil && ctx.Err() == nil {
 				m.log.Error("could not sweep, trying again", "error", err)
 			}
 		})
@@ -49,7 +59,12 @@ func every(ctx context.Context, interval time.Duration, do func()) {
 	}
 }
 
-// Flush writes the interactions that are recorded and not yet written.
-func (m *Manager) Flush(ctx context.Context) error {
-	return failed(m.touches.flush(ctx, m.store, m.cache))
+// sleep waits until the time has passed or ctx is done.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
 }

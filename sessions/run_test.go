@@ -18,7 +18,7 @@ func TestRunWritesInteractionsAndSweeps(t *testing.T) {
 	eachMemory(t, func(t *testing.T, size int64) {
 		synctest.Test(t, func(t *testing.T) {
 			store := memory.New()
-			m, err := sessions.New(store, sessions.Options{Memory: size, TouchInterval: time.Minute, EventRetention: 48 * time.Hour})
+			m, err := sessions.New(store, sessions.Options{Memory: size, TouchInterval: time.Minute, Retention: 48 * time.Hour})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -36,26 +36,31 @@ func TestRunWritesInteractionsAndSweeps(t *testing.T) {
 				t.Fatal("refused")
 			}
 			time.Sleep(2 * time.Minute)
-			stored, _, err := store.Session(context.Background(), s.ID)
+			stored, _, err := store.Session(context.Background(), rollcall.At{ID: s.ID})
 			if want := time.Now().Add(-2 * time.Minute); err != nil || stored.Last.At.Before(want) {
 				t.Errorf("two minutes later the interaction is not written: %v, %v", stored.Last.At, err)
 			}
-			time.Sleep(24*time.Hour + 5*time.Minute)
-			if _, _, err := store.Session(context.Background(), ended.ID); !errors.Is(err, rollcall.ErrNoSession) {
-				t.Errorf("a day after its ending a session is still stored: %v", err)
-			}
-			if _, _, err := store.Session(context.Background(), s.ID); err != nil {
-				t.Errorf("a session that is over for less than a day is gone: %v", err)
-			}
-			time.Sleep(2 * time.Hour)
-			if _, _, err := store.Session(context.Background(), s.ID); !errors.Is(err, rollcall.ErrNoSession) {
-				t.Errorf("a day after its end a session is still stored: %v", err)
+			time.Sleep(51 * time.Minute) // to three minutes behind its absolute end
+			stored, _, err = store.Session(context.Background(), rollcall.At{ID: s.ID})
+			if err != nil || !stored.EndedAt.Equal(s.ExpiresAt) || stored.EndReason != rollcall.ReasonExpired {
+				t.Errorf("three minutes after its end a session is ended at %v, %q, %v", stored.EndedAt, stored.EndReason, err)
 			}
 			want := []string{"session.created ", "session.created ", "session.ended deleted", "session.expired expired"}
 			if diff := cmp.Diff(want, n.events()); diff != "" {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}
-			time.Sleep(72 * time.Hour)
+			time.Sleep(47 * time.Hour)
+			for _, id := range []string{s.ID, ended.ID} {
+				if _, _, err := store.Session(context.Background(), rollcall.At{ID: id}); err != nil {
+					t.Errorf("within its retention an ended session is gone: %v", err)
+				}
+			}
+			time.Sleep(5 * time.Hour)
+			for _, id := range []string{s.ID, ended.ID} {
+				if _, _, err := store.Session(context.Background(), rollcall.At{ID: id}); !errors.Is(err, rollcall.ErrNoSession) {
+					t.Errorf("an ended session outlives its retention: %v", err)
+				}
+			}
 			if got := n.events(); len(got) != 0 {
 				t.Errorf("events outlive their retention: %v", got)
 			}
@@ -84,7 +89,7 @@ func TestRunWritesWhatIsLeftAtItsStop(t *testing.T) {
 			}
 			cancel()
 			n.must(<-done)
-			stored, _, err := store.Session(context.Background(), s.ID)
+			stored, _, err := store.Session(context.Background(), rollcall.At{ID: s.ID})
 			if err != nil || !stored.Last.At.Equal(time.Now().UTC().Truncate(time.Millisecond)) {
 				t.Errorf("stored %v, %v", stored.Last.At, err)
 			}
@@ -96,7 +101,7 @@ func TestSweepRemovesEndingsOfManySilently(t *testing.T) {
 	eachMemory(t, func(t *testing.T, size int64) {
 		synctest.Test(t, func(t *testing.T) {
 			store := memory.New()
-			m, err := sessions.New(store, sessions.Options{Memory: size, TouchInterval: time.Hour})
+			m, err := sessions.New(store, sessions.Options{Memory: size, TouchInterval: time.Hour, SweepInterval: time.Hour})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -104,17 +109,25 @@ func TestSweepRemovesEndingsOfManySilently(t *testing.T) {
 			ctx, cancel := context.WithCancel(context.Background())
 			done := make(chan error)
 			go func() { done <- m.Run(ctx) }()
-			for range 500 {
+			for range 220 {
 				n.create(signIn(aUser))
 			}
 			n.must(n.EndAll(context.Background(), shop, aUser, rollcall.ReasonDeleted))
-			time.Sleep((72 + 25) * time.Hour)
-			u, rows, err := store.Sessions(context.Background(), aUser, rollcall.Position{}, 1000)
-			if err != nil || len(rows) != 0 || u.Version != 0 {
-				t.Errorf("%d rows are left, the user at version %d, %v", len(rows), u.Version, err)
+			time.Sleep(time.Minute)
+			st, rows, err := store.Sessions(context.Background(), rollcall.SessionsOf{UserID: aUser, Limit: 1000})
+			if err != nil || len(rows) != 0 || st.User.Version == 0 {
+				t.Errorf("a minute later %d rows are not ended, the user is at version %d, %v", len(rows), st.User.Version, err)
 			}
-			if got := len(n.events()); got != 501 {
-				t.Errorf("%d events, want 501", got)
+			if got := len(n.events()); got != 221 {
+				t.Errorf("%d events, want 221", got)
+			}
+			time.Sleep((30*24 + 4) * time.Hour)
+			st, rows, err = store.Sessions(context.Background(), rollcall.SessionsOf{UserID: aUser, Ended: true, Limit: 1000})
+			if err != nil || len(rows) != 0 || st.User.Version != 0 {
+				t.Errorf("%d rows are left, the user at version %d, %v", len(rows), st.User.Version, err)
+			}
+			if got := len(n.events()); got != 0 {
+				t.Errorf("%d events are left", got)
 			}
 			cancel()
 			n.must(<-done)

@@ -10,7 +10,7 @@ import (
 	"github.com/rollcall-id/rollcall/store/storetest"
 )
 
-// oneOfMany is a node that knows that a user has more sessions than an image holds, and
+// oneOfMany is a node that knows that a user has more sessions than a block holds, and
 // one of them that it has not looked at. Reads of its store can be counted and held up.
 func oneOfMany(t *testing.T) (n node, store *storetest.Faulty, s rollcall.Session, token rollcall.Token) {
 	store = &storetest.Faulty{Store: memory.New()}

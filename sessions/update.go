@@ -20,29 +20,37 @@ func (m *Manager) UpdateMetadata(ctx context.Context, by rollcall.Caller, id str
 	})
 }
 
-// change puts what decide makes of a live session. It returns the session as it
-// then is.
+// change puts what decide makes of a live session and returns the session as it then is.
+// The session's own version guards the put, not the user's: a change may be committed
+// after an ending of many. The session keeps its generation, and so it stays over.
+//
+// Errors: CodeNotFound for a session that is not live when it is read, decide's,
+// CodeUnavailable.
 func (m *Manager) change(ctx context.Context, id string, decide func(s rollcall.Session, now time.Time) (rollcall.Session, rollcall.Event, error)) (rollcall.Session, error) {
-	s, _, err := m.live(ctx, id, m.now())
+	first, err := m.live(ctx, rollcall.At{ID: id}, m.now())
 	if err != nil {
-		return rollcall.Session{}, failed(err)
+		return rollcall.Session{}, m.settled(ctx, err)
 	}
-	err = m.act(ctx, s.UserID, func(ctx context.Context, now time.Time) (rollcall.Change, error) {
-		before, _, err := m.live(ctx, id, now)
-		if err != nil {
-			return rollcall.Change{}, err
+	s := first.Session
+	err = m.act(ctx, first.UserID, ordinary, func(ctx context.Context, a attempt) (decision, error) {
+		f := first
+		if !a.first {
+			var err error
+			if f, err = m.live(ctx, rollcall.At{ID: id, UserID: first.UserID, CreatedAt: first.CreatedAt}, a.now); err != nil {
+				return decision{}, err
+			}
 		}
-		after, e, err := decide(before, now)
+		after, e, err := decide(f.Session, a.now)
 		if errors.Is(err, errUnchanged) {
-			s = before
-			return rollcall.Change{}, nil
+			s = f.Session
+			return decision{}, nil
 		}
 		if err != nil {
-			return rollcall.Change{}, err
+			return decision{}, err
 		}
 		s = after
 		s.Version++
-		return rollcall.Change{UserID: s.UserID, Sessions: []rollcall.PutSession{put(after)}, Events: []rollcall.Event{e}}, nil
+		return decision{change: rollcall.Change{UserID: s.UserID, Sessions: []rollcall.PutSession{m.put(after)}, Events: []rollcall.Event{e}}}, nil
 	})
 	if err != nil {
 		return rollcall.Session{}, err
@@ -50,5 +58,5 @@ func (m *Manager) change(ctx context.Context, id string, decide func(s rollcall.
 	return s, nil
 }
 
-// errUnchanged is how a decision says that there is nothing to put.
+// errUnchanged is what decide returns when there is nothing to put; change then succeeds.
 var errUnchanged = errors.New("unchanged")

@@ -64,7 +64,7 @@ func (u *lastUses) hold(t *testing.T, what string, read func(id string) (rollcal
 
 func stored(store rollcall.Store) func(string) (rollcall.Session, error) {
 	return func(id string) (rollcall.Session, error) {
-		s, _, err := store.Session(context.Background(), id)
+		s, _, err := store.Session(context.Background(), rollcall.At{ID: id})
 		return s, err
 	}
 }
@@ -72,8 +72,8 @@ func stored(store rollcall.Store) func(string) (rollcall.Session, error) {
 func TestUsesOutliveTheirPlaceInMemory(t *testing.T) {
 	c := newClock()
 	store := memory.New()
-	n := newNodeOn(t, store, c, smallCache)
-	u := signedIn(n, 12_000)
+	n := newNodeOn(t, store, c, withMemory(128<<10)) // room for some twelve hundred users
+	u := signedIn(n, 3000)
 	for round := range 2 {
 		for i := range u.tokens {
 			for range 2 { // the first reads it, the second finds it in memory
@@ -232,7 +232,7 @@ func TestInteractionsThatCouldNotBeWrittenAreKeptAndWrittenLater(t *testing.T) {
 			t.Errorf("shown %v, %v", shown.Last.At, err)
 		}
 		n.must(n.Flush(context.Background()))
-		stored, _, err := store.Session(context.Background(), s.ID)
+		stored, _, err := store.Session(context.Background(), rollcall.At{ID: s.ID})
 		if err != nil || !stored.Last.At.Equal(t0.Add(time.Minute)) {
 			t.Errorf("stored %v, %v", stored.Last.At, err)
 		}

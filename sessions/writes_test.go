@@ -161,7 +161,7 @@ func TestAStopWaitsForWhatNobodyElseWaitsFor(t *testing.T) {
 			}
 			release()
 			n.must(<-done)
-			stored, _, err := store.Session(context.Background(), s.ID)
+			stored, _, err := store.Session(context.Background(), rollcall.At{ID: s.ID})
 			if err != nil || stored.EndedAt.IsZero() {
 				t.Errorf("the ending is not there: %v", err)
 			}

@@ -92,6 +92,7 @@ func TestMistakesExitWith2AndSayWhatToDo(t *testing.T) {
 		{"bad choice in a flag", "", []string{"serve", "--store", "x"}, "--store: store: must be one of pebble, memory"},
 		{"unknown key in the file", "lisen: x\n", []string{"config", "check"}, `there is no key "lisen"`},
 		{"bad value in the file", "drain_delay: soon\n", []string{"config", "check"}, "drain_delay: must be a duration"},
+		{"a retention that is too short", "retention: 23h\n", []string{"config", "check"}, "retention: must be at least 24h"},
 		{"a map where none fits", "listen: {a: b}\n", []string{"config", "check"}, "listen: must be a single value"},
 		{"no YAML", "a: [\n", []string{"config", "check"}, "reading the configuration file"},
 		{"a secret in the file", "clients: [{client_id: a, client_secret: b}]\n", []string{"config", "check"}, "a secret does not belong into a file"},

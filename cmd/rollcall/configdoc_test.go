@@ -19,11 +19,15 @@ setting and where it comes from, ` + "`rollcall config check`" + ` starts nothin
 
 This page is made from the table in the code; a test keeps it so.
 
-| file | flag | environment | default | |
-| --- | --- | --- | --- | --- |
+Of each setting: its key in the file, its flag, its variable in the environment, and its default, if it has one.
+
 `)
 	for _, k := range keys() {
-		fmt.Fprintf(&b, "| `%s` | `--%s` | `%s` | %s | %s |\n", k.name, k.flag(), k.env(), spellDefault(k.value), k.help)
+		entry := fmt.Sprintf("- `%s` (`--%s`, `%s`", k.name, k.flag(), k.env())
+		if d := spellDefault(k.value); d != "" {
+			entry += ", default " + d
+		}
+		b.WriteString(wrapped(entry+"): "+k.help, 150) + "\n")
 	}
 	b.WriteString(`
 ## Clients
@@ -100,13 +104,33 @@ levels:
 | key | |
 | --- | --- |
 | ` + "`name`" + ` | up to 64 printable ASCII characters without space, quote or backslash; each once |
-| ` + "`any_of`" + ` | combinations of methods, of which one is enough; all methods of it are needed, and the empty one needs none. A method is one of ` + "`federated`, `passkey`, `pwd`, `sms`, `email`, `mfa`, `mock`" + `, ` + "`mfa:`" + ` with a type, or a URL |
+| ` + "`any_of`" + ` | combinations of methods, of which one is enough; all methods of it are needed, and the empty one needs none |
 | ` + "`max_age`" + ` | how long ago the latest authentication may be; without it, any time |
 | ` + "`max_idle`" + ` | how long ago the latest use may be; without it, any time |
+
+A method is one of ` + "`federated`, `passkey`, `pwd`, `sms`, `email`, `mfa`, `mock`" + `, ` + "`mfa:`" + ` with a type, or a URL.
 
 An empty list is refused. Changes take effect at the next start.
 `)
 	return b.String()
+}
+
+// wrapped is an entry of a list, in lines of at most so many bytes where words allow.
+func wrapped(entry string, width int) string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(entry) {
+		switch {
+		case line == "":
+			line = word
+		case len(line)+1+len(word) > width:
+			lines = append(lines, line)
+			line = "  " + word
+		default:
+			line += " " + word
+		}
+	}
+	return strings.Join(append(lines, line), "\n")
 }
 
 func spellDefault(value any) string {

@@ -12,7 +12,8 @@ import (
 // consistent holds the settings against each other, and reads what they name, without
 // starting or making anything. Each value by itself was checked when it was set.
 func (c *config) consistent() error {
-	if err := policy(c).Check(); err != nil {
+	p := policy(c)
+	if err := p.Check(); err != nil {
 		return fmt.Errorf("lifetimes, limits or levels: %w", err)
 	}
 	if err := errors.Join(callerLimit(c).Check(), checkActTimeout(c.duration("act_timeout"))); err != nil {

@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/pebble"
 )
 
-// A key is one setting. This table makes the flags, the environment's names, the
-// file's keys, --help and docs/config.md.
+// A key is one setting with a single value or a list of texts. The table of keys makes the
+// flags, the environment's names, --help, docs/config.md, and the keys of the file but for
+// clients, issuers and levels: these are lists of objects, and only a file has them.
 type key struct {
 	name  string // as in the file; flags have - for _, the environment ROLLCALL_ and capitals
 	value any    // the default, whose type is the key's
@@ -50,7 +52,7 @@ func keys() []key {
 		{name: "at_session_limit", value: string(p.AtLimit), help: "at the limit: end_oldest or deny", check: oneOf(string(rollcall.EndOldest), string(rollcall.Deny))},
 		{name: "cache_size", value: 384 << 20, help: "memory in bytes for what was read of users; 0 remembers nothing; the process takes some 300 MiB more, unless GOMEMLIMIT is set", check: atLeast(0)},
 		{name: "touch_interval", value: time.Second, help: "how often interactions are written; a crash loses at most this much of them", check: atLeast(time.Millisecond)},
-		{name: "event_retention", value: 30 * 24 * time.Hour, help: "how long events are kept", check: atLeast(time.Minute)},
+		{name: "retention", value: 30 * 24 * time.Hour, help: "how long ended sessions and events are kept; at least 24h", check: atLeast(sessions.MinRetention)},
 		{name: "act_timeout", value: 10 * time.Second, help: "how long an act waits for the disk before it is answered 503, its outcome unknown; at most 14s"},
 		{name: "min_free_disk", value: pebble.DefaultMinFree, help: "free disk space in bytes below which changes are refused and checks go on; 0 sets no floor", check: atLeast(0)},
 		{name: "max_connections", value: 10000, help: "open connections per listener; 0 sets no limit; all together are bounded by the limit of open files as well", check: atLeast(0)},
@@ -65,7 +67,7 @@ func keys() []key {
 	}
 }
 
-// The keys that only a file can set.
+// The keys that only a file can set: readYAML in config.go reads them, not the table.
 const (
 	clientsKey = "clients"
 	issuersKey = "issuers"

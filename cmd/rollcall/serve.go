@@ -255,15 +255,23 @@ func openStore(cfg *config, log *slog.Logger) (rollcall.Store, error) {
 		log.Warn("the store is in memory: sessions do not outlive the process")
 		return memory.New(), nil
 	}
-	dir := filepath.Join(cfg.text("data"), "store")
-	s, err := pebble.Open(dir, pebble.Options{Logger: log, MinFree: minFree(cfg), MaxOpenFiles: shareFiles(openFileLimit()).store})
-	if errors.Is(err, syscall.EAGAIN) { // from the lock of the directory
-		return nil, fmt.Errorf("another process has the store in %s open: stop it, or name another directory with --data", dir)
-	}
+	s, err := openPebble(cfg, log)
 	if err != nil {
 		return nil, err // and no store, not one that is nil inside
 	}
 	return s, nil
+}
+
+func storeDir(cfg *config) string { return filepath.Join(cfg.text("data"), "store") }
+
+// openPebble opens the embedded store of the data directory, or makes one.
+func openPebble(cfg *config, log *slog.Logger) (*pebble.Store, error) {
+	dir := storeDir(cfg)
+	s, err := pebble.Open(dir, pebble.Options{Logger: log, MinFree: minFree(cfg), MaxOpenFiles: shareFiles(openFileLimit()).store})
+	if errors.Is(err, syscall.EAGAIN) { // from the lock of the directory
+		return nil, fmt.Errorf("another process has the store in %s open: stop it, or name another directory with --data", dir)
+	}
+	return s, err
 }
 
 // minFree is the floor of free disk space as the engine takes it, whose 0 is its own
@@ -301,7 +309,7 @@ func policy(cfg *config) rollcall.Policy {
 func managerOptions(cfg *config, keys *oauth.Keys, log *slog.Logger) sessions.Options {
 	return sessions.Options{
 		Policy: policy(cfg), DerivationKey: keys.Derivation, Logger: log,
-		TouchInterval: cfg.duration("touch_interval"), EventRetention: cfg.duration("event_retention"),
+		TouchInterval: cfg.duration("touch_interval"), Retention: cfg.duration("retention"),
 		Memory: halfOfCache(cfg), ActTimeout: cfg.duration("act_timeout"),
 	}
 }

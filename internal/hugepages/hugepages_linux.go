@@ -5,9 +5,9 @@ import (
 	"unsafe"
 )
 
-// adviseHugePages asks for large pages under what is looked at here and there: with
-// small ones, finding out where a page is takes longer than reading it. That it is not
-// done is no failure.
+// Advise asks the system for large pages under memory that is looked at here and there:
+// with small pages, finding out where a page is takes longer than reading it. A system that
+// refuses is no failure.
 func Advise[T any](s []T) {
 	const huge, advice = 2 << 20, 14 // MADV_HUGEPAGE
 	begin := uintptr(unsafe.Pointer(unsafe.SliceData(s)))

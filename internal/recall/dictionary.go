@@ -4,54 +4,65 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/rollcall-id/rollcall"
 )
 
-// Dictionaries hold what many sessions share, by number. They are only added to; when
-// one is full, the cache begins anew.
+// dictionaries number what many sessions have in common, so that a record holds two bytes
+// instead of the value. Entries are only added. When a dictionary is full, the memory
+// drops all blocks and begins again with empty dictionaries.
 type dictionaries struct {
-	texts dictionary[string]
-	kinds dictionary[sessionKind]
+	texts    dictionary[string] // user agents, networks, methods, client ids, reasons
+	profiles dictionary[profile]
+}
+
+// A profile is what most sessions share with many others.
+type profile struct {
+	lifetimes rollcall.Lifetimes
+	everybody uint64 // Generation.Everybody of the session
+	mode      rollcall.CookieMode
 }
 
 const (
+	// maxNumber bounds the entries of a dictionary.
 	maxNumber = 1 << 16
-	// maxTexts bounds the bytes of all texts together: agents come from anybody.
+	// maxTexts bounds the bytes of all texts together: anybody can send a user agent.
 	maxTexts = 8 << 20
 )
 
 func newDictionaries() *dictionaries {
 	d := &dictionaries{}
 	d.texts.init()
-	d.kinds.init()
+	d.profiles.init()
 	size := 0
 	d.texts.keep = func(text string) (string, bool) {
 		if size+len(text) > maxTexts {
 			return "", false
 		}
 		size += len(text)
-		return strings.Clone(text), true // it may be a part of a whole request
+		return strings.Clone(text), true // the text may be a part of a whole request
 	}
-	d.kinds.keep = func(k sessionKind) (sessionKind, bool) { return k, true }
+	d.profiles.keep = func(p profile) (profile, bool) { return p, true }
 	return d
 }
 
-func (d *dictionaries) full() bool { return d.texts.full.Load() || d.kinds.full.Load() }
+func (d *dictionaries) full() bool { return d.texts.full.Load() || d.profiles.full.Load() }
 
 // A dictionary gives values numbers. Number 0 is the zero value.
 type dictionary[T comparable] struct {
 	mu      sync.RWMutex
 	numbers map[T]uint16
-	values  []T // of fixed capacity: a number that was given out can be read without a lock
-	// keep returns the value to be kept, or reports that there is no room. It is
-	// called under the lock.
+	values  []T // of fixed length: the value of a number that was given out is read without a lock
+	// keep returns the value to keep, or false when there is no room. keep is called
+	// under mu.
 	keep func(T) (T, bool)
 	full atomic.Bool
 }
 
 func (d *dictionary[T]) init() { d.numbers, d.values = map[T]uint16{}, make([]T, maxNumber) }
 
-// number returns a value's number, a new one if it has none. It reports false when
-// there are too many.
+// number returns the value's number, a new one for a new value. It reports false when the
+// dictionary is full.
 func (d *dictionary[T]) number(v T) (uint16, bool) {
 	if v == d.values[0] {
 		return 0, true
@@ -81,4 +92,4 @@ func (d *dictionary[T]) number(v T) (uint16, bool) {
 }
 
 // value returns the value of the number that b begins with.
-func (d *dictionary[T]) value(b image) T { return d.values[bytesOrder.Uint16(b)] }
+func (d *dictionary[T]) value(b []byte) T { return d.values[bytesOrder.Uint16(b)] }

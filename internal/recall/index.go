@@ -6,56 +6,61 @@ import (
 	"github.com/rollcall-id/rollcall/internal/hugepages"
 )
 
-// Owners say where sessions are remembered, by hashes, in a table of a fixed size. An
-// entry is 24 bits of the session's hash and where its part of an image lies; two
-// sessions can be mistaken for each other, so whoever asks looks at the id. It is in one
-// of two buckets, each as long as a cache line: in the first if that is not nearly full,
-// so that most are found at the first look.
+// An index says where the record of a session is, by the hash of the session's id, in a
+// table of a fixed size that holds no pointers. An entry is 24 bits of the hash and an
+// address of 40 bits; 0 is a free entry.
 //
-// What concerns one session is changed under the lock of the shard that holds it.
-type owners struct {
+// Two sessions have the same 24 bits and share a bucket once in some 2^24 pairs of a
+// bucket. So whoever finds an entry compares the session's id with the record's.
+//
+// An entry is in one of two buckets, each as long as a line of the processor's cache: in
+// the first unless that is nearly full, so that most are found at the first look.
+//
+// The entry of a session is changed under the lock of the shard that the entry leads to,
+// and read without a lock.
+type index struct {
 	entries []atomic.Uint64
-	next    atomic.Uint32 // whom to drop when there is no room
+	next    atomic.Uint32 // which entry of a bucket to take over when both are full
 }
 
 const (
 	bucketEntries = 8
-	locationBits  = 40
-	locationMask  = 1<<locationBits - 1
+	addressBits   = 40
+	addressMask   = 1<<addressBits - 1
 )
 
-// newOwners has room for so many entries, or a few more.
-func newOwners(room int) *owners {
+// newIndex has room for so many entries, or up to twice as many.
+func newIndex(room int) *index {
 	size := bucketEntries
 	for size < room {
 		size *= 2
 	}
-	o := &owners{entries: make([]atomic.Uint64, size)}
-	hugepages.Advise(o.entries)
-	return o
+	x := &index{entries: make([]atomic.Uint64, size)}
+	hugepages.Advise(x.entries)
+	return x
 }
 
-// bucket is the first or second place where a session can be.
-func (o *owners) bucket(id uint64, second bool) []atomic.Uint64 {
+// bucket returns the first or the second bucket that the entry of a session can be in.
+func (x *index) bucket(session uint64, second bool) []atomic.Uint64 {
 	if second {
-		id = id>>16 ^ id>>locationBits*0x9e3779b1
+		session = session>>16 ^ session>>addressBits*0x9e3779b1
 	}
-	at := id % uint64(len(o.entries)/bucketEntries) * bucketEntries
-	return o.entries[at : at+bucketEntries : at+bucketEntries]
+	at := session % uint64(len(x.entries)/bucketEntries) * bucketEntries
+	return x.entries[at : at+bucketEntries : at+bucketEntries]
 }
 
-// get returns where the session is, 0 when that is not known.
-func (o *owners) get(id uint64) location {
-	_, e := o.slot(id)
-	return location(e & locationMask)
+// get returns the address of the session's record, 0 when there is no entry.
+func (x *index) get(session uint64) address {
+	_, e := x.entry(session)
+	return address(e & addressMask)
 }
 
-// slot returns the session's entry and what it is now, nil and 0 if there is none.
-func (o *owners) slot(id uint64) (*atomic.Uint64, uint64) {
+// entry returns the session's entry and the present content, nil and 0 if there is none.
+func (x *index) entry(session uint64) (*atomic.Uint64, uint64) {
 	for _, second := range [...]bool{false, true} {
-		bucket := o.bucket(id, second)
+		bucket := x.bucket(session, second)
 		for i := range bucket {
-			if e := bucket[i].Load(); e != 0 && e>>locationBits == id>>locationBits {
+			if e := bucket[i].Load(); e != 0 && e>>addressBits == session>>addressBits {
 				return &bucket[i], e
 			}
 		}
@@ -63,17 +68,18 @@ func (o *owners) slot(id uint64) (*atomic.Uint64, uint64) {
 	return nil, 0
 }
 
-// put says where a session is now. When there is no room, another one is forgotten.
-func (o *owners) put(id uint64, at location) {
-	e := id&^locationMask | uint64(at)
+// put sets the address of the session's record. When both buckets are full, another
+// session loses its entry: that one is then read from the store again.
+func (x *index) put(session uint64, a address) {
+	e := session&^addressMask | uint64(a)
 	for {
-		if known, _ := o.slot(id); known != nil {
+		if known, _ := x.entry(session); known != nil {
 			known.Store(e)
 			return
 		}
-		free := o.free(id)
+		free := x.free(session)
 		if free == nil {
-			o.bucket(id, false)[o.next.Add(1)%bucketEntries].Store(e)
+			x.bucket(session, false)[x.next.Add(1)%bucketEntries].Store(e)
 			return
 		}
 		if free.CompareAndSwap(0, e) {
@@ -82,16 +88,16 @@ func (o *owners) put(id uint64, at location) {
 	}
 }
 
-// free is a free entry of the first bucket if it has a few, else of the emptier one, nil
-// if there is none.
-func (o *owners) free(id uint64) (found *atomic.Uint64) {
+// free returns a free entry for the session: of the first bucket if that has a few, else
+// of the emptier one; nil if both are full.
+func (x *index) free(session uint64) (found *atomic.Uint64) {
 	const few = 3
 	most := 0
 	for _, second := range [...]bool{false, true} {
 		if most >= few {
 			break
 		}
-		bucket := o.bucket(id, second)
+		bucket := x.bucket(session, second)
 		empty, last := 0, 0
 		for i := range bucket {
 			if bucket[i].Load() == 0 {
@@ -105,12 +111,13 @@ func (o *owners) free(id uint64) (found *atomic.Uint64) {
 	return found
 }
 
-// remove forgets that a session is there. It looks at both buckets, since what get finds
-// may be another session's: where nothing is any more must not be found.
-func (o *owners) remove(id uint64, at location) {
-	e := id&^locationMask | uint64(at)
+// remove frees the entry that leads the session to the address. It looks through both
+// buckets for exactly that entry, not for the one that get finds, which may be another
+// session's: an entry that stayed would lead to bytes that are used for something else.
+func (x *index) remove(session uint64, a address) {
+	e := session&^addressMask | uint64(a)
 	for _, second := range [...]bool{false, true} {
-		bucket := o.bucket(id, second)
+		bucket := x.bucket(session, second)
 		for i := range bucket {
 			if bucket[i].Load() == e {
 				bucket[i].CompareAndSwap(e, 0)

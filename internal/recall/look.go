@@ -7,131 +7,214 @@ import (
 	"github.com/rollcall-id/rollcall/internal/prefetch"
 )
 
-// A look is for the session with an id. To wait for memory takes most of it, since nothing
-// on the way lies near anything else; so it is asked for ahead, by those who have something
-// else to do in between.
+// A Look is for the session with an id, whose hash is computed once. Most of a look is
+// waiting for the processor's memory: the index's entry, the record and the block's head
+// lie in different places. So Look and Nearer ask for what comes next; who has something
+// else to do does that in between.
 type Look struct {
-	cache *Memory
-	id    string
-	hash  uint64
+	memory  *Memory
+	id      string
+	session uint64  // the hash of id
+	at      address // of the record, as Nearer found it; 0 when not looked for or not found
+	// stale says that a record was found which could not be answered from.
+	stale bool
 }
 
-// lookFor begins a look, and asks for the entry of the table.
-func (c *Memory) LookFor(id string) Look {
-	l := Look{cache: c, id: id}
-	if c != nil {
-		l.hash = c.clock.hash(id)
-		prefetch.Line(&c.owners.bucket(l.hash, false)[0])
+// Look begins a look, and asks for the index's entry. A nil Memory gives a look that finds
+// nothing.
+func (m *Memory) Look(id string) Look {
+	l := Look{memory: m, id: id}
+	if m != nil {
+		l.session = m.epochs.hash(id)
+		prefetch.Line(&m.index.bucket(l.session, false)[0])
 	}
 	return l
 }
 
-// approach asks for the session, by its entry.
-func (l *Look) Approach() {
-	if l.cache == nil {
+// Nearer finds the index's entry and asks for the record.
+func (l *Look) Nearer() {
+	if l.memory == nil {
 		return
 	}
-	if there := l.cache.owners.get(l.hash); there != 0 {
-		prefetch.Bytes(l.cache.byteAt(there), mostPart)
+	if l.at = l.memory.index.get(l.session); l.at != 0 {
+		prefetch.Bytes(l.memory.byteAt(l.at), usualRecord)
 	}
 }
 
-// What nearly all sessions take, and what is before the sessions of nearly all users.
-const (
-	mostPart = 160
-	mostHead = entryHead + imageHead + 32
-)
+// usualHead is what lies before the records of most blocks.
+const usualHead = entryHead + blockHead + 32
 
-// byteAt is where in memory a location is. What lies there is looked at under the lock of
-// its shard only.
-func (c *Memory) byteAt(l location) *byte {
-	return &c.memory[(int(l.place().segment())*len(c.users)+l.shard())*c.segment+l.place().offset()]
+// byteAt is where in memory an address is. What lies there is read under the lock of the
+// address's shard only.
+func (m *Memory) byteAt(a address) *byte {
+	return &m.bytes[(int(a.offset().segment())*len(m.shards)+a.shard())*m.segment+a.offset().position()]
 }
 
-// session puts the remembered session with the id into out. known is false when
-// nothing good is remembered.
-func (c *Memory) Session(id string, out *rollcall.Session, u *rollcall.User) (known bool) {
-	l := c.LookFor(id)
+// Session puts the session, and the standing that decides about it, into s and st. known
+// is false when memory cannot answer. The texts of s and st stay, the map of st must not
+// be changed.
+func (l *Look) Session(s *rollcall.Session, st *rollcall.Standing) (known bool) {
 	f, ok := l.find()
 	if !ok {
 		return false
 	}
 	defer f.shard.mu.Unlock()
-	return f.decode(out, u)
-}
-
-// owner returns whose the remembered session is, and since when it is.
-func (c *Memory) Owner(id string) (userID string, createdAt time.Time, known bool) {
-	l := c.LookFor(id)
-	f, ok := l.find()
-	if !ok {
-		return "", time.Time{}, false
-	}
-	defer f.shard.mu.Unlock()
-	if !f.isGood() {
-		return "", time.Time{}, false
-	}
-	return string(f.image.userID()), readTime(f.part[atCreated:]), true
-}
-
-// A finding is where a session is remembered, good or not. Its shard is locked.
-type finding struct {
-	shard *userShard
-	at    place
-	part  image // the session
-	entry place // which it is a part of
-
-	// What isGood has found.
-	image image
-	user  uint64 // its hash
-}
-
-// find finds the session, and asks for the head of its entry. Whoever finds one unlocks
-// its shard.
-func (l *Look) find() (f finding, ok bool) {
-	c := l.cache
-	there := c.owners.get(l.hash)
-	if there == 0 {
-		return f, false
-	}
-	f.shard, f.at = &c.users[there.shard()], there.place()
-	f.shard.mu.Lock()
-	if c.owners.get(l.hash) == there { // else it has gone since
-		f.part, f.entry = f.shard.part(f.at)
-		if f.part[atFlags]&isGone == 0 && string(f.part.sessionID()) == l.id {
-			prefetch.Bytes(f.shard.byteAt(f.entry), mostHead)
-			return f, true
-		}
-	}
-	f.shard.mu.Unlock()
-	return f, false
-}
-
-// decode puts the session and its user into s and u. It reports whether they are good, and
-// else what s and u are is of no use.
-func (f *finding) decode(s *rollcall.Session, u *rollcall.User) bool {
-	var texts gathered
-	texts.grow(len(f.part))
-	f.shard.dictionaries.session(f.part, "", s, &texts) // while the head is on its way
-	if !f.isGood() {
+	if !f.decode(s, st) {
+		l.stale = f.stale
 		return false
 	}
-	s.UserID = texts.add(f.image.userID())
-	*u = rollcall.User{ID: s.UserID, Generation: f.image.generation()}
+	f.shard.hits++
 	return true
 }
 
-// isGood reports whether the image that the session is in can be answered from.
-func (f *finding) isGood() (good bool) {
-	c := f.shard.cache
+// Use lets decide look at the session, which is in s by then, with the standing and the
+// idle end that the store has. decide runs under a lock and must not call the Memory; st
+// holds during the call of decide.
+//
+//   - CheckRecord: the use that decide returned is recorded, and shown in s.
+//   - CheckRefused, CheckInsufficient: nothing is recorded.
+//   - CheckJoins, CheckWriteFirst: memory alone cannot do these. known is false.
+//
+// known is also false when memory cannot answer, or cannot hold the use; s is then of no
+// use. Use does not allocate for st or decide.
+func (l *Look) Use(s *rollcall.Session, decide func(st *rollcall.Standing, durable time.Time) (rollcall.CheckVerdict, rollcall.Interaction)) (known bool) {
+	f, ok := l.find()
+	if !ok {
+		return false
+	}
+	defer f.shard.mu.Unlock()
+	st := &f.shard.standing
+	if !f.decode(s, st) {
+		l.stale = f.stale
+		return false
+	}
+	verdict, last := decide(st, f.shard.uses.durableIdle(f.block, f.record))
+	switch verdict {
+	case rollcall.CheckRefused, rollcall.CheckInsufficient:
+	case rollcall.CheckRecord:
+		if !f.use(s, last) {
+			return false
+		}
+	default:
+		return false
+	}
+	f.shard.hits++
+	return true
+}
+
+// found is where a session is remembered, good or not. The shard is locked.
+type found struct {
+	shard  *shard
+	at     offset // of the record
+	record record
+	entry  offset // which the record is a part of
+
+	// What isGood has found out.
+	block block
+	user  uint64 // the hash of the user
+	stale bool   // the block is not good
+}
+
+// find finds the session's record, and asks for the head of the record's entry. Who finds
+// one unlocks the shard.
+func (l *Look) find() (f found, ok bool) {
+	m := l.memory
+	if m == nil {
+		return f, false
+	}
+	if l.at == 0 {
+		l.at = m.index.get(l.session)
+	}
+	const attempts = 2 // the record may have moved since the index was read
+	for range attempts {
+		if l.at == 0 {
+			return f, false
+		}
+		f.shard, f.at = &m.shards[l.at.shard()], l.at.offset()
+		f.shard.mu.Lock()
+		now := m.index.get(l.session)
+		if now == l.at {
+			break
+		}
+		f.shard.mu.Unlock()
+		l.at, f.shard = now, nil
+	}
+	if f.shard == nil {
+		return f, false
+	}
+	f.record, f.entry = f.shard.record(f.at)
+	if f.record.is(isGone) || string(f.record.sessionID()) != l.id {
+		f.shard.mu.Unlock()
+		return f, false
+	}
+	prefetch.Bytes(f.shard.byteAt(f.entry), usualHead)
+	return f, true
+}
+
+// decode puts the session and the standing into s and st, both of one moment: no act on
+// the user begins to commit under the lock. It reports whether they are good; else s and st
+// are of no use.
+func (f *found) decode(s *rollcall.Session, st *rollcall.Standing) bool {
+	var texts arena
+	texts.grow(len(f.record))
+	inherits := f.shard.dictionaries.session(f.record, "", s, &texts) // while the head is on its way
+	if f.stale = !f.isGood(); f.stale {
+		return false
+	}
+	everybody, known := f.shard.memory.knownEverybody()
+	if !known {
+		return false
+	}
+	st.Everybody, st.User = *everybody, f.shard.dictionaries.user(f.block)
+	st.User.ID = texts.add(f.block.userID())
+	s.UserID = st.User.ID
+	if inherits {
+		s.Generation.User = st.User.Generation
+	}
+	return true
+}
+
+// isGood reports whether looks can be answered from the record's block.
+func (f *found) isGood() bool {
 	whole, ok := f.shard.whole(f.entry)
 	if !ok {
 		return false
 	}
-	f.image = f.shard.image(whole)
-	if f.user, good = c.isGood(f.shard, whole, f.image); good {
-		prefetch.Line(c.clock.wordsOf(f.user))
-		f.shard.looked(whole)
+	f.block, f.user = f.shard.block(whole), f.shard.userOf(whole)
+	if !f.shard.isGood(whole, f.block) {
+		return false
 	}
-	return good
+	prefetch.Line(f.shard.memory.epochs.of(f.user))
+	f.shard.looked(whole)
+	return true
+}
+
+// use records a use in the record, and shows it in s. It reports false for a use that the
+// record has no room for. A use that is not later than the latest changes nothing.
+func (f *found) use(s *rollcall.Session, last rollcall.Interaction) bool {
+	if !last.At.After(s.Last.At) {
+		return true
+	}
+	u := &f.shard.uses
+	if u.isDurable(f.block, f.record) {
+		f.record.copyDurable()
+	}
+	ok := false
+	if last.Origin == s.Last.Origin {
+		ok = f.record.putInstants(last)
+	} else {
+		ok = f.shard.dictionaries.putInteraction(f.record, last)
+	}
+	if !ok {
+		return false
+	}
+	f.block.setUsed(u.round)
+	if round := uint16(u.round); f.record.round() != round || f.record.is(isElsewhere) {
+		f.record.setRound(round)
+		f.record.clear(isElsewhere)
+		u.used = append(u.used, f.at)
+	}
+	s.Last = last
+	f.shard.memory.epochs.of(f.user).touched()
+	return true
 }

@@ -1,183 +1,236 @@
 package recall
 
-import "sync"
+import (
+	"sync"
 
-// A userShard holds images in segments, which are written one after the other. When
-// there is no room the oldest segment is cleared, but for what was looked for since the
-// last time.
-type userShard struct {
+	"github.com/rollcall-id/rollcall"
+)
+
+// A shard holds the blocks of the users whose hashes choose the shard. Blocks and
+// appended sessions are entries of segments, which are written one after the other. When
+// there is no room the oldest segment is cleared, but for the blocks that were looked for
+// since the segment was written.
+//
+// All of a user lies in one shard: the user's block, the sessions appended to that, and
+// lone blocks of the user's sessions.
+type shard struct {
 	mu       sync.Mutex
-	number   location // its bits of a location
-	index    map[uint64]place
-	segments [shardSegments][]byte // each in its capacity
-	newest   uint64                // the segment that is written
-	marked   uint32                // images so far, which are told apart by it
-	uses     recordedUses
+	number   address           // the shard's bits of an address
+	blocks   map[uint64]offset // by key: the user's hash, or the key of a lone block
+	segments [shardSegments][]byte
+	newest   uint64 // the segment that is written
+	serials  uint32 // how many blocks were put, which gives each its serial
+	uses     uses
+	hits     uint64 // looks that were answered
 
-	cache        *Memory
-	dictionaries *dictionaries // of the images
+	memory       *Memory
+	dictionaries *dictionaries // of the blocks
+
+	// standing is what the decision about a use is given, under mu: a variable of the
+	// call would be allocated.
+	standing rollcall.Standing
 }
 
-// A place is where in a shard an image begins, or a part of one: a segment, and an
-// offset in it.
-type place uint64
+// An offset is where in a shard an entry begins, or a record: a segment, and a position
+// in that.
+type offset uint64
 
-// A location is a place and its shard; 0 is none, since an image has a head.
-type location uint64
+// An address is an offset and its shard; 0 is none, since no record begins an entry.
+type address uint64
+
+// noOffset is where nothing is.
+const noOffset = ^offset(0)
 
 const (
 	shardSegments = 8
-	// minSegment has room for the largest image there is.
+	// minSegment has room for the largest block that there is.
 	minSegment = 128 << 10
-	maxShards  = 64 // a power of two, as all numbers of shards
+	maxShards  = 64 // the number of shards is a power of two
 
-	offsetBits = 31
-	maxSegment = 1 << offsetBits
-	placeBits  = offsetBits + 3
-	placeMask  = 1<<placeBits - 1
+	positionBits = 31
+	maxSegment   = 1 << positionBits
+	offsetBits   = positionBits + 3
+	offsetMask   = 1<<offsetBits - 1
 )
 
-func at(segment uint64, offset int) place { return place(segment<<offsetBits | uint64(offset)) }
-
-func (p place) segment() uint64 { return uint64(p >> offsetBits) }
-
-func (p place) offset() int { return int(p & (maxSegment - 1)) }
-
-func (l location) place() place { return place(l & placeMask) }
-
-func (l location) shard() int { return int(l>>placeBits) % maxShards }
-
-// get returns where the user's image is, good or not.
-func (s *userShard) get(hash uint64) (p place, ok bool) {
-	if p, ok = s.index[hash]; ok {
-		s.looked(p)
-	}
-	return p, ok
+func offsetOf(segment uint64, position int) offset {
+	return offset(segment<<positionBits | uint64(position))
 }
 
-// looked notes that the image at a place has been looked for.
-func (s *userShard) looked(p place) { s.segments[p.segment()][p.offset()+atLooked] = 1 }
+func (o offset) segment() uint64 { return uint64(o >> positionBits) }
 
-func (s *userShard) oldest() uint64 { return (s.newest + 1) % shardSegments }
+func (o offset) position() int { return int(o & (maxSegment - 1)) }
 
-// image returns the image at a place, with its length before it.
-func (s *userShard) image(p place) image {
-	b := s.segments[p.segment()][p.offset():]
+func (a address) offset() offset { return offset(a & offsetMask) }
+
+func (a address) shard() int { return int(a>>offsetBits) % maxShards }
+
+// The head of an entry.
+const (
+	atUser    = 4          // after the size of what follows the head
+	atLooked  = atUser + 8 // after the user's hash: 1 if the entry was looked for
+	entryHead = atLooked + 1
+)
+
+// userOf is the hash of the user whose entry this is.
+func (s *shard) userOf(entry offset) uint64 {
+	return bytesOrder.Uint64(s.segments[entry.segment()][entry.position()+atUser:])
+}
+
+// block returns the block, or the appended session, of an entry.
+func (s *shard) block(entry offset) block {
+	b := s.segments[entry.segment()][entry.position():]
 	n := bytesOrder.Uint32(b)
 	return b[entryHead : entryHead+n : entryHead+n]
 }
 
-// byteAt is where in memory a place is.
-func (s *userShard) byteAt(p place) *byte { return &s.segments[p.segment()][p.offset()] }
-
-// part returns the session at a place, and where the entry is that it is a part of.
-func (s *userShard) part(p place) (part image, entry place) {
-	segment, offset := s.segments[p.segment()], p.offset()
-	size := int(bytesOrder.Uint16(segment[offset:]))
-	entry = p - place(bytesOrder.Uint32(segment[offset+atBack:])+entryHead)
-	return segment[offset : offset+size : offset+size], entry
+// key is what the block of an entry is found by.
+func (s *shard) key(entry offset) uint64 {
+	if b := s.block(entry); !b.isAppended() && b.isLone() {
+		return s.memory.loneKeyOf(b)
+	}
+	return s.userOf(entry)
 }
 
-// The head of an entry is its length, the hash of its user, and whether it was looked
-// for.
-const (
-	atUser    = 4
-	atLooked  = atUser + 8
-	entryHead = atLooked + 1
-)
-
-func (s *userShard) hash(p place) uint64 {
-	return bytesOrder.Uint64(s.segments[p.segment()][p.offset()+atUser:])
+// isCurrent reports whether the block of an entry is found by its key.
+func (s *shard) isCurrent(entry offset) bool {
+	found, ok := s.blocks[s.key(entry)]
+	return ok && found == entry
 }
 
-// put adds an image that has no uses to write, in the place of the user's present one,
-// whose uses have been spilled. It reports false for one that is too large.
-func (s *userShard) put(hash uint64, i image) bool {
+// get returns the entry of the block with the key, good or not.
+func (s *shard) get(key uint64) (entry offset, ok bool) {
+	if entry, ok = s.blocks[key]; ok {
+		s.looked(entry)
+	}
+	return entry, ok
+}
+
+// looked notes that the entry was looked for.
+func (s *shard) looked(entry offset) {
+	s.segments[entry.segment()][entry.position()+atLooked] = 1
+}
+
+// byteAt is where in memory an offset is.
+func (s *shard) byteAt(o offset) *byte { return &s.segments[o.segment()][o.position()] }
+
+// record returns the record at an offset, and the entry that the record is a part of.
+func (s *shard) record(at offset) (r record, entry offset) {
+	segment, position := s.segments[at.segment()], at.position()
+	size := int(bytesOrder.Uint16(segment[position:]))
+	entry = at - offset(bytesOrder.Uint32(segment[position+atBack:])+entryHead)
+	return record(segment[position : position+size : position+size]), entry
+}
+
+// addressOf is the address of a record of the entry.
+func (s *shard) addressOf(entry offset, r record) address {
+	return s.number | address(entry) + address(entryHead+bytesOrder.Uint32(r[atBack:]))
+}
+
+// list lets the index lead to a record of the entry.
+func (s *shard) list(entry offset, r record) {
+	s.memory.index.put(s.memory.epochs.hashBytes(r.sessionID()), s.addressOf(entry, r))
+}
+
+// put adds a block in the place of the one that has the key. The uses of the replaced
+// block, and those that the new one shows, must have been handed over. put reports false
+// for a block that is too large.
+func (s *shard) put(key, user uint64, b block) bool {
 	segment := &s.segments[s.newest]
-	if entryHead+len(i) > cap(*segment) {
+	if entryHead+len(b) > cap(*segment) {
 		return false
 	}
-	if len(*segment)+entryHead+len(i) > cap(*segment) {
-		s.turn()
+	if len(*segment)+entryHead+len(b) > cap(*segment) {
+		s.rotate()
 		segment = &s.segments[s.newest]
 	}
-	if p, ok := s.index[hash]; ok {
-		s.image(p).outdate()
+	if old, ok := s.blocks[key]; ok {
+		s.block(old).outdate()
 	}
-	p := at(s.newest, len(*segment))
-	*segment = append(s.appendEntry(hash, len(i)), i...)
-	s.index[hash] = p
-	kept := s.image(p)
-	s.marked++
-	bytesOrder.PutUint32(kept[atMark:], s.marked)
-	s.uses.forget(kept)
-	for part := range kept.sessions {
-		s.cache.owners.put(s.cache.clock.hashBytes(part.sessionID()), s.located(p, part))
+	entry := offsetOf(s.newest, len(*segment))
+	*segment = append(s.appendEntry(user, len(b)), b...)
+	s.blocks[key] = entry
+	kept := s.block(entry)
+	s.serials++
+	bytesOrder.PutUint32(kept[atSerial:], s.serials)
+	s.uses.settle(kept)
+	for r := range kept.records {
+		s.list(entry, r)
 	}
 	return true
 }
 
-// appendEntry is the newest segment with the head of an entry of a size behind it.
-func (s *userShard) appendEntry(hash uint64, size int) []byte {
+// appendEntry returns the newest segment with the head of an entry of a size behind it.
+func (s *shard) appendEntry(user uint64, size int) []byte {
 	b := bytesOrder.AppendUint32(s.segments[s.newest], uint32(size))
-	return append(bytesOrder.AppendUint64(b, hash), 0)
+	return append(bytesOrder.AppendUint64(b, user), 0)
 }
 
-// located is where a part of the entry at a place lies.
-func (s *userShard) located(p place, part image) location {
-	return s.number | location(p) + location(entryHead+bytesOrder.Uint32(part[atBack:]))
-}
-
-// turn clears the oldest segment, which is the newest from then on. What was looked for
-// stays, if it leaves room for others.
-func (s *userShard) turn() {
-	oldest := s.oldest()
-	b := s.segments[oldest]
-	stays := map[uint64]image{}
-	size := 0
-	for offset := 0; offset < len(b); offset += entryHead + int(bytesOrder.Uint32(b[offset:])) {
-		p := at(oldest, offset)
-		if hash := s.hash(p); s.index[hash] == p && b[offset+atLooked] == 1 {
-			if i := s.gather(nil, p); size+len(i) < cap(b)*3/4 {
-				stays[hash] = i
-				size += entryHead + len(i)
+// entries yields the entries of a segment.
+func (s *shard) entries(segment uint64) func(yield func(offset) bool) {
+	return func(yield func(offset) bool) {
+		b := s.segments[segment]
+		for position := 0; position < len(b); position += entryHead + int(bytesOrder.Uint32(b[position:])) {
+			if !yield(offsetOf(segment, position)) {
+				return
 			}
+		}
+	}
+}
+
+// rotate clears the oldest segment, which is the newest from then on. The blocks that were
+// looked for stay, as far as they leave a quarter of the room for others.
+func (s *shard) rotate() {
+	type staying struct {
+		key, user uint64
+		block     block
+	}
+	oldest := (s.newest + 1) % shardSegments
+	var stays []staying
+	size := 0
+	for entry := range s.entries(oldest) {
+		b := s.block(entry)
+		if s.segments[oldest][entry.position()+atLooked] != 1 || !s.isCurrent(entry) || b.isLone() && !s.isGood(entry, b) {
+			continue
+		}
+		if b = s.gather(nil, entry); size+len(b) < cap(s.segments[oldest])*3/4 {
+			stays = append(stays, staying{s.key(entry), s.userOf(entry), b})
+			size += entryHead + len(b)
 		}
 	}
 	s.drop(oldest)
 	s.newest = oldest
-	for hash, i := range stays {
-		s.put(hash, i)
+	for _, b := range stays {
+		s.put(b.key, b.user, b.block)
 	}
 }
 
 // drop forgets all that is in a segment.
-func (s *userShard) drop(segment uint64) {
-	b := s.segments[segment]
-	for offset := 0; offset < len(b); offset += entryHead + int(bytesOrder.Uint32(b[offset:])) {
-		p := at(segment, offset)
-		if hash := s.hash(p); s.index[hash] == p {
-			s.forget(hash)
+func (s *shard) drop(segment uint64) {
+	for entry := range s.entries(segment) {
+		if s.isCurrent(entry) {
+			s.forget(s.key(entry))
 		}
-		for part := range s.image(p).parts {
-			s.cache.owners.remove(s.cache.clock.hashBytes(part.sessionID()), s.located(p, part))
+		for r := range s.block(entry).all {
+			s.memory.index.remove(s.memory.epochs.hashBytes(r.sessionID()), s.addressOf(entry, r))
 		}
 	}
 	s.uses.leave(segment)
-	s.segments[segment] = b[:0]
+	s.segments[segment] = s.segments[segment][:0]
 }
 
-// forget makes the user's image one that is not found any more.
-func (s *userShard) forget(hash uint64) {
-	if p, ok := s.index[hash]; ok {
-		s.spill(p)
-		s.image(p).outdate()
-		delete(s.index, hash)
+// forget hands the uses of the block with the key over and lets the block not be found any
+// more.
+func (s *shard) forget(key uint64) {
+	if entry, ok := s.blocks[key]; ok {
+		s.handOver(entry)
+		s.block(entry).outdate()
+		delete(s.blocks, key)
 	}
 }
 
-// begin drops everything; from now on images are made with these dictionaries.
-func (s *userShard) begin(d *dictionaries) {
+// begin drops everything; from now on blocks are made with these dictionaries.
+func (s *shard) begin(d *dictionaries) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for segment := range uint64(shardSegments) {

@@ -1,107 +1,138 @@
 package recall
 
-import "github.com/rollcall-id/rollcall"
+import (
+	"strings"
 
-// A warming remembers users as a count passes them by, into an empty cache. Whatever
-// happened to a user since it began was not seen, so such a user is left out.
+	"github.com/rollcall-id/rollcall"
+)
+
+// Warm remembers the users that a walk through the store visits, in a memory that knows
+// few of them yet: a process that has just started need not read them again. Only the
+// first call does something.
+//
+// flush writes the uses that memory and the caller hold; walk calls visit with all sessions of the
+// store, those of one user one after the other, until visit returns false. That is when
+// there is no more room: what is used then will be remembered by being used.
+//
+// A user on whom an act was under way since Warm began, or who was used, is left out. When
+// flush fails, nothing is remembered of the walk. Error: that of walk.
+func (m *Memory) Warm(flush func() error, walk func(visit func(rollcall.Walked) bool) error) error {
+	if m == nil || m.warmed.Swap(true) {
+		return nil
+	}
+	w := &warming{
+		memory: m, dictionaries: m.dictionaries.Load(), everybody: m.epochs.everybody.Load(),
+		acts: make([]uint64, userCount), touches: make([]uint64, userCount),
+	}
+	for i := range m.epochs.users {
+		u := &m.epochs.users[i]
+		w.acts[i], w.touches[i] = u.acts.Load(), u.seen()
+	}
+	// What was used before the epochs were read is in the store when the walk begins.
+	w.full = flush() != nil
+	if err := walk(w.visit); err != nil {
+		return err
+	}
+	w.keep()
+	return nil
+}
+
+// A warming is a walk that is remembered.
 type warming struct {
-	c             *Memory // nil remembers nothing
-	dictionaries  *dictionaries
-	acts, touches []uint64 // the words of all users, as they were before the count
-	size          int64    // of what was remembered
+	memory       *Memory
+	dictionaries *dictionaries
+	everybody    uint64 // everybody's epoch, as it was before the walk
+	acts         []uint64
+	touches      []uint64 // the epochs of all users, as they were before the walk
+	size         int64    // of what was remembered
+	full         bool     // nothing more is remembered
 
-	hash  uint64 // of the user whose sessions come
-	image image
-	count int // of them
+	// Of the user whose sessions come.
+	hash  uint64
+	user  rollcall.User
+	block block // nil before the first user
+	count int   // of records
 }
 
-// warming begins to remember what a count is about to read. Only the first does. What
-// was used before its words were read is in the store when the count begins.
-func (c *Memory) Warm(flush func() error) *warming {
-	if c == nil || c.warmed.Swap(true) {
-		return &warming{}
+// visit takes the next session of the walk, and reports whether there is room for more.
+func (w *warming) visit(seen rollcall.Walked) bool {
+	if w.block == nil || w.user.ID != seen.Standing.User.ID {
+		w.keep()
+		w.next(&seen.Standing)
 	}
-	w := &warming{c: c, dictionaries: c.dictionaries.Load(), acts: make([]uint64, clockWords), touches: make([]uint64, clockWords)}
-	for i := range c.clock.words {
-		words := &c.clock.words[i]
-		w.acts[i], w.touches[i] = words.acts.Load(), words.seen()
+	if w.full || !seen.Session.EndedAt.IsZero() {
+		return !w.full
 	}
-	if flush() != nil {
-		w.c = nil
-	}
-	return w
-}
-
-// add takes the next session of the count.
-func (w *warming) Add(s *rollcall.Session, u *rollcall.User) {
-	if w.c == nil {
-		return
-	}
-	c := w.c
-	if w.image == nil || string(w.image.userID()) != u.ID {
-		w.Keep()
-		w.hash = c.clock.hash(u.ID)
-		w.image = newImage(*u, 0)
-	}
-	if w.c == nil {
-		return
-	}
-	if w.count == MaxSessions {
-		for part := range w.image.sessions {
-			w.keepSingle(u, part)
+	if w.count == MaxSessions { // one too many
+		for r := range w.block.records {
+			w.keepLone(r)
 		}
-		w.image, w.count = newImage(*u, tooMany), 0
+		w.count = tooMany
+		w.restart()
 	}
-	into := w.image
-	if w.image.overflows() {
-		into = nil
+	if w.block.overflows() {
+		if b, ok := w.dictionaries.appendSession(nil, seen.Session, w.user.Generation); ok {
+			w.keepLone(b)
+		}
+		return !w.full
 	}
-	grown, ok := w.dictionaries.appendSession(into, s)
+	b, ok := w.dictionaries.appendSession(w.block, seen.Session, w.user.Generation)
 	if !ok {
-		w.c = nil
-		return
+		w.full = true
+		return false
 	}
-	if w.image.overflows() {
-		w.keepSingle(u, grown)
-		return
-	}
-	w.image = grown
+	w.block = b
 	w.count++
-	bytesOrder.PutUint16(w.image[atCount:], uint16(w.count))
+	bytesOrder.PutUint16(w.block[atCount:], uint16(w.count))
+	return !w.full
 }
 
-// keepSingle remembers a session of a user who has too many for an image.
-func (w *warming) keepSingle(u *rollcall.User, part image) {
-	if w.c == nil {
-		return
-	}
-	c := w.c
-	w.put(c.clock.single(part.sessionID()), newSingle(u, w.acts[w.hash%clockWords]).appendPart(0, part))
+// next begins with a user.
+func (w *warming) next(st *rollcall.Standing) {
+	w.memory.rememberEverybody(st, w.everybody)
+	w.user, w.hash, w.count = st.User, w.memory.epochs.hash(st.User.ID), 0
+	w.user.ID, w.user.GenerationBy = strings.Clone(st.User.ID), strings.Clone(st.User.GenerationBy)
+	w.restart()
 }
 
-// keep remembers the user that is complete.
-func (w *warming) Keep() {
-	if w.image != nil {
-		w.put(w.hash, w.image)
+// restart begins the user's block.
+func (w *warming) restart() {
+	b, ok := w.dictionaries.newBlock(&w.user, w.count)
+	if !ok {
+		w.full = true
+		return
 	}
-	w.image, w.count = nil, 0
+	w.block = b
 }
 
-// put remembers an image of the user. When there is no more room warming ends: what is
-// used will be remembered by its use.
-func (w *warming) put(hash uint64, i image) {
-	if w.c == nil {
+// keepLone remembers a session of a user who has more than a block holds.
+func (w *warming) keepLone(r record) {
+	lone, ok := w.dictionaries.newLone(&w.user, w.acts[w.hash%userCount])
+	if ok {
+		w.put(w.memory.loneKey(w.memory.epochs.hashBytes(r.sessionID())), lone.appendRecord(0, r))
+	}
+}
+
+// keep remembers the user whose sessions have all come, if there are any.
+func (w *warming) keep() {
+	if w.block != nil && w.count > 0 {
+		w.put(w.hash, w.block)
+	}
+	w.block = nil
+}
+
+// put remembers a block of the user, unless it is outdated already.
+func (w *warming) put(key uint64, b block) {
+	if w.full {
 		return
 	}
-	c := w.c
-	if w.size += int64(entryHead + len(i)); w.size > int64(len(c.memory))/16*15 {
-		w.c = nil
+	m := w.memory
+	if w.size += int64(entryHead + len(b)); w.size > int64(len(m.bytes))/16*15 {
+		w.full = true
 		return
 	}
-	still := func() bool {
-		word, words := w.acts[w.hash%clockWords], c.clock.wordsOf(w.hash)
-		return words.acts.Load() == word && quiet(word) &&
-			words.touches.Load() == w.touches[w.hash%clockWords]
-	}
-	c.keep(w.dictionaries, hash, i, still)
+	m.keep(w.dictionaries, key, w.hash, b, func(*shard) bool {
+		before, u := w.acts[w.hash%userCount], m.epochs.of(w.hash)
+		return quiet(before) && u.acts.Load() == before && u.touches.Load() == w.touches[w.hash%userCount]
+	})
 }

@@ -1,5 +1,5 @@
 // Package wire spells what the doors have in common on the wire: the published
-// API's JSON (wire.md 1 and 2), its errors, its dates, and the session cookie.
+// API's JSON (docs/published-api.md P1 and P43), its errors, its dates, and the session cookie.
 package wire
 
 import (
@@ -32,7 +32,7 @@ var (
 	noStore     = []string{"no-store"}
 )
 
-// WriteError answers with the published error body (wire.md 1.2). An empty
+// WriteError answers with the published error body (docs/published-api.md P8). An empty
 // errorCode is left out.
 func WriteError(w http.ResponseWriter, status int, message, errorCode string) {
 	b := appendError(nil, status, message)
@@ -67,7 +67,7 @@ func appendError(b []byte, status int, message string) []byte {
 }
 
 // NotFound answers an unknown route, and a known one with another method
-// (wire.md 1.1).
+// (docs/published-api.md P2).
 func NotFound(w http.ResponseWriter, _ *http.Request) {
 	WriteError(w, http.StatusNotFound, "Not Found", "")
 }

@@ -13,11 +13,11 @@ import (
 	"github.com/rollcall-id/rollcall/internal/strictjson"
 )
 
-// MaxBody is the largest request body, in bytes (wire.md 1.1).
+// MaxBody is the largest request body, in bytes (docs/published-api.md P4).
 const MaxBody = 1 << 20
 
 // Invalid is a refusal of a part of the request, in the published wording
-// (wire.md 1.2). Text is the inner message; Property is empty when the whole
+// (docs/published-api.md P13). Text is the inner message; Property is empty when the whole
 // body is at fault; Description is the published one of the property, if any.
 type Invalid struct {
 	Text        string

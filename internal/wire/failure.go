@@ -17,7 +17,7 @@ type Answer struct {
 }
 
 // writeInvalid answers 400 for a refused part of the request in the published
-// wording (wire.md 1.2), or reports false.
+// wording (docs/published-api.md P13), or reports false.
 func writeInvalid(w http.ResponseWriter, err error) bool {
 	if path, ok := errors.AsType[PathError](err); ok {
 		WriteError(w, http.StatusBadRequest, "Path validation error: "+path.Error(), "invalid_uri")

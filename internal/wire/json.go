@@ -81,7 +81,7 @@ func appendEscape(b []byte, c byte) []byte {
 const timeLayout = `"2006-01-02T15:04:05.000Z"`
 
 // AppendTime appends an instant as the published API spells it: UTC with three
-// fraction digits (wire.md 1.7).
+// fraction digits (docs/published-api.md P33).
 func AppendTime(b []byte, t time.Time) []byte {
 	const year0, year10000, day = -62167219200000, 253402300800000, 86400000 // in ms
 	at := t.UnixMilli()

@@ -26,7 +26,7 @@ func ParseQuery(raw string) (url.Values, error) {
 }
 
 // ListQuery reads what listings have in common: take and from. Other parameters are
-// passed over, since old clients send some (wire.md 1.8).
+// passed over, since old clients send some (docs/published-api.md P40).
 func ListQuery(values url.Values) (rollcall.ListQuery, error) {
 	var q rollcall.ListQuery
 	var err error

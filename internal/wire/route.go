@@ -6,7 +6,7 @@ import (
 )
 
 // NoRedirects serves with h only paths that net/http's ServeMux would not
-// redirect: an empty or a dot segment is an unknown route (wire.md trap 15).
+// redirect: an empty or a dot segment is an unknown route (docs/published-api.md P2).
 func NoRedirects(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Escapes can only hide such a segment: a clean path was clean before.

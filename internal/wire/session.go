@@ -7,7 +7,7 @@ import (
 	"github.com/rollcall-id/rollcall"
 )
 
-// AppendSession appends a session as the published API shows it (wire.md 2.1),
+// AppendSession appends a session as the published API shows it (docs/published-api.md P43),
 // in the field order of its recorded answers.
 func AppendSession(b []byte, s *rollcall.Session) []byte {
 	b = slices.Grow(b, usualSize)

@@ -163,7 +163,7 @@ func (e exchange) withOneSegment() exchange {
 }
 
 // checkMethod is for a method that the document does not have: 405 with the methods
-// there are; under /api/v2 what the published service answers, 404 (wire.md 1.1).
+// there are; under /api/v2 what the published service answers, 404 (docs/published-api.md P2).
 func (o *oracle) checkMethod(t testing.TB, name string, p *path, e exchange) {
 	t.Helper()
 	if e.status == http.StatusNotFound && bytes.Equal(e.body, o.unknown) {

@@ -4,54 +4,46 @@ import (
 	"context"
 	"slices"
 	"sort"
+	"time"
 
 	"github.com/rollcall-id/rollcall"
 )
 
-// Sweep implements rollcall.Store.
+// Sweep implements rollcall.Store. Events are removed first, so that those of the bite
+// itself stay.
 func (s *Store) Sweep(ctx context.Context, bite rollcall.Sweep) (rollcall.Swept, error) {
 	if err := ctx.Err(); err != nil {
 		return rollcall.Swept{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var swept rollcall.Swept
-	swept.Events, swept.More = s.sweepEvents(bite)
-	due := s.due(bite)
+	events, more, err := s.removeEvents(bite.EventsUpTo, bite.Limit)
+	if err != nil {
+		return rollcall.Swept{}, err
+	}
+	swept := rollcall.Swept{Events: events, More: more, Next: bite.After}
+	due := s.due(&bite)
 	if len(due) > bite.Limit {
 		due, swept.More = due[:bite.Limit], true
 	}
 	for _, r := range due {
-		verdict := bite.Decide(clone(r.session), s.user(r.session.UserID))
-		if !verdict.FileAt.IsZero() {
-			r.filed = instant(verdict.FileAt)
-			swept.Refiled++
-			continue
+		row := clone(r.row)
+		verdict := bite.Decide(rollcall.Walked{Standing: s.standing(row.UserID), Session: &row})
+		s.execute(r, verdict, bite.SessionsBefore.Add(time.Hour), &swept)
+		swept.Looked++
+		if bite.UserID != "" {
+			swept.Next = r.row.Position()
 		}
-		s.remove(r)
-		if verdict.Event != nil {
-			s.append(*verdict.Event)
-		}
-		swept.Removed++
 	}
 	return swept, nil
 }
 
-// sweepEvents removes the events before the bite's bound and says whether it left
-// some to another bite. It comes first: the events of the bite itself stay.
-func (s *Store) sweepEvents(bite rollcall.Sweep) (n int, more bool) {
-	old := func() bool { return n < len(s.events) && s.events[n].event.At.Before(bite.EventsBefore) }
-	for n < bite.Limit && old() {
-		n++
+// due returns the rows that a bite and those like it look at, in their order.
+func (s *Store) due(bite *rollcall.Sweep) []*session {
+	if bite.UserID != "" {
+		return s.following(bite.UserID, bite.After, false, -1)
 	}
-	more = old()
-	s.events = slices.Delete(s.events, 0, n)
-	return n, more
-}
-
-// due returns the rows filed before the bite's bound, oldest first.
-func (s *Store) due(bite rollcall.Sweep) []*row {
-	var due []*row
+	var due []*session
 	for _, r := range s.sessions {
 		if r.filed.Before(bite.SessionsBefore) {
 			due = append(due, r)
@@ -61,18 +53,39 @@ func (s *Store) due(bite rollcall.Sweep) []*row {
 		if !due[i].filed.Equal(due[j].filed) {
 			return due[i].filed.Before(due[j].filed)
 		}
-		return due[i].session.ID < due[j].session.ID
+		return due[i].row.ID < due[j].row.ID
 	})
 	return due
 }
 
-func (s *Store) remove(r *row) {
-	id, userID := r.session.ID, r.session.UserID
-	delete(s.sessions, id)
-	rows := slices.DeleteFunc(s.byUser[userID], func(other *row) bool { return other == r })
-	s.byUser[userID] = rows
-	if len(rows) == 0 {
-		delete(s.byUser, userID)
-		delete(s.users, userID)
+// execute does to a session what the verdict says. A user's last session is filed under
+// later instead of being removed while an event of the user is kept.
+func (s *Store) execute(r *session, v rollcall.Verdict, later time.Time, swept *rollcall.Swept) {
+	u := s.users[r.row.UserID]
+	switch {
+	case !v.FileAt.IsZero():
+		r.filed = instant(v.FileAt)
+		if v.Ending != nil && r.row.EndedAt.IsZero() {
+			r.ends(*v.Ending)
+			u.row.Version++
+			swept.Ended++
+		}
+	case len(u.sessions) == 1 && (u.logged > 0 || v.Event != nil):
+		r.filed = instant(later)
+		return
+	default:
+		s.remove(u, r)
+		swept.Removed++
+	}
+	if v.Event != nil {
+		s.append(r.row.UserID, *v.Event)
+	}
+}
+
+func (s *Store) remove(u *user, r *session) {
+	delete(s.sessions, r.row.ID)
+	u.sessions = slices.DeleteFunc(u.sessions, func(other *session) bool { return other == r })
+	if len(u.sessions) == 0 {
+		delete(s.users, r.row.UserID)
 	}
 }

@@ -27,7 +27,7 @@ func TestABackupWhileServingHoldsWhatWasAcknowledgedBeforeIt(t *testing.T) {
 		writers.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				id := fmt.Sprintf("session-%d-%d", w, i)
-				if err := s.Commit(context.Background(), aCreation(id)); err != nil {
+				if err := commit(s, aCreation(id)); err != nil {
 					t.Errorf("Commit: %v", err)
 					return
 				}
@@ -50,11 +50,11 @@ func TestABackupWhileServingHoldsWhatWasAcknowledgedBeforeIt(t *testing.T) {
 			t.Fatalf("opening the copy: %v", err)
 		}
 		for _, id := range want {
-			if _, _, err := restored.Session(context.Background(), id); err != nil {
+			if _, _, err := restored.Session(context.Background(), rollcall.At{ID: id}); err != nil {
 				t.Errorf("%s is not in the copy: %v", id, err)
 			}
 		}
-		if err := restored.Commit(context.Background(), aCreation("after the restoring")); err != nil {
+		if err := commit(restored, aCreation("after the restoring")); err != nil {
 			t.Errorf("the copy cannot be written: %v", err)
 		}
 		closeQuietly(restored)
@@ -75,7 +75,7 @@ func TestABackupHoldsUsesThatAreNotInTheirRowsYet(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeQuietly(s)
-	if err := s.Commit(context.Background(), aCreation("one")); err != nil {
+	if err := commit(s, aCreation("one")); err != nil {
 		t.Fatal(err)
 	}
 	last := rollcall.Interaction{
@@ -100,7 +100,7 @@ func TestABackupHoldsUsesThatAreNotInTheirRowsYet(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeQuietly(restored)
-	if got, _, err := restored.Session(context.Background(), "one"); err != nil || got.Last != last {
+	if got, _, err := restored.Session(context.Background(), rollcall.At{ID: "one"}); err != nil || got.Last != last {
 		t.Errorf("%+v, %v", got.Last, err)
 	}
 }

@@ -32,15 +32,15 @@ func BenchmarkCreateAndEnd(b *testing.B) {
 			i := int(next.Add(1))
 			userID := benchUser(users + i)
 			session := typical(userID, fmt.Sprintf("%032x", uint64(i)*0xd1342543de82ef95), t0.Add(time.Hour))
-			user, _, err := s.Sessions(background, userID, rollcall.Position{}, 0)
+			standing, _, err := s.Sessions(background, rollcall.SessionsOf{UserID: userID, Limit: 0})
 			if err == nil {
-				err = s.Commit(background, creation(userID, user.Version, session))
+				err = commit(s, creation(userID, standing.User.Version, session))
 			}
 			if err == nil {
-				session, _, err = s.Session(background, session.ID)
+				session, _, err = s.Session(background, rollcall.At{ID: session.ID})
 			}
 			if err == nil {
-				err = s.Commit(background, ending(session))
+				err = commit(s, ending(session))
 			}
 			if err != nil {
 				b.Error(err)
@@ -59,7 +59,7 @@ func BenchmarkCreateAndEnd(b *testing.B) {
 func ending(s rollcall.Session) rollcall.Change {
 	return rollcall.Change{
 		UserID:   s.UserID,
-		Sessions: []rollcall.PutSession{{Session: s.Ended(t0.Add(2*time.Hour), rollcall.ReasonLogout), Replaces: s.Version}},
+		Sessions: []rollcall.PutSession{{Session: s.Ended(rollcall.Ending{EndedAt: t0.Add(2 * time.Hour), EndReason: rollcall.ReasonLogout}), Replaces: s.Version}},
 		Events: []rollcall.Event{{
 			ID: "end-" + s.ID, Type: rollcall.SessionEnded, At: t0.Add(2 * time.Hour), UserID: s.UserID, SessionID: s.ID, ClientID: "web",
 			Actor: "backend", IP: s.Initial.IP, UserAgent: s.Initial.UserAgent, Reason: rollcall.ReasonLogout,

@@ -52,11 +52,11 @@ func BenchmarkActsOnAMillion(b *testing.B) {
 			userID := users[random.IntN(len(users))]
 			ids[i] = randomID(random)
 			for {
-				user, _, err := s.Sessions(background, userID, rollcall.Position{}, 0)
+				standing, _, err := s.Sessions(background, rollcall.SessionsOf{UserID: userID, Limit: 0})
 				if err != nil {
 					return err
 				}
-				err = s.Commit(background, creation(userID, user.Version, typical(userID, ids[i], t0)))
+				err = commit(s, creation(userID, standing.User.Version, typical(userID, ids[i], t0)))
 				if err != rollcall.ErrConflict {
 					return err
 				}
@@ -71,13 +71,13 @@ func BenchmarkActsOnAMillion(b *testing.B) {
 		}
 		act(b, func(i int, random *rand.Rand) error {
 			for {
-				session, user, err := s.Session(background, ids[i])
+				session, standing, err := s.Session(background, rollcall.At{ID: ids[i]})
 				if err != nil {
 					return err
 				}
 				c := ending(session)
-				c.User = &rollcall.PutUser{User: user, Replaces: user.Version}
-				err = s.Commit(background, c)
+				c.User = &rollcall.PutUser{User: standing.User, Replaces: standing.User.Version}
+				err = commit(s, c)
 				if err != rollcall.ErrConflict {
 					return err
 				}
@@ -87,7 +87,7 @@ func BenchmarkActsOnAMillion(b *testing.B) {
 	// What nobody remembers, in tables as the acts have left them.
 	b.Run("read", func(b *testing.B) {
 		act(b, func(_ int, random *rand.Rand) error {
-			_, _, err := s.Session(background, old[random.IntN(len(old))])
+			_, _, err := s.Session(background, rollcall.At{ID: old[random.IntN(len(old))]})
 			return err
 		})
 	})

@@ -1,8 +1,6 @@
 package pebble
 
 import (
-	"context"
-	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
@@ -12,49 +10,6 @@ import (
 
 	"github.com/rollcall-id/rollcall"
 )
-
-var (
-	background = context.Background()
-	t0         = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-)
-
-// typical is a session as most are: one method, one client, a browser.
-func typical(userID, id string, at time.Time) rollcall.Session {
-	origin := rollcall.Origin{IP: "203.0.113.77", UserAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36", ASN: "64496"}
-	return rollcall.Session{
-		ID: id, UserID: userID, SecretHash: rollcall.SecretHash{1, 2, 3},
-		CreatedAt: at, UpdatedAt: at, AuthenticatedAt: at, ExpiresAt: at.Add(168 * time.Hour), RenewedAt: at,
-		Lifetimes: rollcall.Lifetimes{Absolute: 168 * time.Hour, Idle: 72 * time.Hour}, CookieMode: rollcall.Persistent,
-		Methods: []rollcall.Method{{Name: "pwd", At: at}}, Clients: []string{"web"},
-		Initial: origin, Last: rollcall.Interaction{At: at, IdleExpiresAt: at.Add(72 * time.Hour), Origin: origin},
-	}
-}
-
-func benchID(i int) string      { return fmt.Sprintf("%032x", uint64(i+1)*0x9e3779b97f4a7c15) }
-func benchUser(user int) string { return fmt.Sprintf("auth0|%024x", uint64(user+1)*0x9e3779b97f4a7c15) }
-
-// creation is the change that adds sessions to a user whose row has the version.
-func creation(userID string, version uint64, sessions ...rollcall.Session) rollcall.Change {
-	c := rollcall.Change{UserID: userID, User: &rollcall.PutUser{User: rollcall.User{ID: userID}, Replaces: version}}
-	for _, s := range sessions {
-		c.Sessions = append(c.Sessions, rollcall.PutSession{Session: s})
-		c.Events = append(c.Events, rollcall.Event{
-			ID: "evt-" + s.ID, Type: rollcall.SessionCreated, At: s.CreatedAt, UserID: userID, SessionID: s.ID, ClientID: "web",
-			Actor: "backend", IP: s.Initial.IP, UserAgent: s.Initial.UserAgent,
-		})
-	}
-	return c
-}
-
-// unread is the change that ends a user's session which nobody has read for it. The
-// user's row has the version.
-func unread(userID string, version uint64, ended rollcall.Session) rollcall.Change {
-	return rollcall.Change{
-		UserID: userID, User: &rollcall.PutUser{User: rollcall.User{ID: userID}, Replaces: version},
-		Sessions: []rollcall.PutSession{{Session: ended, Ending: true}},
-		Events:   []rollcall.Event{{ID: "end-" + ended.ID, Type: rollcall.SessionEnded, At: ended.EndedAt, UserID: userID, SessionID: ended.ID}},
-	}
-}
 
 // filled is a store on the disk that holds users with so many sessions each.
 func filled(b *testing.B, users, each int) *Store {
@@ -81,7 +36,7 @@ func fill(b *testing.B, s *Store, users, each int) {
 		for i := range each {
 			sessions = append(sessions, typical(benchUser(u), benchID(u*each+i), t0.Add(time.Duration(i)*time.Minute)))
 		}
-		if err := s.Commit(background, creation(benchUser(u), 0, sessions...)); err != nil {
+		if err := commit(s, creation(benchUser(u), 0, sessions...)); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -94,7 +49,7 @@ func BenchmarkSession(b *testing.B) {
 	const users = 100_000
 	s := filled(b, users, 2)
 	for b.Loop() {
-		if _, _, err := s.Session(background, benchID(rand.IntN(2*users))); err != nil {
+		if _, _, err := s.Session(background, rollcall.At{ID: benchID(rand.IntN(2 * users))}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -105,7 +60,7 @@ func BenchmarkSessionInParallel(b *testing.B) {
 	s := filled(b, users, 2)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, _, err := s.Session(background, benchID(rand.IntN(2*users))); err != nil {
+			if _, _, err := s.Session(background, rollcall.At{ID: benchID(rand.IntN(2 * users))}); err != nil {
 				b.Error(err)
 				return
 			}
@@ -117,7 +72,7 @@ func BenchmarkListOf50(b *testing.B) {
 	const users = 2000
 	s := filled(b, users, 60)
 	for b.Loop() {
-		_, sessions, err := s.Sessions(background, benchUser(rand.IntN(users)), rollcall.Position{}, 50)
+		_, sessions, err := s.Sessions(background, rollcall.SessionsOf{UserID: benchUser(rand.IntN(users)), Limit: 50})
 		if err != nil || len(sessions) != 50 {
 			b.Fatal(len(sessions), err)
 		}
@@ -143,7 +98,7 @@ func BenchmarkCommit(b *testing.B) {
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			i := int(next.Add(1))
-			if err := s.Commit(background, creation(benchUser(i), 0, typical(benchUser(i), benchID(i), t0))); err != nil {
+			if err := commit(s, creation(benchUser(i), 0, typical(benchUser(i), benchID(i), t0))); err != nil {
 				b.Error(err)
 				return
 			}
@@ -157,7 +112,7 @@ func BenchmarkSweep(b *testing.B) {
 	s := filled(b, users, 1)
 	bite := rollcall.Sweep{
 		SessionsBefore: t0.Add(1000 * time.Hour), Limit: 200,
-		Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict { return rollcall.Verdict{} },
+		Decide: func(rollcall.Walked) rollcall.Verdict { return rollcall.Verdict{} },
 	}
 	for b.Loop() {
 		swept, err := s.Sweep(background, bite)

@@ -89,7 +89,7 @@ func BenchmarkOpenWithAFullLog(b *testing.B) {
 	}
 	origin := typical("", "", t0).Initial
 	touches := make([]rollcall.Touch, 50_000)
-	for round := 0; s.useLog.size.Load() < s.useLog.maxSize-8<<20; round++ {
+	for round := 0; s.uses.Bytes() < s.uses.MaxBytes-8<<20; round++ {
 		for i := range touches {
 			n := (round*len(touches) + i) % sessions
 			at := t0.Add(time.Duration(round) * time.Second)
@@ -115,11 +115,11 @@ func BenchmarkOpenWithAFullLog(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.StopTimer()
-		if n := s.useLog.uses.count; n != sessions {
+		if n := s.uses.Len(); n != sessions {
 			b.Errorf("the uses of %d sessions", n)
 		}
 		b.ReportMetric(heap()-before, "MiB-heap")
-		b.ReportMetric(float64(s.useLog.size.Load())/(1<<20), "MiB-log")
+		b.ReportMetric(float64(s.uses.Bytes())/(1<<20), "MiB-log")
 		if err := s.Close(); err != nil {
 			b.Fatal(err)
 		}

@@ -31,7 +31,7 @@ func openHeld(t *testing.T, userID string) held {
 
 func (h held) commit(c rollcall.Change) chan error {
 	done := make(chan error, 1)
-	go func() { done <- h.Commit(background, c) }()
+	go func() { done <- commit(h.Store, c) }()
 	return done
 }
 
@@ -59,10 +59,10 @@ func TestACommitWaitsForItsUsersAloneAndReadsWaitForNone(t *testing.T) {
 	first := h.commit(creation("slow", 0, typical("slow", "one", t0)))
 	<-h.entered
 	second := h.commit(creation("slow", 1, typical("slow", "two", t0)))
-	if err := h.Commit(background, creation("quick", 0, typical("quick", "three", t0))); err != nil {
+	if err := commit(h.Store, creation("quick", 0, typical("quick", "three", t0))); err != nil {
 		t.Errorf("another user's: %v", err)
 	}
-	if u, sessions, err := h.Sessions(background, "slow", rollcall.Position{}, 9); err != nil || u.Version != 0 || len(sessions) != 0 {
+	if u, sessions, err := h.Sessions(background, rollcall.SessionsOf{UserID: "slow", Limit: 9}); err != nil || u.User.Version != 0 || len(sessions) != 0 {
 		t.Errorf("a read sees what is not made: %+v, %d sessions, %v", u, len(sessions), err)
 	}
 	select {

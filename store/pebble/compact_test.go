@@ -18,7 +18,7 @@ func TestCompactingKeepsWhatThereIsAndGivesTheRestBack(t *testing.T) {
 	}()
 	const users = 200
 	for u := range users {
-		if err := s.Commit(background, creation(benchUser(u), 0, typical(benchUser(u), benchID(u), t0))); err != nil {
+		if err := commit(s, creation(benchUser(u), 0, typical(benchUser(u), benchID(u), t0))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -26,11 +26,12 @@ func TestCompactingKeepsWhatThereIsAndGivesTheRestBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	full := tableBytes(s)
+	events := head(t, s)
 	for more := true; more; {
 		swept, err := s.Sweep(background, rollcall.Sweep{
-			SessionsBefore: t0.AddDate(50, 0, 0), EventsBefore: t0.Add(1), Limit: users / 2,
-			Decide: func(s rollcall.Session, _ rollcall.User) rollcall.Verdict {
-				if s.ID == benchID(0) {
+			SessionsBefore: t0.AddDate(50, 0, 0), EventsUpTo: events, Limit: users / 2,
+			Decide: func(w rollcall.Walked) rollcall.Verdict {
+				if w.Session.ID == benchID(0) {
 					return rollcall.Verdict{FileAt: t0.AddDate(50, 0, 0)}
 				}
 				return rollcall.Verdict{}
@@ -47,7 +48,7 @@ func TestCompactingKeepsWhatThereIsAndGivesTheRestBack(t *testing.T) {
 	if left := tableBytes(s); full == 0 || left > full/2 {
 		t.Errorf("%d bytes of tables with %d sessions, %d with one", full, users, left)
 	}
-	got, _, err := s.Session(background, benchID(0))
+	got, _, err := s.Session(background, rollcall.At{ID: benchID(0)})
 	if err != nil || got.UserID != benchUser(0) {
 		t.Errorf("the session that was to stay: %v, %v", got.UserID, err)
 	}

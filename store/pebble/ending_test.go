@@ -10,6 +10,7 @@ import (
 	pebbledb "github.com/cockroachdb/pebble/v2"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/store/pebble/internal/codec"
 )
 
 // liveRows are the ids of the rows that a list of the user's sessions looks at.
@@ -34,7 +35,7 @@ func liveRows(t *testing.T, s *Store, userID string) (ids []string) {
 func acts(t *testing.T, s *Store, userID string, from, to uint64) {
 	t.Helper()
 	for version := from; version < to; version++ {
-		if err := s.Commit(background, rollcall.Change{UserID: userID, User: &rollcall.PutUser{User: rollcall.User{ID: userID}, Replaces: version}}); err != nil {
+		if err := commit(s, rollcall.Change{UserID: userID, User: userAt(userID, version)}); err != nil {
 			t.Fatalf("at version %d: %v", version, err)
 		}
 	}
@@ -44,14 +45,14 @@ func TestAListPassesByFewSessionsThatHaveEnded(t *testing.T) {
 	s := openInMemory(t, Options{})
 	defer closeQuietly(s)
 	kept := typical("u", "kept", t0)
-	if err := s.Commit(background, creation("u", 0, kept)); err != nil {
+	if err := commit(s, creation("u", 0, kept)); err != nil {
 		t.Fatal(err)
 	}
 	version, most := uint64(1), 0
 	for i := range 2 * defaultTidyEvery {
 		session := typical("u", fmt.Sprintf("session-%d", i), t0.Add(time.Duration(i)*time.Second))
-		ended := session.Ended(t0.Add(time.Hour), rollcall.ReasonLogout)
-		if err := errors.Join(s.Commit(background, creation("u", version, session)), s.Commit(background, unread("u", version+1, ended))); err != nil {
+		ended := session.Ended(rollcall.Ending{EndedAt: t0.Add(time.Hour), EndReason: rollcall.ReasonLogout})
+		if err := errors.Join(commit(s, creation("u", version, session)), commit(s, unread("u", version+1, ended))); err != nil {
 			t.Fatal(err)
 		}
 		version += 2
@@ -61,7 +62,7 @@ func TestAListPassesByFewSessionsThatHaveEnded(t *testing.T) {
 		t.Errorf("a list passes by %d rows", most)
 	}
 	for _, id := range []string{"session-0", fmt.Sprintf("session-%d", 2*defaultTidyEvery-1)} {
-		got, _, err := s.Session(background, id)
+		got, _, err := s.Session(background, rollcall.At{ID: id})
 		if err != nil || !got.EndedAt.Equal(t0.Add(time.Hour)) || got.Version != 2 || got.EndReason != rollcall.ReasonLogout {
 			t.Errorf("%s: %+v, %v", id, got, err)
 		}
@@ -71,16 +72,16 @@ func TestAListPassesByFewSessionsThatHaveEnded(t *testing.T) {
 	if filings := filingsOf(t, s); len(filings) != n+len(atRow) {
 		t.Errorf("%d filings of %d sessions, %d of them not moved", len(filings), n+1, len(atRow)-1)
 	}
-	if n, err := s.CountSessions(background, func(*rollcall.Session, *rollcall.User) bool { return true }); n != 1 || err != nil {
-		t.Errorf("%d sessions are live, %v", n, err)
+	if live := countLive(t, s); live != 1 {
+		t.Errorf("%d sessions are live", live)
 	}
-	bite := rollcall.Sweep{SessionsBefore: t0.Add(2 * time.Hour), Limit: n, Decide: func(session rollcall.Session, _ rollcall.User) rollcall.Verdict {
-		if session.ID == "session-7" {
+	bite := rollcall.Sweep{SessionsBefore: t0.Add(2 * time.Hour), Limit: n, Decide: func(w rollcall.Walked) rollcall.Verdict {
+		if w.Session.ID == "session-7" {
 			return rollcall.Verdict{FileAt: t0.Add(3 * time.Hour)}
 		}
 		return rollcall.Verdict{}
 	}}
-	if swept, err := s.Sweep(background, bite); err != nil || swept.Removed != n-1 || swept.Refiled != 1 {
+	if swept, err := s.Sweep(background, bite); err != nil || swept.Removed != n-1 || swept.Looked != n {
 		t.Errorf("%+v, %v", swept, err)
 	}
 	if filings := filingsOf(t, s); len(filings) != 2 {
@@ -95,23 +96,23 @@ func TestASessionIsMovedOutOfTheWayAndPutAtOnce(t *testing.T) {
 	s := openInMemory(t, Options{})
 	defer closeQuietly(s)
 	session := typical("u", "one", t0)
-	ended := session.Ended(t0.Add(time.Hour), rollcall.ReasonLogout)
-	err := errors.Join(s.Commit(background, creation("u", 0, session)), s.Commit(background, unread("u", 1, ended)))
+	ended := session.Ended(rollcall.Ending{EndedAt: t0.Add(time.Hour), EndReason: rollcall.ReasonLogout})
+	err := errors.Join(commit(s, creation("u", 0, session)), commit(s, unread("u", 1, ended)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	acts(t, s, "u", 2, defaultTidyEvery-1)
-	_, _, err = s.Session(background, "one") // what a put needs of it is known then
+	_, _, err = s.Session(background, rollcall.At{ID: "one"}) // what a put needs of it is known then
 	session.ExpiresAt = t0.Add(2 * time.Hour)
-	err = errors.Join(err, s.Commit(background, rollcall.Change{
-		UserID: "u", User: &rollcall.PutUser{User: rollcall.User{ID: "u"}, Replaces: defaultTidyEvery - 1},
+	err = errors.Join(err, commit(s, rollcall.Change{
+		UserID: "u", User: userAt("u", defaultTidyEvery-1),
 		Sessions: []rollcall.PutSession{{Session: session, Replaces: 2}}, // live again
 	}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, _, err := s.Session(background, "one")
-	_, listed, listErr := s.Sessions(background, "u", rollcall.Position{}, 9)
+	got, _, err := s.Session(background, rollcall.At{ID: "one"})
+	_, listed, listErr := s.Sessions(background, rollcall.SessionsOf{UserID: "u", Limit: 9})
 	if errors.Join(err, listErr) != nil || !got.EndedAt.IsZero() || got.Version != 3 || len(listed) != 1 {
 		t.Errorf("%+v, %d listed, %v, %v", got, len(listed), err, listErr)
 	}
@@ -125,19 +126,19 @@ func TestADamagedSessionStopsNoActOnItsUser(t *testing.T) {
 	defer closeQuietly(s)
 	newest, good, bad := typical("u", "newest", t0.Add(time.Hour)), typical("u", "good", t0), typical("u", "bad", t0)
 	err := errors.Join(
-		s.Commit(background, creation("u", 0, newest, good, bad)),
-		s.Commit(background, unread("u", 1, newest.Ended(t0.Add(2*time.Hour), rollcall.ReasonLogout))),
-		s.db.Set(pointerTo(&bad).row("bad"), []byte{rowFormat, 0xff}, s.sync),
+		commit(s, creation("u", 0, newest, good, bad)),
+		commit(s, unread("u", 1, newest.Ended(rollcall.Ending{EndedAt: t0.Add(2 * time.Hour), EndReason: rollcall.ReasonLogout}))),
+		s.db.Set(pointerTo(&bad).row("bad"), []byte{codec.Format, 0xff}, s.sync),
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	acts(t, s, "u", 2, 7)
-	if err := s.Commit(background, unread("u", 7, good.Ended(t0.Add(2*time.Hour), rollcall.ReasonRevoked))); err != nil {
+	if err := commit(s, unread("u", 7, good.Ended(rollcall.Ending{EndedAt: t0.Add(2 * time.Hour), EndReason: rollcall.ReasonRevoked}))); err != nil {
 		t.Errorf("the ending of another session of the user: %v", err)
 	}
 	for _, id := range []string{"newest", "good"} {
-		if got, _, err := s.Session(background, id); err != nil || got.EndedAt.IsZero() {
+		if got, _, err := s.Session(background, rollcall.At{ID: id}); err != nil || got.EndedAt.IsZero() {
 			t.Errorf("%s: %+v, %v", id, got, err)
 		}
 	}
@@ -153,15 +154,20 @@ func TestAnActOfAUserWithManySessionsLooksAtFew(t *testing.T) {
 	for i := range tidyRows + 1 {
 		all = append(all, typical("u", fmt.Sprintf("session-%d", i), t0.Add(-time.Duration(i)*time.Hour)))
 	}
-	if err := s.Commit(background, creation("u", 0, all...)); err != nil {
-		t.Fatal(err)
-	}
-	for version, i := range []int{tidyRows, tidyRows - 1} { // the oldest is one too many to look at
-		if err := s.Commit(background, unread("u", uint64(version+1), all[i].Ended(t0.Add(time.Hour), rollcall.ReasonLogout))); err != nil {
+	version := uint64(0)
+	for few := range slices.Chunk(all, rollcall.MaxChange) {
+		if err := commit(s, creation("u", version, few...)); err != nil {
 			t.Fatal(err)
 		}
+		version++
 	}
-	acts(t, s, "u", 3, 4)
+	for _, i := range []int{tidyRows, tidyRows - 1} { // the oldest is one too many to look at
+		if err := commit(s, unread("u", version, all[i].Ended(rollcall.Ending{EndedAt: t0.Add(time.Hour), EndReason: rollcall.ReasonLogout}))); err != nil {
+			t.Fatal(err)
+		}
+		version++
+	}
+	acts(t, s, "u", version, version+1)
 	if rows := liveRows(t, s, "u"); len(rows) != tidyRows || slices.Contains(rows, all[tidyRows-1].ID) {
 		t.Errorf("%d rows are left, want all but the one that ended among the newest", len(rows))
 	}
@@ -172,15 +178,15 @@ func TestASessionThatIsMovedOutOfTheWayStaysFiledWhereItWas(t *testing.T) {
 	defer closeQuietly(s)
 	one := typical("u", "one", t0)
 	err := errors.Join(
-		s.Commit(background, creation("u", 0, one)),
-		s.Commit(background, unread("u", 1, one.Ended(t0.Add(time.Hour), rollcall.ReasonLogout))),
+		commit(s, creation("u", 0, one)),
+		commit(s, unread("u", 1, one.Ended(rollcall.Ending{EndedAt: t0.Add(time.Hour), EndReason: rollcall.ReasonLogout}))),
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	sweep := func(before, fileAt time.Duration) rollcall.Swept {
 		t.Helper()
-		swept, err := s.Sweep(background, rollcall.Sweep{SessionsBefore: t0.Add(before), Limit: 9, Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict {
+		swept, err := s.Sweep(background, rollcall.Sweep{SessionsBefore: t0.Add(before), Limit: 9, Decide: func(rollcall.Walked) rollcall.Verdict {
 			return rollcall.Verdict{FileAt: t0.Add(fileAt)}
 		}})
 		if err != nil {
@@ -188,7 +194,7 @@ func TestASessionThatIsMovedOutOfTheWayStaysFiledWhereItWas(t *testing.T) {
 		}
 		return swept
 	}
-	if swept := sweep(2*time.Hour, 9*time.Hour); swept.Refiled != 1 {
+	if swept := sweep(2*time.Hour, 9*time.Hour); swept.Looked != 1 || swept.Removed != 0 {
 		t.Fatalf("%+v", swept)
 	}
 	acts(t, s, "u", 2, 4)
@@ -198,7 +204,7 @@ func TestASessionThatIsMovedOutOfTheWayStaysFiledWhereItWas(t *testing.T) {
 	if swept := sweep(9*time.Hour, 10*time.Hour); swept != (rollcall.Swept{}) {
 		t.Errorf("before it is due: %+v", swept)
 	}
-	if swept := sweep(9*time.Hour+time.Millisecond, 10*time.Hour); swept.Refiled != 1 {
+	if swept := sweep(9*time.Hour+time.Millisecond, 10*time.Hour); swept.Looked != 1 || swept.Removed != 0 {
 		t.Errorf("when it is due: %+v", swept)
 	}
 }
@@ -208,48 +214,51 @@ func TestAnUnreadEndingThatIsNotTrueBringsNothingBack(t *testing.T) {
 	s := openInMemory(t, Options{})
 	defer closeQuietly(s)
 	one, gone := typical("u", "one", t0), typical("u", "gone", t0)
-	first := one.Ended(t0.Add(time.Hour), rollcall.ReasonLogout)
+	first := one.Ended(rollcall.Ending{EndedAt: t0.Add(time.Hour), EndReason: rollcall.ReasonLogout})
 	first.Last.At = t0.Add(-time.Hour)
 	err := errors.Join(
-		s.Commit(background, creation("u", 0, one)),
-		s.Commit(background, unread("u", 1, first)),
-		s.Commit(background, unread("u", 2, one.Ended(t0.Add(2*time.Hour), rollcall.ReasonRevoked))),
-		s.Commit(background, unread("u", 3, gone.Ended(t0.Add(time.Hour), rollcall.ReasonLogout))),
+		commit(s, creation("u", 0, one)),
+		commit(s, unread("u", 1, first)),
+		commit(s, unread("u", 2, one.Ended(rollcall.Ending{EndedAt: t0.Add(2 * time.Hour), EndReason: rollcall.ReasonRevoked}))),
+		commit(s, unread("u", 3, gone.Ended(rollcall.Ending{EndedAt: t0.Add(time.Hour), EndReason: rollcall.ReasonLogout}))),
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, when := range []string{"as it was put", "when the tables are merged"} {
-		if got, _, err := s.Session(background, "one"); err != nil || got.Version != 2 || got.EndReason != rollcall.ReasonLogout || got.Last != one.Last {
+		if got, _, err := s.Session(background, rollcall.At{ID: "one"}); err != nil || got.Version != 2 || got.EndReason != rollcall.ReasonLogout || got.Last != one.Last {
 			t.Errorf("%s: ended twice: %+v, %v", when, got, err)
 		}
 		for _, look := range []func() error{
-			func() error { _, _, err := s.Session(background, "gone"); return err },
-			func() error { _, _, err := s.SessionAt(background, "gone", "u", t0); return err },
+			func() error { _, _, err := s.Session(background, rollcall.At{ID: "gone"}); return err },
+			func() error {
+				_, _, err := s.Session(background, rollcall.At{ID: "gone", UserID: "u", CreatedAt: t0})
+				return err
+			},
 		} {
 			if err := look(); !errors.Is(err, rollcall.ErrNoSession) {
 				t.Errorf("%s: there never was: %v", when, err)
 			}
 		}
-		if _, listed, err := s.Sessions(background, "u", rollcall.Position{}, 9); err != nil || len(listed) != 0 {
+		if _, listed, err := s.Sessions(background, rollcall.SessionsOf{UserID: "u", Limit: 9}); err != nil || len(listed) != 0 {
 			t.Errorf("%s: listed %+v, %v", when, listed, err)
 		}
-		if n, err := s.CountSessions(background, func(*rollcall.Session, *rollcall.User) bool { return true }); err != nil || n != 0 {
-			t.Errorf("%s: counted %d, %v", when, n, err)
+		if n := countLive(t, s); n != 0 {
+			t.Errorf("%s: walked by %d", when, n)
 		}
 		if err := s.Compact(background); err != nil {
 			t.Fatal(err)
 		}
 	}
-	bite := rollcall.Sweep{SessionsBefore: t0.Add(9000 * time.Hour), Limit: 1, Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict { return rollcall.Verdict{} }}
+	bite := rollcall.Sweep{SessionsBefore: t0.Add(9000 * time.Hour), Limit: 1, Decide: func(rollcall.Walked) rollcall.Verdict { return rollcall.Verdict{} }}
 	if swept, err := s.Sweep(background, bite); err != nil || swept.Removed != 1 {
 		t.Errorf("swept: %+v, %v", swept, err)
 	}
-	user, _, err := s.Sessions(background, "u", rollcall.Position{}, 0)
-	if err := errors.Join(err, s.Commit(background, creation("u", user.Version, gone))); err != nil {
+	standing, _, err := s.Sessions(background, rollcall.SessionsOf{UserID: "u", Limit: 0})
+	if err := errors.Join(err, commit(s, creation("u", standing.User.Version, gone))); err != nil {
 		t.Errorf("its id is free: %v", err)
 	}
-	if got, _, err := s.Session(background, "gone"); err != nil || !got.EndedAt.IsZero() {
+	if got, _, err := s.Session(background, rollcall.At{ID: "gone"}); err != nil || !got.EndedAt.IsZero() {
 		t.Errorf("created after its ending: %+v, %v", got, err)
 	}
 }

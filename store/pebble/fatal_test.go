@@ -2,7 +2,6 @@ package pebble
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -37,26 +36,29 @@ func TestAfterTheLogIsLostEveryCallFailsAlsoWhenTheProcessLivesOn(t *testing.T) 
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Commit(background, aCreation("one")); err != nil {
+			if err := commit(s, aCreation("one")); err != nil {
 				t.Fatal(err)
 			}
 			calls := map[string]func() error{
-				"Commit": func() error { return s.Commit(background, aCreation("two")) },
+				"Commit": func() error { return commit(s, aCreation("two")) },
 				"Touch": func() error {
 					return s.Touch(background, []rollcall.Touch{{UserID: "u", SessionID: "one", Interaction: rollcall.Interaction{At: at.Add(time.Hour)}}})
 				},
 				"Sweep": func() error {
 					_, err := s.Sweep(background, rollcall.Sweep{
 						SessionsBefore: at.Add(time.Hour * 2), Limit: 1,
-						Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict { return rollcall.Verdict{} },
+						Decide: func(rollcall.Walked) rollcall.Verdict { return rollcall.Verdict{} },
 					})
 					return err
 				},
-				"Session":  func() error { _, _, err := s.Session(background, "one"); return err },
-				"Sessions": func() error { _, _, err := s.Sessions(background, "u", rollcall.Position{}, 1); return err },
+				"Session": func() error { _, _, err := s.Session(background, rollcall.At{ID: "one"}); return err },
+				"Sessions": func() error {
+					_, _, err := s.Sessions(background, rollcall.SessionsOf{UserID: "u", Limit: 1})
+					return err
+				},
 				"Document": func() error { _, err := s.Document(background, "d"); return err },
-				"Events":   func() error { _, err := s.Events(background, "", 1); return err },
-				"Ready":    func() error { return s.Ready(background) },
+				"Events":   func() error { _, err := eventsAfter(s, "", 1); return err },
+				"Ready":    func() error { _, err := s.Ready(background); return err },
 			}
 			broken.Store(true)
 			if err := calls[first](); err == nil || !strings.Contains(err.Error(), "injected") {
@@ -99,7 +101,7 @@ func TestByDefaultALostLogExitsWithStatus1AndOneLine(t *testing.T) {
 			t.Fatal(err)
 		}
 		broken.Store(true)
-		err = s.Commit(context.Background(), aCreation("one"))
+		err = commit(s, aCreation("one"))
 		t.Fatalf("the process goes on: %v", err)
 	}
 	cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$")

@@ -26,7 +26,7 @@ func aSession(id string) rollcall.Session {
 }
 
 func aCreation(id string) rollcall.Change {
-	return rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: aSession(id)}}}
+	return silent("u", aSession(id))
 }
 
 // fullDisk is a file system that reports as much free space as it is told.
@@ -48,27 +48,52 @@ func TestBelowTheFloorOfDiskSpaceCommitsAreRefusedAndTheRestGoesOn(t *testing.T)
 		t.Fatal(err)
 	}
 	defer closeQuietly(s)
-	if err := s.Commit(context.Background(), aCreation("one")); err != nil {
+	if err := commit(s, aCreation("one")); err != nil {
 		t.Fatalf("with enough room: %v", err)
 	}
 	free.Store(DefaultMinFree - 1)
 	s.looked.Store(0) // as if a second had gone by
-	if err := s.Commit(context.Background(), aCreation("two")); !errors.Is(err, rollcall.ErrFull) {
+	if err := commit(s, aCreation("two")); !errors.Is(err, rollcall.ErrFull) {
 		t.Fatalf("below the floor: %v", err)
 	}
-	if _, _, err := s.Session(context.Background(), "two"); !errors.Is(err, rollcall.ErrNoSession) {
+	document := rollcall.Change{Documents: []rollcall.PutDocument{{Name: "d"}}}
+	if err := commit(s, document); !errors.Is(err, rollcall.ErrFull) {
+		t.Fatalf("a document below the floor: %v", err)
+	}
+	if _, _, err := s.Session(context.Background(), rollcall.At{ID: "two"}); !errors.Is(err, rollcall.ErrNoSession) {
 		t.Errorf("a refused change is there: %v", err)
 	}
 	later := rollcall.Interaction{At: at.Add(time.Minute)}
 	if err := s.Touch(context.Background(), []rollcall.Touch{{UserID: "u", SessionID: "one", Interaction: later}}); err != nil {
 		t.Errorf("Touch: %v", err)
 	}
-	if got, _, err := s.Session(context.Background(), "one"); err != nil || got.Last != later {
+	if got, _, err := s.Session(context.Background(), rollcall.At{ID: "one"}); err != nil || got.Last != later {
 		t.Errorf("Session: %+v, %v", got.Last, err)
+	}
+	// What is stolen can be ended as long as anything can be written.
+	update, _, err := s.Session(context.Background(), rollcall.At{ID: "one"})
+	if err == nil {
+		err = commit(s, put(update, 1))
+	}
+	end := unread("u", 1, aSession("one").Ended(rollcall.Ending{EndedAt: at.Add(time.Hour), EndReason: rollcall.ReasonRevoked}))
+	all := rollcall.Change{UserID: "u", User: &rollcall.PutUser{User: rollcall.User{ID: "u", Generation: 1}, Replaces: rollcall.AnyVersion, NextGeneration: true}}
+	everybody := rollcall.Change{Everybody: &rollcall.PutEverybody{Everybody: rollcall.Everybody{Generation: 1}}}
+	endings := []rollcall.Change{end, all, everybody}
+	for _, room := range []uint64{lastReserve - 1, lastReserve} {
+		free.Store(room)
+		s.looked.Store(0)
+		for i, c := range endings {
+			if err := commit(s, c); (err == nil) != (room == lastReserve) || err != nil && !errors.Is(err, rollcall.ErrFull) {
+				t.Errorf("with %d bytes free, ending %d: %v", room, i, err)
+			}
+		}
+	}
+	if got, st, readErr := s.Session(context.Background(), rollcall.At{ID: "one"}); errors.Join(err, readErr) != nil || got.EndedAt.IsZero() || st.User.Generation != 1 || st.Everybody.Generation != 1 {
+		t.Errorf("Session: %+v, %+v, %v, %v", got, st, err, readErr)
 	}
 	free.Store(DefaultMinFree)
 	s.looked.Store(0)
-	if err := s.Commit(context.Background(), aCreation("two")); err != nil {
+	if err := commit(s, aCreation("two")); err != nil {
 		t.Errorf("with room again: %v", err)
 	}
 }
@@ -91,12 +116,12 @@ func TestALogThatCannotBeWrittenEndsTheProcess(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Commit(context.Background(), aCreation("one")); err != nil {
+		if err := commit(s, aCreation("one")); err != nil {
 			t.Fatal(err)
 		}
 		broken.Store(true)
 		committed := make(chan error, 1)
-		go func() { committed <- s.Commit(context.Background(), aCreation("two")) }()
+		go func() { committed <- commit(s, aCreation("two")) }()
 		select {
 		case err := <-fatal:
 			if !strings.Contains(err.Error(), "injected") {
@@ -150,7 +175,7 @@ func TestTablesThatCannotBeOpenedForAWhileHoldUpCommitsAndLoseNone(t *testing.T)
 	go func() {
 		defer close(done)
 		for i := range commits {
-			if err := s.Commit(context.Background(), aCreation(strconv.Itoa(i))); err != nil {
+			if err := commit(s, aCreation(strconv.Itoa(i))); err != nil {
 				t.Errorf("Commit: %v", err)
 				return
 			}
@@ -164,7 +189,7 @@ func TestTablesThatCannotBeOpenedForAWhileHoldUpCommitsAndLoseNone(t *testing.T)
 		t.Error("all commits are made although no table can be: the test shows nothing")
 	case <-time.After(100 * time.Millisecond):
 	}
-	if _, _, err := s.Session(context.Background(), "0"); err != nil {
+	if _, _, err := s.Session(context.Background(), rollcall.At{ID: "0"}); err != nil {
 		t.Errorf("a read of what is in memory: %v", err)
 	}
 	broken.Store(false)
@@ -177,7 +202,7 @@ func TestTablesThatCannotBeOpenedForAWhileHoldUpCommitsAndLoseNone(t *testing.T)
 	}
 	defer closeQuietly(s)
 	for i := range commits {
-		if _, _, err := s.Session(context.Background(), strconv.Itoa(i)); err != nil {
+		if _, _, err := s.Session(context.Background(), rollcall.At{ID: strconv.Itoa(i)}); err != nil {
 			t.Fatalf("%d: %v", i, err)
 		}
 	}
@@ -203,7 +228,7 @@ func TestALogThatCannotBeOpenedEndsTheProcessAndLosesNothing(t *testing.T) {
 	broken.Store(true)
 	var acknowledged atomic.Int64
 	go func() {
-		for i := 0; s.Commit(context.Background(), aCreation(strconv.Itoa(i))) == nil; i++ {
+		for i := 0; commit(s, aCreation(strconv.Itoa(i))) == nil; i++ {
 			acknowledged.Store(int64(i) + 1)
 		}
 	}()
@@ -223,7 +248,7 @@ func TestALogThatCannotBeOpenedEndsTheProcessAndLosesNothing(t *testing.T) {
 	defer closeQuietly(after)
 	n := acknowledged.Load()
 	for i := range n {
-		if _, _, err := after.Session(context.Background(), strconv.FormatInt(i, 10)); err != nil {
+		if _, _, err := after.Session(context.Background(), rollcall.At{ID: strconv.FormatInt(i, 10)}); err != nil {
 			t.Fatalf("%d of %d: %v", i, n, err)
 		}
 	}

@@ -2,7 +2,6 @@ package pebble
 
 import (
 	"bytes"
-	"context"
 	"encoding/hex"
 	"errors"
 	"flag"
@@ -16,25 +15,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/store/pebble/internal/codec"
 )
 
 // writeFormat is for whoever introduces a new format: it writes what the format of today
 // is remembered by.
-var writeFormat = flag.Bool("write-format", false, "write testdata/format4 anew")
+var writeFormat = flag.Bool("write-format", false, "write testdata/format5 anew")
 
-const (
-	format1 = "testdata/format1"
-	format2 = "testdata/format2"
-	format3 = "testdata/format3"
-	format4 = "testdata/format4"
-)
+const format5 = "testdata/format5"
 
-func format1Session() rollcall.Session { return rememberedSession("session-of-format-1") }
-
-// rememberedSession has something in every field that is remembered.
-func rememberedSession(id string) rollcall.Session {
+// formatSession has something in every field.
+func formatSession(id string) rollcall.Session {
 	s := aSession(id)
-	s.Version, s.Generation = 1, rollcall.Generation{User: 2, Everybody: 3}
+	s.Version, s.Generation = 1, rollcall.Generation{User: uint64(at.UnixMilli()) + 2, Everybody: 3}
 	s.SecretHash, s.RequestDigest = rollcall.SecretHash{1, 2, 3}, [32]byte{4, 5}
 	s.UpdatedAt, s.AuthenticatedAt, s.RenewedAt = at.Add(1e6), at.Add(2e6), at.Add(3e6)
 	s.Lifetimes = rollcall.Lifetimes{Absolute: time.Hour, Idle: time.Minute}
@@ -44,18 +37,153 @@ func rememberedSession(id string) rollcall.Session {
 	s.Metadata = []rollcall.MetadataEntry{{Key: "k", Value: "v"}}
 	s.UsedKeys = []rollcall.KeyMark{{6, 7}}
 	s.Initial = rollcall.Origin{IP: "192.0.2.1", UserAgent: "curl/8", ASN: "64496"}
+	s.Last.Origin = rollcall.Origin{IP: "2001:db8::1", UserAgent: "curl/9", ASN: "64497"}
 	return s
 }
 
-func format1Event() rollcall.Event {
-	return rollcall.Event{ID: "evt_1", Type: rollcall.SessionCreated, At: at, UserID: "u", SessionID: "session-of-format-1", Count: -1, Actor: "web"}
+// formatEnded is the session whose row says that it ended.
+func formatEnded() rollcall.Session {
+	return formatSession("ended").Ended(rollcall.Ending{EndedAt: at.Add(time.Hour), EndReason: rollcall.ReasonRevoked, EndedBy: "console"})
 }
 
-// openFormat opens a copy of a store that an earlier version wrote.
-func openFormat(t *testing.T, of string) *Store {
+// formatRow is a row with something in every field.
+func formatRow() row { return row{session: formatEnded(), filed: at.Add(2 * time.Hour), mark: 300} }
+
+// shortRow is a row that leaves out what can be: never changed, and used from where it
+// began.
+func shortRow() row {
+	s := formatSession("s")
+	s.RequestDigest, s.Last.Origin = [32]byte{}, s.Initial
+	s.UpdatedAt, s.AuthenticatedAt, s.RenewedAt = s.CreatedAt, s.CreatedAt, s.CreatedAt
+	return row{session: s, filed: at}
+}
+
+// formatEnd ends the session "unread", which lies behind its row.
+func formatEnd() rollcall.End {
+	return rollcall.End{
+		At:     rollcall.At{ID: "unread", UserID: "u", CreatedAt: at},
+		Ending: rollcall.Ending{EndedAt: at.Add(time.Minute), EndReason: rollcall.ReasonLogout, EndedBy: "u"},
+		Last: rollcall.Interaction{
+			At: at.Add(time.Second), IdleExpiresAt: at.Add(time.Hour), Origin: rollcall.Origin{IP: "192.0.2.7", UserAgent: "curl/7", ASN: "64498"},
+		},
+		FileAt: at.Add(48 * time.Hour),
+	}
+}
+
+func formatUser() userRow {
+	began := uint64(at.UnixMilli())
+	return userRow{User: rollcall.User{
+		ID: "u", Version: began + 3, Generation: began + 2, GenerationAt: at.Add(time.Second), GenerationReason: rollcall.ReasonOthers, GenerationBy: "console",
+		TokenGeneration: began + 1, TokenGenerationAt: at.Add(time.Minute), Events: 3,
+	}, latestEvent: 4}
+}
+
+func formatEverybody() everybodyRow {
+	return everybodyRow{Everybody: rollcall.Everybody{
+		Version: 1, Generation: 3, GenerationAt: at, GenerationBy: "console", Settings: 4, Clients: map[string]uint64{"app": 6, "web": 5},
+	}}
+}
+
+func formatDocument() documentRow {
+	return documentRow{Document: rollcall.Document{Name: "d", Version: 1, Body: []byte("body")}}
+}
+
+// formatEvent has something in every field.
+func formatEvent() loggedEvent {
+	return loggedEvent{number: 2, Event: rollcall.Event{
+		ID: "evt_1", Type: rollcall.UserSessionsEnded, At: at, UserID: "u", SessionID: "full", Except: "a", ClientID: "web", Reason: rollcall.ReasonOthers,
+		Count: -1, Generation: 7, TokenGeneration: 8, Actor: "console", IP: "192.0.2.1", UserAgent: "curl/8", CorrelationID: "c",
+	}}
+}
+
+// formatTouches are uses of addresses of every form.
+func formatTouches() []rollcall.Touch {
+	var touches []rollcall.Touch
+	for i, ip := range []string{"", "192.0.2.9", "2001:db8::9", "no address"} {
+		at := at.Add(time.Duration(i+1) * time.Second)
+		touches = append(touches, rollcall.Touch{UserID: "u", SessionID: formatIDs[i], Interaction: rollcall.Interaction{
+			At: at, IdleExpiresAt: at.Add(time.Minute), Origin: rollcall.Origin{IP: ip, UserAgent: "curl/9", ASN: "64497"},
+		}})
+	}
+	return touches
+}
+
+var formatIDs = []string{"full", "a", "b", "c"}
+
+// writeFormat5 makes the store that the format is remembered by.
+func writeFormat5(t *testing.T) {
+	t.Helper()
+	dir := filepath.Join(format5, "store")
+	if err := errors.Join(os.RemoveAll(format5), os.MkdirAll(dir, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(dir, Options{MinFree: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, everybody := formatUser().User, formatEverybody().Everybody
+	first, event := u, formatEvent().Event
+	first.Version -= 3
+	made := rollcall.Change{UserID: "u", User: &rollcall.PutUser{User: first}, Events: []rollcall.Event{{ID: "evt_0", Type: rollcall.SessionCreated, At: at, UserID: "u"}}}
+	for _, id := range append(formatIDs, "unread") {
+		made.Sessions = append(made.Sessions, rollcall.PutSession{Session: formatSession(id)})
+	}
+	moved := rollcall.Change{
+		UserID: "u", User: &rollcall.PutUser{User: u, Replaces: first.Version}, Events: []rollcall.Event{event},
+		Sessions: []rollcall.PutSession{{Session: formatEnded(), FileAt: at.Add(2 * time.Hour)}},
+	}
+	ended := rollcall.Change{
+		UserID: "u", User: &rollcall.PutUser{User: u, Replaces: first.Version + 1}, Ends: []rollcall.End{formatEnd()},
+	}
+	last := rollcall.Change{UserID: "u", User: &rollcall.PutUser{User: u, Replaces: first.Version + 2}, Events: []rollcall.Event{event}}
+	nobody := rollcall.Change{
+		Everybody: &rollcall.PutEverybody{Everybody: everybody},
+		Documents: []rollcall.PutDocument{{Name: "d", Body: formatDocument().Body}},
+		Events:    []rollcall.Event{{ID: "evt_2", Type: rollcall.EverybodyEnded, At: at, Generation: 3}},
+	}
+	err = errors.Join(commit(s, made), commit(s, moved), s.db.Flush(), commit(s, ended), commit(s, nobody), commit(s, last),
+		s.Touch(background, formatTouches()), s.Close())
+	for name, record := range formatRecords() {
+		err = errors.Join(err, os.WriteFile(filepath.Join(format5, name), []byte(record), 0o644))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func formatRecords() map[string]string {
+	long, short, end, user := formatRow(), shortRow(), formatEnd(), formatUser()
+	everybody, doc, event := formatEverybody(), formatDocument(), formatEvent()
+	records := map[string]string{}
+	for name, b := range map[string][]byte{
+		"session.hex": long.encode(), "short.hex": short.encode(), "ending.hex": encodeEnding(&end), "user.hex": user.encode(),
+		"everybody.hex": everybody.encode(), "document.hex": doc.encode(), "event.hex": event.encode(),
+	} {
+		records[name] = hex.EncodeToString(b) + "\n"
+	}
+	return records
+}
+
+func TestTheRecordsOfFormat5StayTheSame(t *testing.T) {
+	if *writeFormat {
+		writeFormat5(t)
+	}
+	for name, got := range formatRecords() {
+		want, err := os.ReadFile(filepath.Join(format5, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != string(want) {
+			t.Errorf("%s is written otherwise than format 5 says: that takes a new format\n%s", name, got)
+		}
+	}
+}
+
+// openFormat5 opens a copy of the store that the format is remembered by.
+func openFormat5(t *testing.T) *Store {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(of+"/store")); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(format5+"/store")); err != nil {
 		t.Fatal(err)
 	}
 	s, err := Open(dir, Options{MinFree: -1})
@@ -66,175 +194,87 @@ func openFormat(t *testing.T, of string) *Store {
 	return s
 }
 
-func TestAStoreOfFormat1IsRead(t *testing.T) {
-	s := openFormat(t, format1)
-	if format, err := s.meta("format"); err != nil || format != storeFormat {
-		t.Errorf("an older version would take it for its own: format %d, %v", format, err)
+func TestAStoreOfFormat5IsReadAsItWasWritten(t *testing.T) {
+	s := openFormat5(t)
+	standing := rollcall.Standing{User: formatUser().User, Everybody: formatEverybody().Everybody}
+	isSession := func(want rollcall.Session) {
+		t.Helper()
+		got, st, err := s.Session(background, rollcall.At{ID: want.ID})
+		if diff := cmp.Diff(want, got) + cmp.Diff(standing, st); err != nil || diff != "" {
+			t.Errorf("%s: %v\n%s", want.ID, err, diff)
+		}
 	}
-	got, user, err := s.Session(context.Background(), "session-of-format-1")
-	if diff := cmp.Diff(format1Session(), got); err != nil || diff != "" {
-		t.Errorf("session: %v\n%s", err, diff)
+	for i, touch := range formatTouches() {
+		used := formatSession(formatIDs[i])
+		used.Last = touch.Interaction
+		isSession(used)
 	}
-	if diff := cmp.Diff(rollcall.User{ID: "u", Version: 1, Generation: 2, GenerationAt: at}, user); diff != "" {
-		t.Errorf("user:\n%s", diff)
+	isSession(formatEnded())
+	end := formatEnd()
+	unread := formatSession("unread").Ended(end.Ending)
+	unread.Version, unread.Last = 2, end.Last
+	isSession(unread)
+	if n := s.uses.Len(); n != len(formatTouches()) {
+		t.Errorf("the store holds the uses of %d sessions in its log", n)
 	}
-	events, err := s.Events(context.Background(), "", 10)
-	if err != nil || len(events) != 1 || events[0].Event != format1Event() {
-		t.Errorf("events: %+v, %v", events, err)
+	if u, err := s.user("u"); err != nil || u != formatUser() {
+		t.Errorf("the user's row: %+v, %v", u, err)
 	}
-	d, err := s.Document(context.Background(), "d")
-	if diff := cmp.Diff(rollcall.Document{Name: "d", Version: 1, Body: []byte("body")}, d); err != nil || diff != "" {
+	doc, err := s.Document(background, "d")
+	if diff := cmp.Diff(formatDocument().Document, doc); err != nil || diff != "" {
 		t.Errorf("document: %v\n%s", err, diff)
 	}
-}
-
-func TestASessionOfFormat1IsReadAndTakesUses(t *testing.T) {
-	s := openFormat(t, format1)
-	later := rollcall.Interaction{At: at.Add(time.Second), IdleExpiresAt: at.Add(time.Minute)}
-	if err := s.Touch(background, []rollcall.Touch{{UserID: "u", SessionID: "session-of-format-1", Interaction: later}}); err != nil {
-		t.Fatal(err)
+	events, err := eventsAfter(s, "", 10)
+	if err != nil || len(events) != 4 {
+		t.Fatalf("%d events, %v", len(events), err)
 	}
-	want := format1Session()
-	want.Last = later
-	got, _, err := s.Session(background, "session-of-format-1")
-	if diff := cmp.Diff(want, got); err != nil || diff != "" {
-		t.Errorf("%v\n%s", err, diff)
-	}
-	isTheRow(t, format1, row{session: format1Session(), filed: at})
-}
-
-// isTheRow holds the row that is remembered of a format to what was written.
-func isTheRow(t *testing.T, of string, want row) {
-	t.Helper()
-	record, err := os.ReadFile(of + "/session.hex")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := hex.DecodeString(strings.TrimSpace(string(record)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := decodeRow(b)
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(row{})); err != nil || diff != "" {
-		t.Errorf("%v\n%s", err, diff)
-	}
-}
-
-// rememberedRow is the row that formats are remembered by.
-func rememberedRow() row {
-	return row{session: rememberedSession("session-of-format-2"), filed: at, mark: 300}
-}
-
-// rememberedTouches are uses in the stores of formats 2 and 3: of addresses of every form.
-func rememberedTouches() []rollcall.Touch {
-	var touches []rollcall.Touch
-	for i, ip := range []string{"", "192.0.2.9", "2001:db8::9", "no address"} {
-		at := at.Add(time.Duration(i+1) * time.Second)
-		touches = append(touches, rollcall.Touch{UserID: "u", SessionID: formatID(i), Interaction: rollcall.Interaction{
-			At: at, IdleExpiresAt: at.Add(time.Minute), Origin: rollcall.Origin{IP: ip, UserAgent: "curl/9", ASN: "64497"},
-		}})
-	}
-	return touches
-}
-
-func formatID(i int) string { return []string{"session-of-format-2", "a", "b", "c"}[i] }
-
-func TestStoresOfFormats2And3AreRead(t *testing.T) {
-	for _, format := range []string{format2, format3} {
-		s := openFormat(t, format)
-		for i, touch := range rememberedTouches() {
-			want := rememberedSession(formatID(i))
-			want.Last = touch.Interaction
-			got, _, err := s.Session(background, formatID(i))
-			if diff := cmp.Diff(want, got); err != nil || diff != "" {
-				t.Errorf("%s: %v\n%s", format, err, diff)
-			}
+	for i, number := range []uint64{1, 2, 0, 3} {
+		if events[i].Number != number {
+			t.Errorf("event %d has number %d", i, events[i].Number)
 		}
-		if s.useLog.uses.count != len(rememberedTouches()) {
-			t.Errorf("%s: the store holds the uses of %d sessions in its log", format, s.useLog.uses.count)
-		}
-		isTheRow(t, format, rememberedRow())
+	}
+	if diff := cmp.Diff(formatEvent().Event, events[1].Event); diff != "" {
+		t.Errorf("event:\n%s", diff)
+	}
+	filings, err := s.due(nil, at.AddDate(1, 0, 0), 99)
+	if last := filingKey(end.FileAt, "unread"); err != nil || len(filings) != 7 || !bytes.Equal(filings[6], last) {
+		t.Errorf("filings: %q, %v", filings, err)
 	}
 }
 
-func TestTheRecordsOfFormat3StayTheSame(t *testing.T) {
-	for name, got := range format3Records() {
-		want, err := os.ReadFile(format3 + "/" + name)
-		if err != nil {
+func TestAStoreOfAnotherFormatIsRefusedByName(t *testing.T) {
+	for _, c := range []struct {
+		stored []byte
+		want   string
+	}{{[]byte{4}, "format 4, this version reads 5"}, {[]byte{6}, "format 6, this version reads 5"}, {nil, "format 0, this version reads 5"}} {
+		fs := vfs.NewMem()
+		s := openInMemory(t, Options{FS: fs})
+		err := s.db.Set(metaKey(metaFormat), c.stored, s.sync)
+		if c.stored == nil {
+			err = s.db.Delete(metaKey(metaFormat), s.sync)
+		}
+		if err := errors.Join(err, s.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if got != string(want) {
-			t.Errorf("%s is written otherwise than format 3 says: that takes a new format\n%s", name, got)
+		if _, err := Open("store", Options{FS: fs}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("stored %v: %v", c.stored, err)
 		}
 	}
 }
 
-func format3Records() map[string]string {
-	r, short := rememberedRow(), shortRow()
-	var known uses
-	known.init(1)
-	u := newUseRecord(&known, rememberedTouches())
-	u.number(7)
-	u.seq = 9 // as if it were written anew
-	return map[string]string{
-		"session.hex": hex.EncodeToString(r.encode()) + "\n",
-		"short.hex":   hex.EncodeToString(short.encode()) + "\n",
-		"uses.hex":    hex.EncodeToString(u.encode()) + "\n",
-	}
-}
-
-// shortRow is a row that leaves out what can be: never changed, and used from where it
-// began.
-func shortRow() row {
-	s := rememberedSession("s")
-	s.RequestDigest, s.EndedAt, s.Last.Origin = [32]byte{}, time.Time{}, s.Initial
-	s.UpdatedAt, s.AuthenticatedAt, s.RenewedAt = s.CreatedAt, s.CreatedAt, s.CreatedAt
-	return row{session: s, filed: at}
-}
-
-// endedUnread is the session of format 4 that has an ending behind its row.
-func endedUnread() rollcall.Session {
-	s := rememberedSession("session-of-format-4")
-	s.EndedAt, s.EndReason = time.Time{}, ""
-	return s
-}
-
-func TestAStoreOfFormat4IsRead(t *testing.T) {
-	if *writeFormat {
-		writeFormat4(t)
-	}
-	s := openFormat(t, format4)
-	want := endedUnread().Ended(at.Add(time.Hour), rollcall.ReasonRevoked)
-	want.Version, want.Last = 2, rememberedTouches()[1].Interaction
-	got, user, err := s.Session(background, want.ID)
-	if diff := cmp.Diff(want, got); err != nil || diff != "" || user.Version != 2 {
-		t.Errorf("%+v, %v\n%s", user, err, diff)
-	}
-	if _, live, err := s.Sessions(background, "u", rollcall.Position{}, 9); err != nil || len(live) != 1 || live[0].ID != "another" {
-		t.Errorf("listed: %+v, %v", live, err)
-	}
-	ending, err := os.ReadFile(format4 + "/ending.hex")
-	if got := hex.EncodeToString(encodeEnding(&want)) + "\n"; err != nil || got != string(ending) {
-		t.Errorf("an ending is written otherwise than format 4 says: that takes a new format\n%s", got)
-	}
-}
-
-func writeFormat4(t *testing.T) {
-	t.Helper()
-	dir := filepath.Join(format4, "store")
-	if err := errors.Join(os.RemoveAll(format4), os.MkdirAll(dir, 0o755)); err != nil {
-		t.Fatal(err)
-	}
-	s, err := Open(dir, Options{MinFree: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	made, ended := creation("u", 0, endedUnread(), aSession("another")), endedUnread().Ended(at.Add(time.Hour), rollcall.ReasonRevoked)
-	ended.Last = rememberedTouches()[1].Interaction
-	err = errors.Join(s.Commit(background, made), s.db.Flush(), s.Commit(background, unread("u", 1, ended)), s.Close(),
-		os.WriteFile(filepath.Join(format4, "ending.hex"), []byte(hex.EncodeToString(encodeEnding(&ended))+"\n"), 0o644))
-	if err != nil {
-		t.Fatal(err)
+func TestARecordOfAnotherFormatIsRefusedByName(t *testing.T) {
+	for _, other := range []byte{codec.Format - 1, codec.Format + 1} {
+		for name, decode := range map[string]func(b []byte) error{
+			"a session":       func(b []byte) error { _, err := decodeRow(b); return err },
+			"a user":          func(b []byte) error { _, err := decodeUser("u", b); return err },
+			"everybody's row": func(b []byte) error { _, err := decodeEverybody(b); return err },
+			"a document":      func(b []byte) error { _, err := decodeDocument("d", b); return err },
+			"an event":        func(b []byte) error { _, err := decodeEvent(b); return err },
+		} {
+			if err := decode([]byte{other, 0, 0}); err == nil || !strings.HasPrefix(err.Error(), name+" in the store has format ") {
+				t.Errorf("%s of format %d: %v", name, other, err)
+			}
+		}
 	}
 }
 
@@ -245,7 +285,7 @@ func TestARowLeavesOutWhatItHasTwice(t *testing.T) {
 	if saved, want := len(long.encode())-len(short.encode()), len(short.session.Initial.UserAgent)+len(short.session.Initial.IP); saved < want {
 		t.Errorf("the origin of the last use takes %d bytes, at least %d of them for nothing", saved, want)
 	}
-	for _, r := range []row{short, long, rememberedRow()} {
+	for _, r := range []row{short, long, formatRow()} {
 		r.session.EndedAt = at.Add(time.Hour)
 		got, err := decodeRow(r.encode())
 		if diff := cmp.Diff(r, got, cmp.AllowUnexported(row{})); err != nil || diff != "" {
@@ -254,31 +294,27 @@ func TestARowLeavesOutWhatItHasTwice(t *testing.T) {
 	}
 }
 
-func TestWhatANewerVersionWroteIsRefused(t *testing.T) {
-	fs := vfs.NewMem()
-	s, err := Open("store", Options{FS: fs})
-	if err != nil {
-		t.Fatal(err)
+// TestAGenerationTakesFewBytes: generations begin as milliseconds of a creation.
+func TestAGenerationTakesFewBytes(t *testing.T) {
+	r := row{session: typical("u", "s", at), filed: at}
+	r.session.Generation.User = uint64(at.UnixMilli())
+	first := len(r.encode())
+	r.session.Generation.User -= 30 * 24 * uint64(time.Hour.Milliseconds()) // of a first session that was created so long before
+	if more := len(r.encode()) - first; more > 4 {
+		t.Errorf("%d bytes more a month later", more)
 	}
-	r := row{session: aSession("x"), filed: at}
-	record := r.encode()
-	record[0] = rowFormat + 1
-	if _, err := decodeRow(record); err == nil || !strings.Contains(err.Error(), "newer version") {
-		t.Errorf("a newer record: %v", err)
+	r.session.Generation.User++
+	if again, err := decodeRow(r.encode()); err != nil || again.session.Generation != r.session.Generation {
+		t.Errorf("%+v, %v", again.session.Generation, err)
 	}
-	if err := s.db.Set(metaKey("format"), []byte{storeFormat + 1}, s.sync); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err = Open("store", Options{FS: fs}); err == nil || !strings.Contains(err.Error(), "newer version") {
-		t.Errorf("a newer store: %v", err)
+	u := userRow{User: rollcall.User{ID: "u", Version: uint64(at.UnixMilli()), Generation: uint64(at.UnixMilli()), TokenGeneration: uint64(at.UnixMilli())}}
+	if n := len(u.encode()); n > 10 {
+		t.Errorf("a user's first row takes %d bytes", n)
 	}
 }
 
 func TestADamagedRecordIsAnErrorAndNeverAPanic(t *testing.T) {
-	r := row{session: format1Session(), filed: at}
+	r := formatRow()
 	record := r.encode()
 	for n := range record {
 		if _, err := decodeRow(record[:n]); err == nil {
@@ -288,8 +324,8 @@ func TestADamagedRecordIsAnErrorAndNeverAPanic(t *testing.T) {
 	if _, err := decodeRow(append(bytes.Clone(record), 0)); err == nil {
 		t.Error("a byte too many is read over")
 	}
-	s := endedUnread().Ended(at, rollcall.ReasonLogout)
-	ending := encodeEnding(&s)
+	end := formatEnd()
+	ending := encodeEnding(&end)
 	for n := range len(ending) - 1 {
 		if _, err := decodeRow(append(bytes.Clone(record), ending[:n+1]...)); err == nil {
 			t.Errorf("the first %d of %d bytes are read as an ending", n+1, len(ending))
@@ -298,13 +334,12 @@ func TestADamagedRecordIsAnErrorAndNeverAPanic(t *testing.T) {
 }
 
 func FuzzDecodeRow(f *testing.F) {
-	r := row{session: format1Session(), filed: at}
+	r, short, end := formatRow(), shortRow(), formatEnd()
 	f.Add(r.encode())
-	short := shortRow()
 	f.Add(short.encode())
-	ended := endedUnread().Ended(at, rollcall.ReasonLogout)
-	f.Add(append(short.encode(), encodeEnding(&ended)...))
-	f.Add([]byte{1})
+	f.Add(append(short.encode(), encodeEnding(&end)...))
+	f.Add(append(append(short.encode(), 1, 2, 'a', 'b'), encodeEnding(&end)...))
+	f.Add([]byte{codec.Format})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		decoded, err := decodeRow(b)
 		if err != nil {
@@ -319,7 +354,7 @@ func FuzzDecodeRow(f *testing.F) {
 }
 
 func BenchmarkDecodeRow(b *testing.B) {
-	r := row{session: format1Session(), filed: at}
+	r := formatRow()
 	record := r.encode()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -6,31 +6,34 @@ import (
 	"time"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/store/pebble/internal/codec"
 )
 
 // The key space. All of one user's rows share a prefix, so that a page is one
 // short range and begins with the user's row:
 //
 //	s <length> <user> 0                          the user's row
-//	s <length> <user> 1 <newest first> <id>      a session, perhaps with an ending behind it
-//	s <length> <user> 2 <newest first> <id>      a session that was ended, and read for it or moved
-//	i <id>                                       pointer: where the session lies
-//	x <due> <id>                                 filing for the sweep
-//	e <sequence>                                 event
+//	s <length> <user> 1 <newest first> <id>      a session, perhaps with an ending behind the row
+//	s <length> <user> 2 <newest first> <id>      a session whose row says that it ended
+//	i <id>                                       pointer: where the session's row lies
+//	x <due> <id>                                 filing: when a sweep looks at the session
+//	e <number>                                   event
 //	d <name>                                     document
-//	t <sequence>                                 uses of sessions
+//	a                                            everybody's row
+//	t <number>                                   record of uses of sessions
 //	m <name>                                     what the store keeps of itself
 //
 // The user's length comes first, so no user's prefix is the beginning of
 // another's.
 const (
-	spaceUser     = 's'
-	spacePointer  = 'i'
-	spaceFiling   = 'x'
-	spaceEvent    = 'e'
-	spaceDocument = 'd'
-	spaceUse      = 't'
-	spaceMeta     = 'm'
+	spaceUser      = 's'
+	spacePointer   = 'i'
+	spaceFiling    = 'x'
+	spaceEvent     = 'e'
+	spaceDocument  = 'd'
+	spaceEverybody = 'a'
+	spaceUse       = 't'
+	spaceMeta      = 'm'
 
 	kindUser  = 0
 	kindLive  = 1
@@ -62,30 +65,40 @@ func pointerKey(id string) []byte {
 	return append(append(make([]byte, 0, 1+len(id)), spacePointer), id...)
 }
 
+// filingKey is the key of a filing under an instant of filedAt.
 func filingKey(due time.Time, id string) []byte {
 	b := append(make([]byte, 0, 9+len(id)), spaceFiling)
 	b = binary.BigEndian.AppendUint64(b, uint64(due.UnixMilli()))
 	return append(b, id...)
 }
 
+// filedAt is the instant that a filing can have: keys have no order before 1970.
+func filedAt(t time.Time) time.Time { return codec.Milli(max(t.UnixMilli(), 0)) }
+
 // readFiling is the inverse of filingKey.
 func readFiling(key []byte) (due time.Time, id string) {
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(key[1:]))).UTC(), string(key[9:])
 }
 
-func eventKey(sequence uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte{spaceEvent}, sequence)
+func eventKey(number uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{spaceEvent}, number)
 }
 
-func useKey(sequence uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte{spaceUse}, sequence)
+func useKey(number uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{spaceUse}, number)
 }
 
 func documentKey(name string) []byte { return append([]byte{spaceDocument}, name...) }
 
 func metaKey(name string) []byte { return append([]byte{spaceMeta}, name...) }
 
-// A pointer says where a session's row lies. It is written under the session's
+// readRowKey returns what kind of row a key of the users' space is of, and whose.
+func readRowKey(key []byte) (kind byte, userID []byte) {
+	end := 3 + int(binary.BigEndian.Uint16(key[1:]))
+	return key[end], key[3:end]
+}
+
+// A pointer says where a session's row lies. A pointer is written under the session's
 // id, and claims the id.
 type pointer struct {
 	kind      byte
@@ -100,12 +113,8 @@ func (p pointer) encode() []byte {
 }
 
 func decodePointer(b []byte) (pointer, error) {
-	if len(b) > 0 && b[0] > kindEnded {
-		// The kind is the record's format, too: a later one has another.
-		return pointer{}, errNewer("a pointer", b[0], kindEnded)
-	}
-	if len(b) < 9 || b[0] == kindUser {
-		return pointer{}, errCorrupt("a pointer")
+	if len(b) < 9 || b[0] != kindLive && b[0] != kindEnded {
+		return pointer{}, codec.Corrupt("a pointer")
 	}
 	return pointer{
 		kind:      b[0],

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/store/pebble/internal/codec"
 )
 
 // killedOptions make the log of uses retire all the time.
@@ -65,9 +66,9 @@ func TestKillAmidUsesLosesNothingAcknowledged(t *testing.T) {
 			t.Fatal(err)
 		}
 		for id, at := range latest {
-			got, _, err := s.Session(background, id)
-			if err != nil || got.Last.At.Before(milli(int64(at))) {
-				t.Errorf("round %d: %s was used at %v, and acknowledged so; it has %v, %v", round, id, milli(int64(at)), got.Last.At, err)
+			got, _, err := s.Session(background, rollcall.At{ID: id})
+			if err != nil || got.Last.At.Before(codec.Milli(int64(at))) {
+				t.Errorf("round %d: %s was used at %v, and acknowledged so; it has %v, %v", round, id, codec.Milli(int64(at)), got.Last.At, err)
 			}
 		}
 		if err := s.Close(); err != nil {
@@ -89,7 +90,7 @@ func touchForEver(t *testing.T, dir string) {
 	}
 	begin := t0
 	for i := range killedSessions {
-		found, _, err := s.Session(background, killedID(i))
+		found, _, err := s.Session(background, rollcall.At{ID: killedID(i)})
 		if err != nil {
 			createSessions(t, s, "u", killedID(i))
 			continue

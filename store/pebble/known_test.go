@@ -3,6 +3,7 @@ package pebble
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -25,10 +26,10 @@ func TestOnlySoManyUsersAreKnownAndTheLastOnes(t *testing.T) {
 	k.init(1)
 	ids := strings.Split("abcdefghijklmnop", "") // as many as a set holds
 	for _, id := range append(ids, "b", "q") {
-		k.put(rollcall.User{ID: id, Version: uint64(id[0]), Generation: 2, GenerationAt: t0}, nil)
+		k.put(knownRow(id), nil)
 	}
 	for _, id := range append(ids[1:], "q") {
-		want := rollcall.User{ID: id, Version: uint64(id[0]), Generation: 2, GenerationAt: t0}
+		want := knownRow(id)
 		if got, ok := k.get(id); !ok || got != want {
 			t.Errorf("%s: %+v, %v", id, got, ok)
 		}
@@ -47,10 +48,10 @@ func TestAPlaceThatIsEmptyIsTakenBeforeSomebodyElses(t *testing.T) {
 	k.init(1)
 	ids := strings.Split("abcdefghijklmnop", "") // as many as a set holds
 	for _, id := range ids {
-		k.put(rollcall.User{ID: id}, nil)
+		k.put(userRow{User: rollcall.User{ID: id}}, nil)
 	}
 	k.drop("c")
-	k.offer(rollcall.User{ID: "q"}, nil)
+	k.offer(userRow{User: rollcall.User{ID: "q"}}, nil)
 	for _, id := range append(slices.Delete(ids, 2, 3), "q") {
 		if _, ok := k.get(id); !ok {
 			t.Errorf("%s is not known", id)
@@ -58,14 +59,67 @@ func TestAPlaceThatIsEmptyIsTakenBeforeSomebodyElses(t *testing.T) {
 	}
 }
 
+// knownRow is a row with something in every field.
+func knownRow(id string) userRow {
+	return userRow{User: rollcall.User{
+		ID: id, Version: uint64(id[0]), Generation: 2, GenerationAt: t0, GenerationReason: rollcall.ReasonDeleted, GenerationBy: "console",
+		TokenGeneration: 3, TokenGenerationAt: t0.Add(time.Hour), Events: 4,
+	}, latestEvent: 5}
+}
+
+func TestARowIsKnownWithWhyAndByWhomItsGenerationMoved(t *testing.T) {
+	var k knownUsers
+	k.init(1)
+	for _, by := range []string{"", "console", "u", "another"} {
+		for _, reason := range []rollcall.Reason{"", rollcall.ReasonSelf, rollcall.ReasonDeleted} {
+			want := knownRow("u")
+			want.GenerationBy, want.GenerationReason = by, reason
+			k.put(want, nil)
+			if got, ok := k.get("u"); !ok || got != want {
+				t.Errorf("%+v, want %+v, %v", got, want, ok)
+			}
+		}
+	}
+	if n := len(k.causes.all); n != 12 {
+		t.Errorf("%d causes are kept", n)
+	}
+}
+
+func TestARowThatTheTableHasNoRoomForIsNotKnown(t *testing.T) {
+	var k knownUsers
+	k.init(1)
+	k.put(knownRow("u"), nil)
+	further := knownRow("u")
+	further.further = "\x01\x00"
+	k.put(further, nil)
+	if _, ok := k.get("u"); ok {
+		t.Error("a row with a field that nobody knows is known")
+	}
+	for i := range maxCauses {
+		row := knownRow("v")
+		row.GenerationBy = fmt.Sprint(i)
+		k.put(row, nil)
+	}
+	k.put(knownRow("u"), nil) // a cause that is kept
+	other := knownRow("v")
+	other.GenerationBy = "one too many"
+	k.put(other, nil)
+	if got, ok := k.get("v"); ok {
+		t.Errorf("the row that is known is not the one that was put last: %+v", got)
+	}
+	if got, ok := k.get("u"); !ok || got != knownRow("u") {
+		t.Errorf("%+v, %v", got, ok)
+	}
+}
+
 // readUser is what the store answers of a user.
 func readUser(t *testing.T, s *Store, id string) rollcall.User {
 	t.Helper()
-	u, _, err := s.Sessions(background, id, rollcall.Position{}, 0)
+	u, _, err := s.Sessions(background, rollcall.SessionsOf{UserID: id, Limit: 0})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return u
+	return u.User
 }
 
 func TestARowThatWasReadBeforeACommitIsNotKnownAfterIt(t *testing.T) {
@@ -73,28 +127,28 @@ func TestARowThatWasReadBeforeACommitIsNotKnownAfterIt(t *testing.T) {
 	defer closeQuietly(s)
 	quiet := s.users.pause("u")
 	before := readUser(t, s, "u")
-	if err := s.Commit(background, creation("u", 0, typical("u", "one", t0))); err != nil {
+	if err := commit(s, creation("u", 0, typical("u", "one", t0))); err != nil {
 		t.Fatal(err)
 	}
 	s.known.drop("u") // as if others had taken its place
-	s.known.put(before, quiet.lasts)
+	s.known.put(userRow{User: before}, quiet.lasts)
 	if u := readUser(t, s, "u"); u.Version != 1 {
 		t.Errorf("a reader that came late brought the old row back: %+v", u)
 	}
 }
 
-func TestACountMakesUsersKnownAsTheyAreWhenItEnds(t *testing.T) {
+func TestAWalkMakesUsersKnownAsTheyAreWhenItEnds(t *testing.T) {
 	s := openInMemory(t, Options{})
 	defer closeQuietly(s)
 	for _, id := range []string{"a", "b"} {
-		if err := s.Commit(background, creation(id, 0, typical(id, "of "+id, t0))); err != nil {
+		if err := commit(s, creation(id, 0, typical(id, "of "+id, t0))); err != nil {
 			t.Fatal(err)
 		}
 		s.known.drop(id)
 	}
-	if _, err := s.CountSessions(background, func(counted *rollcall.Session, _ *rollcall.User) bool {
-		if counted.UserID == "a" { // while the count has b still before it
-			if err := s.Commit(background, creation("b", 1, typical("b", "another", t0))); err != nil {
+	if _, err := s.Walk(background, "", func(w rollcall.Walked) bool {
+		if w.Session.UserID == "a" { // while the walk has b still before it
+			if err := commit(s, creation("b", 1, typical("b", "another", t0))); err != nil {
 				t.Error(err)
 			}
 			s.known.drop("b")
@@ -114,12 +168,12 @@ func TestACountMakesUsersKnownAsTheyAreWhenItEnds(t *testing.T) {
 func TestNothingIsKnownOfAUserWhoseLastSessionWasSwept(t *testing.T) {
 	s := openInMemory(t, Options{})
 	defer closeQuietly(s)
-	if err := s.Commit(background, creation("u", 0, typical("u", "one", t0))); err != nil {
+	if err := commit(s, silent("u", typical("u", "one", t0))); err != nil {
 		t.Fatal(err)
 	}
 	swept, err := s.Sweep(background, rollcall.Sweep{
 		SessionsBefore: t0.Add(1000 * time.Hour), Limit: 9,
-		Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict { return rollcall.Verdict{} },
+		Decide: func(rollcall.Walked) rollcall.Verdict { return rollcall.Verdict{} },
 	})
 	if err != nil || swept.Removed != 1 {
 		t.Fatalf("%+v, %v", swept, err)
@@ -127,10 +181,10 @@ func TestNothingIsKnownOfAUserWhoseLastSessionWasSwept(t *testing.T) {
 	if u := readUser(t, s, "u"); u != (rollcall.User{ID: "u"}) {
 		t.Errorf("%+v", u)
 	}
-	if err := s.Commit(background, creation("u", 1, typical("u", "two", t0))); !errors.Is(err, rollcall.ErrConflict) {
+	if err := commit(s, creation("u", 1, typical("u", "two", t0))); !errors.Is(err, rollcall.ErrConflict) {
 		t.Errorf("a put that replaces a row that is gone: %v", err)
 	}
-	if err := s.Commit(background, creation("u", 0, typical("u", "two", t0))); err != nil {
+	if err := commit(s, creation("u", 0, typical("u", "two", t0))); err != nil {
 		t.Errorf("a put of a new row: %v", err)
 	}
 }
@@ -142,7 +196,7 @@ func TestAUsersRowIsKnownAsItIsStored(t *testing.T) {
 	for i, at := range []time.Time{{}, odd} {
 		c := creation("u", uint64(i))
 		c.User.User.GenerationAt = at
-		if err := s.Commit(background, c); err != nil {
+		if err := commit(s, c); err != nil {
 			t.Fatal(err)
 		}
 		known := readUser(t, s, "u")
@@ -165,14 +219,14 @@ func TestAPutOfWhatWasReadSeesWhatCameBetween(t *testing.T) {
 	createSessions(t, s, "u", "one")
 	read := func() rollcall.Session {
 		t.Helper()
-		session, _, err := s.Session(background, "one")
+		session, _, err := s.Session(background, rollcall.At{ID: "one"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return session
 	}
 	put := func(session rollcall.Session) error {
-		return s.Commit(background, rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: session, Replaces: session.Version}}})
+		return commit(s, rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: session, Replaces: session.Version}}})
 	}
 	first := read()
 	touch := useAt("u", "one", t0.Add(time.Minute))
@@ -187,13 +241,13 @@ func TestAPutOfWhatWasReadSeesWhatCameBetween(t *testing.T) {
 	second := read()
 	if _, err := s.Sweep(background, rollcall.Sweep{
 		SessionsBefore: t0.Add(1000 * time.Hour), Limit: 9,
-		Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict {
+		Decide: func(rollcall.Walked) rollcall.Verdict {
 			return rollcall.Verdict{FileAt: t0.Add(2000 * time.Hour)}
 		},
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := put(second.Ended(t0.Add(time.Hour), rollcall.ReasonLogout)); err != nil {
+	if err := put(second.Ended(rollcall.Ending{EndedAt: t0.Add(time.Hour), EndReason: rollcall.ReasonLogout})); err != nil {
 		t.Fatal(err)
 	}
 	third := read()
@@ -208,18 +262,18 @@ func TestAPutOfWhatWasReadSeesWhatCameBetween(t *testing.T) {
 // filingsOf returns all filings.
 func filingsOf(t *testing.T, s *Store) [][]byte {
 	t.Helper()
-	filings, err := s.due(nil, rollcall.Sweep{SessionsBefore: t0.Add(1e6 * time.Hour)}, 9999)
+	filings, err := s.due(nil, t0.Add(1e6*time.Hour), 9999)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return filings
 }
 
-func TestSessionAtIsSessionWhateverItIsTold(t *testing.T) {
+func TestBeliefsChangeNothingOfTheAnswer(t *testing.T) {
 	s := openInMemory(t, Options{})
 	defer closeQuietly(s)
 	for _, id := range []string{"live", "used", "ended"} {
-		if err := s.Commit(background, aCreation(id)); err != nil {
+		if err := commit(s, aCreation(id)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -227,12 +281,12 @@ func TestSessionAtIsSessionWhateverItIsTold(t *testing.T) {
 	if err := s.Touch(background, []rollcall.Touch{used}); err != nil {
 		t.Fatal(err)
 	}
-	ended := rollcall.PutSession{Session: aSession("ended").Ended(at, rollcall.ReasonLogout), Replaces: 1}
-	if err := s.Commit(background, rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{ended}}); err != nil {
+	ended := rollcall.PutSession{Session: aSession("ended").Ended(rollcall.Ending{EndedAt: at, EndReason: rollcall.ReasonLogout}), Replaces: 1}
+	if err := commit(s, rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{ended}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"live", "used", "ended", "nobody's"} {
-		want, wantUser, wantErr := s.Session(background, id)
+		want, wantUser, wantErr := s.Session(background, rollcall.At{ID: id})
 		if known := id != "nobody's"; known != (wantErr == nil) {
 			t.Fatalf("%s: %v", id, wantErr)
 		}
@@ -240,15 +294,15 @@ func TestSessionAtIsSessionWhateverItIsTold(t *testing.T) {
 			userID string
 			at     time.Time
 		}{{"u", at}, {"v", at}, {"u", at.Add(time.Second)}, {"", time.Time{}}} {
-			got, user, err := s.SessionAt(background, id, told.userID, told.at)
-			if d := cmp.Diff(want, got); d != "" || user != wantUser || !errors.Is(err, wantErr) {
+			got, user, err := s.Session(background, rollcall.At{ID: id, UserID: told.userID, CreatedAt: told.at})
+			if d := cmp.Diff(want, got); d != "" || !cmp.Equal(user, wantUser) || !errors.Is(err, wantErr) {
 				t.Errorf("%s, told %v: %+v, %v\n%s", id, told, user, err, d)
 			}
 		}
 	}
 	ctx, cancel := context.WithCancel(background)
 	cancel()
-	if _, _, err := s.SessionAt(ctx, "live", "u", at); !errors.Is(err, context.Canceled) {
+	if _, _, err := s.Session(ctx, rollcall.At{ID: "live", UserID: "u", CreatedAt: at}); !errors.Is(err, context.Canceled) {
 		t.Errorf("with a context that is done: %v", err)
 	}
 }

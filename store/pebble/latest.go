@@ -10,15 +10,15 @@ import (
 	"github.com/rollcall-id/rollcall"
 )
 
-// A looker finds what lies under a key, nil when there is nothing. What it returns
-// holds until its next look.
+// A looker finds the value under a key, nil when the key is not there. The value holds
+// until the looker's next look.
 type looker interface {
 	get(key []byte) ([]byte, error)
 }
 
-// latest looks at the store as it is. A look goes from the newest level down and
-// ends where it finds something, which spares those below it, but two looks are of
-// two moments.
+// latest looks at the store as the store is at the instant of the look. A look goes from
+// the newest level of tables down and ends at the first level that has the key, which
+// spares the levels below. But two looks are of two moments.
 type latest struct {
 	db     *pebbledb.DB
 	closer io.Closer
@@ -41,9 +41,9 @@ func (l *latest) close() {
 	}
 }
 
-// isFree reports that an id has no pointer. Most that are asked for have none, and
-// the filters say so of all levels; other looks do without the last level's, since
-// most of what they look for lies there.
+// isFree reports that an id has no pointer. Most ids that are asked for have none, which
+// the filters of all levels say without a look into tables. Other looks leave the last
+// level's filters alone, since most keys that are looked for lie in that level.
 func (s *Store) isFree(id string) (bool, error) {
 	it, err := s.db.NewIter(&pebbledb.IterOptions{UseL6Filters: true})
 	if err != nil {
@@ -58,7 +58,7 @@ func (s *Store) isFree(id string) (bool, error) {
 }
 
 // user returns a user's row for a caller who holds the user's stripe.
-func (s *Store) user(id string) (rollcall.User, error) {
+func (s *Store) user(id string) (userRow, error) {
 	if u, ok := s.known.get(id); ok {
 		return u, nil
 	}
@@ -71,10 +71,13 @@ func (s *Store) user(id string) (rollcall.User, error) {
 	return u, err
 }
 
-// userWhile returns a user's row for a caller who has no stripe. While nobody has it,
-// the known row is the stored one; a commit under way may be seen in the store
-// already, and who looks later must not see less.
-func (s *Store) userWhile(p pause, l looker, id string) (rollcall.User, error) {
+// userWhile returns a user's row for a caller who has no stripe. Cases:
+//
+//  1. nobody has had the user's stripe since the pause began: the known row is the
+//     stored one
+//  2. somebody has: a commit under way may be visible in the store already, so the store
+//     is looked at, that no later read sees less
+func (s *Store) userWhile(p pause, l looker, id string) (userRow, error) {
 	if u, ok := s.known.get(id); ok && p.lasts() {
 		return u, nil
 	}
@@ -85,30 +88,28 @@ func (s *Store) userWhile(p pause, l looker, id string) (rollcall.User, error) {
 	return u, err
 }
 
-// sessionNow is Session without a snapshot, of one that lies at a place. It reports false
-// when it does not, or when somebody has changed what it looked at.
-func (s *Store) sessionNow(l *latest, id string, at pointer) (_ rollcall.Session, _ rollcall.User, ok bool, err error) {
-	x := &s.useLog.uses
-	x.mu.RLock()
-	published, settled := x.published, x.settled
-	x.mu.RUnlock()
+// sessionNow reads a session whose row is believed to lie at a place, without a snapshot.
+// It reports false when no row lies there, or when a write to the user or a use of the
+// session came between its looks.
+func (s *Store) sessionNow(l *latest, id string, at pointer) (_ rollcall.Session, _ userRow, ok bool, err error) {
+	state := s.uses.Now()
 	quiet := s.users.pause(at.userID)
 	value, err := l.get(at.row(id))
 	if err != nil {
-		return rollcall.Session{}, rollcall.User{}, false, err
+		return rollcall.Session{}, userRow{}, false, err
 	}
 	r, ok, err := rowOf(value)
-	if err != nil || !ok { // it has moved, or was never there
-		return rollcall.Session{}, rollcall.User{}, false, err
+	if err != nil || !ok {
+		return rollcall.Session{}, userRow{}, false, err
 	}
 	u, err := s.userWhile(quiet, l, at.userID)
 	if err != nil {
-		return rollcall.Session{}, rollcall.User{}, false, err
+		return rollcall.Session{}, userRow{}, false, err
 	}
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	born, _ := x.show(&r.session, r.mark)
-	if ok = quiet.lasts() && x.settled == settled && born <= published; ok && r.filedBefore.IsZero() {
+	s.uses.RLock()
+	defer s.uses.RUnlock()
+	born, _ := s.uses.Show(&r.session, r.mark)
+	if ok = quiet.lasts() && s.uses.State().Settled == state.Settled && born <= state.Published; ok && r.filedBefore.IsZero() && r.further == "" {
 		s.recent.put(quiet, at, &r)
 	}
 	return r.session, u, ok, nil

@@ -22,7 +22,7 @@ func describe(name, help string) *prometheus.Desc {
 var (
 	fsyncDesc       = describe("wal_fsync_duration_seconds", "Time that syncs of the log take. Commits that come together share one.")
 	diskDesc        = describe("disk_usage_bytes", "Disk space that the store takes.")
-	freeDesc        = describe("disk_free_bytes", "Free disk space when a write last looked; below min_free_disk changes are refused.")
+	freeDesc        = describe("disk_free_bytes", "Free disk space when a write last looked; below min_free_disk new sessions are refused.")
 	compactionsDesc = describe("compactions_total", "Compactions since the start.")
 	debtDesc        = describe("compaction_debt_bytes", "Estimate of what is to be compacted until the store is in shape.")
 	flushesDesc     = describe("flushes_total", "Times that memory was written to a table since the start.")

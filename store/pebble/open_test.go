@@ -36,16 +36,16 @@ func TestAClosedStoreAnswersWithAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Ready(background); err != nil {
+	if _, err := s.Ready(background); err != nil {
 		t.Errorf("Ready: %v", err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Ready(background); err == nil {
+	if _, err := s.Ready(background); err == nil {
 		t.Error("a closed store is ready")
 	}
-	if _, _, err := s.Session(background, "x"); err == nil || errors.Is(err, rollcall.ErrNoSession) {
+	if _, _, err := s.Session(background, rollcall.At{ID: "x"}); err == nil || errors.Is(err, rollcall.ErrNoSession) {
 		t.Errorf("Session: %v", err)
 	}
 }
@@ -58,12 +58,12 @@ func TestAFileSystemWithoutRoomAtAllRefusesInteractionsBeforeTheLogMeetsItsEnd(t
 		t.Fatal(err)
 	}
 	defer closeQuietly(s)
-	if err := s.Commit(background, aCreation("one")); err != nil {
+	if err := commit(s, aCreation("one")); err != nil {
 		t.Fatal(err)
 	}
 	upkeep := func() (touch, sweep error) {
 		touch = s.Touch(background, []rollcall.Touch{{UserID: "u", SessionID: "one", Interaction: rollcall.Interaction{At: at.Add(time.Hour)}}})
-		_, sweep = s.Sweep(background, rollcall.Sweep{SessionsBefore: at, EventsBefore: at, Limit: 1})
+		_, sweep = s.Sweep(background, rollcall.Sweep{SessionsBefore: at, Limit: 1})
 		return touch, sweep
 	}
 	for _, c := range []struct {
@@ -75,8 +75,11 @@ func TestAFileSystemWithoutRoomAtAllRefusesInteractionsBeforeTheLogMeetsItsEnd(t
 		if touch, sweep := upkeep(); !errors.Is(touch, c.want) || !errors.Is(sweep, c.want) {
 			t.Errorf("with %d bytes free: Touch %v, Sweep %v", c.free, touch, sweep)
 		}
-		if _, _, err := s.Session(background, "one"); err != nil || s.Ready(background) != nil {
+		if _, _, err := s.Session(background, rollcall.At{ID: "one"}); err != nil {
 			t.Errorf("with %d bytes free: Session %v", c.free, err)
+		}
+		if _, err := s.Ready(background); err != nil {
+			t.Errorf("with %d bytes free: Ready %v", c.free, err)
 		}
 	}
 }
@@ -90,14 +93,14 @@ func TestAUserIDThatAKeyCannotHoldIsRefusedAndUnknown(t *testing.T) {
 	// The length of the one is the other's when its upper bytes are cut off.
 	short := "u"
 	long := short + strings.Repeat("\x00", maxUserID+1)
-	if err := s.Commit(background, creation(short, 0, typical(short, "one", t0))); err != nil {
+	if err := commit(s, creation(short, 0, typical(short, "one", t0))); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Commit(background, creation(long, 0, typical(long, "two", t0))); err == nil {
+	if err := commit(s, creation(long, 0, typical(long, "two", t0))); err == nil {
 		t.Error("accepted")
 	}
-	if user, sessions, err := s.Sessions(background, long, rollcall.Position{}, 9); err != nil || user != (rollcall.User{ID: long}) || len(sessions) != 0 {
-		t.Errorf("version %d, %d sessions, %v", user.Version, len(sessions), err)
+	if user, sessions, err := s.Sessions(background, rollcall.SessionsOf{UserID: long, Limit: 9}); err != nil || user.User != (rollcall.User{ID: long}) || len(sessions) != 0 {
+		t.Errorf("version %d, %d sessions, %v", user.User.Version, len(sessions), err)
 	}
 }
 
@@ -108,13 +111,13 @@ func TestAChangeThatPutsARowTwiceIsRefused(t *testing.T) {
 	}
 	defer closeQuietly(s)
 	twice := typical("u", "one", t0)
-	if err := s.Commit(background, creation("u", 0, twice, twice)); err == nil || errors.Is(err, rollcall.ErrConflict) {
+	if err := commit(s, creation("u", 0, twice, twice)); err == nil || errors.Is(err, rollcall.ErrConflict) {
 		t.Errorf("a session: %v", err)
 	}
-	if err := s.Commit(background, rollcall.Change{Documents: []rollcall.PutDocument{{Name: "d"}, {Name: "d"}}}); err == nil {
+	if err := commit(s, rollcall.Change{Documents: []rollcall.PutDocument{{Name: "d"}, {Name: "d"}}}); err == nil {
 		t.Error("a document: accepted")
 	}
-	if u, _, err := s.Sessions(background, "u", rollcall.Position{}, 0); err != nil || u.Version != 0 {
+	if u, _, err := s.Sessions(background, rollcall.SessionsOf{UserID: "u", Limit: 0}); err != nil || u.User.Version != 0 {
 		t.Errorf("something was made: %+v, %v", u, err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ type witness struct {
 	created map[string]bool      // true when the ending was acknowledged, too
 	touched map[string]time.Time // the latest acknowledged interaction
 	swept   map[string]bool      // removed by a bite that returned nil
+	silent  map[string]bool      // created for a user of whom there is no event
 	read    []rollcall.StoredEvent
 }
 
@@ -73,11 +75,14 @@ func powerLossLoad(t *testing.T, random *rand.Rand) (*witness, []*clone) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &witness{created: map[string]bool{}, touched: map[string]time.Time{}, swept: map[string]bool{}}
+	w := &witness{created: map[string]bool{}, touched: map[string]time.Time{}, swept: map[string]bool{}, silent: map[string]bool{}}
 	ctx, cancel := context.WithCancel(background)
 	var all sync.WaitGroup
 	for i := range 16 {
 		all.Go(func() { w.write(ctx, t, s, fmt.Sprintf("user-%02d", i)) })
+	}
+	for i := range 2 {
+		all.Go(func() { w.writeSilent(ctx, t, s, fmt.Sprintf("silent-%02d", i)) })
 	}
 	all.Go(func() { w.sweep(ctx, t, s) })
 	all.Go(func() { w.readEvents(ctx, t, s) })
@@ -87,6 +92,7 @@ func powerLossLoad(t *testing.T, random *rand.Rand) (*witness, []*clone) {
 		c := &clone{}
 		w.note(func() {
 			c.w.created, c.w.touched, c.w.swept, c.w.read = maps.Clone(w.created), maps.Clone(w.touched), maps.Clone(w.swept), slices.Clone(w.read)
+			c.w.silent = maps.Clone(w.silent)
 		})
 		c.fs = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50 * random.IntN(2), RNG: random})
 		clones = append(clones, c)
@@ -108,9 +114,9 @@ func (w *witness) write(ctx context.Context, t *testing.T, s *Store, userID stri
 		if i%5 == 0 {
 			session.ExpiresAt = t0.Add(-time.Hour)
 		}
-		user, _, err := s.Sessions(background, userID, rollcall.Position{}, 0)
+		user, _, err := s.Sessions(background, rollcall.SessionsOf{UserID: userID, Limit: 0})
 		if err == nil {
-			err = s.Commit(background, creation(userID, user.Version, session))
+			err = commit(s, creation(userID, user.User.Version, session))
 		}
 		if errors.Is(err, rollcall.ErrConflict) {
 			continue // the sweep has removed the user's row
@@ -142,14 +148,14 @@ func (w *witness) write(ctx context.Context, t *testing.T, s *Store, userID stri
 		if i%3 != 0 {
 			continue
 		}
-		session = session.Ended(t0, rollcall.ReasonLogout)
+		session = session.Ended(rollcall.Ending{EndedAt: t0, EndReason: rollcall.ReasonLogout})
 		if i%2 == 0 {
 			session.Last.At = at
 			err = endUnread(s, session)
 		} else {
-			err = s.Commit(background, rollcall.Change{
+			err = commit(s, rollcall.Change{
 				UserID: userID, Sessions: []rollcall.PutSession{{Session: session, Replaces: 1}},
-				Events: []rollcall.Event{{ID: "end-" + session.ID, At: t0}},
+				Events: []rollcall.Event{{ID: "end-" + session.ID, At: t0, UserID: userID}},
 			})
 		}
 		if err != nil {
@@ -160,15 +166,32 @@ func (w *witness) write(ctx context.Context, t *testing.T, s *Store, userID stri
 	}
 }
 
+// writeSilent creates sessions that are over from the beginning, and leaves no event: the
+// user's row comes with the first and goes with the last.
+func (w *witness) writeSilent(ctx context.Context, t *testing.T, s *Store, userID string) {
+	for i := 0; ctx.Err() == nil; i++ {
+		session := typical(userID, fmt.Sprintf("%s-%d", userID, i), t0)
+		session.ExpiresAt = t0.Add(-time.Hour)
+		if err := commit(s, silent(userID, session)); err != nil {
+			t.Error(err)
+			return
+		}
+		w.note(func() { w.silent[session.ID] = true })
+		if i%4 == 3 {
+			time.Sleep(3 * time.Millisecond) // until all are swept, mostly
+		}
+	}
+}
+
 // endUnread ends a session that is live, without reading it. A sweep may take the user's
 // row meanwhile.
 func endUnread(s *Store, ended rollcall.Session) error {
 	for {
-		user, _, err := s.Sessions(background, ended.UserID, rollcall.Position{}, 0)
+		user, _, err := s.Sessions(background, rollcall.SessionsOf{UserID: ended.UserID, Limit: 0})
 		if err != nil {
 			return err
 		}
-		if err = s.Commit(background, unread(user.ID, user.Version, ended)); !errors.Is(err, rollcall.ErrConflict) {
+		if err = commit(s, unread(user.User.ID, user.User.Version, ended)); !errors.Is(err, rollcall.ErrConflict) {
 			return err
 		}
 	}
@@ -177,14 +200,22 @@ func endUnread(s *Store, ended rollcall.Session) error {
 func (w *witness) sweep(ctx context.Context, t *testing.T, s *Store) {
 	for ctx.Err() == nil {
 		var removed []string
-		_, err := s.Sweep(background, rollcall.Sweep{SessionsBefore: t0, Limit: 20, Decide: func(s rollcall.Session, _ rollcall.User) rollcall.Verdict {
-			removed = append(removed, s.ID)
-			return rollcall.Verdict{Event: &rollcall.Event{ID: "over-" + s.ID, At: t0}}
+		_, err := s.Sweep(background, rollcall.Sweep{SessionsBefore: t0, Limit: 20, Decide: func(w rollcall.Walked) rollcall.Verdict {
+			removed = append(removed, w.Session.ID)
+			if strings.HasPrefix(w.Session.UserID, "silent") {
+				return rollcall.Verdict{}
+			}
+			return rollcall.Verdict{Event: &rollcall.Event{ID: "over-" + w.Session.ID, At: t0, UserID: w.Session.UserID}}
 		}})
 		if err != nil {
 			t.Error(err)
 			return
 		}
+		// A user's last session stays as long as there is an event of the user.
+		removed = slices.DeleteFunc(removed, func(id string) bool {
+			_, _, err := s.Session(background, rollcall.At{ID: id})
+			return !errors.Is(err, rollcall.ErrNoSession)
+		})
 		w.note(func() {
 			for _, id := range removed {
 				w.swept[id] = true
@@ -197,7 +228,7 @@ func (w *witness) sweep(ctx context.Context, t *testing.T, s *Store) {
 func (w *witness) readEvents(ctx context.Context, t *testing.T, s *Store) {
 	position := ""
 	for ctx.Err() == nil {
-		events, err := s.Events(background, position, 100)
+		events, err := eventsAfter(s, position, 100)
 		if err != nil {
 			t.Error(err)
 			return
@@ -219,7 +250,7 @@ func (c *clone) verify(t *testing.T) {
 		t.Fatalf("opening after the power loss: %v", err)
 	}
 	defer closeQuietly(s)
-	events, err := s.Events(background, "", 1<<30)
+	events, err := eventsAfter(s, "", 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +263,7 @@ func (c *clone) verify(t *testing.T) {
 		ids[e.Event.ID] = true
 	}
 	for id, ended := range c.w.created {
-		session, _, err := s.Session(background, id)
+		session, _, err := s.Session(background, rollcall.At{ID: id})
 		if gone := errors.Is(err, rollcall.ErrNoSession); gone || c.w.swept[id] {
 			if gone != ids["over-"+id] || c.w.swept[id] && !gone {
 				t.Errorf("%s: gone %v, its expiry told %v, swept before the power loss %v", id, gone, ids["over-"+id], c.w.swept[id])
@@ -250,6 +281,20 @@ func (c *clone) verify(t *testing.T) {
 			t.Errorf("%s: its events are not of the same commits as its row", id)
 		}
 	}
+	for id := range c.w.silent {
+		session, st, err := s.Session(background, rollcall.At{ID: id})
+		gone := errors.Is(err, rollcall.ErrNoSession)
+		if c.w.swept[id] && !gone || !gone && (err != nil || st.User.Version == 0 || session.UserID != st.User.ID) {
+			t.Errorf("%s: swept %v, %+v, %v", id, c.w.swept[id], st.User, err)
+		}
+	}
+	for i := range 2 {
+		userID := fmt.Sprintf("silent-%02d", i)
+		st, left, err := s.Sessions(background, rollcall.SessionsOf{UserID: userID, Ended: true, Limit: 1})
+		if err != nil || (len(left) == 0) != (st.User.Version == 0) {
+			t.Errorf("%s: %d sessions and more, the row is %+v, %v", userID, len(left), st.User, err)
+		}
+	}
 	last := ""
 	for _, e := range c.w.read {
 		if at[e.Position] != e.Event.ID {
@@ -257,10 +302,10 @@ func (c *clone) verify(t *testing.T) {
 		}
 		last = e.Position
 	}
-	if err := s.Commit(background, rollcall.Change{UserID: "after", Events: []rollcall.Event{{ID: "after", At: t0}}}); err != nil {
+	if err := commit(s, rollcall.Change{UserID: "after", User: userAt("after", 0), Events: []rollcall.Event{{ID: "after", At: t0, UserID: "after"}}}); err != nil {
 		t.Fatal(err)
 	}
-	rest, err := s.Events(background, last, 1<<30)
+	rest, err := eventsAfter(s, last, 1<<30)
 	if err != nil || len(rest) == 0 || rest[len(rest)-1].Event.ID != "after" {
 		t.Errorf("whoever reads on misses what comes after the power loss: %v", err)
 	}

@@ -96,7 +96,7 @@ func cutPower(t *testing.T, o Options, seed int64) (acknowledged, lost int) {
 	defer closeQuietly(after)
 	for id, ended := range want {
 		acknowledged++
-		s, _, err := after.Session(context.Background(), id)
+		s, _, err := after.Session(context.Background(), rollcall.At{ID: id})
 		if err != nil || ended && s.EndedAt.IsZero() {
 			lost++
 		}
@@ -124,14 +124,16 @@ func (p *powerLoss) write(ctx context.Context, t *testing.T, w int) {
 		}
 		put := func(s rollcall.Session, replaces uint64, unread bool) bool {
 			c := rollcall.Change{
-				UserID: userID, Sessions: []rollcall.PutSession{{Session: s, Replaces: replaces, Ending: unread}},
+				UserID: userID, User: userAt(userID, version),
 				Events: []rollcall.Event{{ID: s.ID, UserID: userID, At: at}},
 			}
+			version++
 			if unread {
-				c.User = &rollcall.PutUser{User: rollcall.User{ID: userID}, Replaces: version}
-				version++
+				c.Ends = []rollcall.End{endOf(s)}
+			} else {
+				c.Sessions = []rollcall.PutSession{{Session: s, Replaces: replaces}}
 			}
-			if err := p.store.Commit(context.Background(), c); err != nil {
+			if err := commit(p.store, c); err != nil {
 				t.Errorf("Commit: %v", err)
 				return false
 			}
@@ -140,7 +142,7 @@ func (p *powerLoss) write(ctx context.Context, t *testing.T, w int) {
 			p.created[s.ID] = replaces > 0
 			return true
 		}
-		if !put(s, 0, false) || i%2 == 0 && !put(s.Ended(at, rollcall.ReasonLogout), 1, i%4 == 0) {
+		if !put(s, 0, false) || i%2 == 0 && !put(s.Ended(rollcall.Ending{EndedAt: at, EndReason: rollcall.ReasonLogout}), 1, i%4 == 0) {
 			return
 		}
 	}

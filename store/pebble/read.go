@@ -5,15 +5,14 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	pebbledb "github.com/cockroachdb/pebble/v2"
 
 	"github.com/rollcall-id/rollcall"
 )
 
-// A view is the store at one moment. An iterator is a snapshot, so several looks
-// through one agree with each other.
+// A view is the store at one moment: several looks through one iterator, which is a
+// snapshot, agree with each other.
 type view struct{ it *pebbledb.Iterator }
 
 func (s *Store) view() (view, error) {
@@ -23,7 +22,7 @@ func (s *Store) view() (view, error) {
 
 func (v view) close() { closeQuietly(v.it) }
 
-// get returns the value under a key, nil when there is none. It holds until the
+// get returns the value under a key, nil when there is none. The value holds until the
 // next look.
 func (v view) get(key []byte) ([]byte, error) {
 	// The prefix is the whole key: tables whose filter does not know it are passed
@@ -62,13 +61,14 @@ func rowIn(l looker, id string) (row, pointer, error) {
 	return r, p, err
 }
 
-func userIn(l looker, id string) (rollcall.User, error) {
+func userIn(l looker, id string) (userRow, error) {
+	none := userRow{User: rollcall.User{ID: id}}
 	if len(id) > maxUserID {
-		return rollcall.User{ID: id}, nil // no commit takes it
+		return none, nil // no commit takes the id
 	}
 	value, err := l.get(userKey(id))
 	if err != nil || value == nil {
-		return rollcall.User{ID: id}, err
+		return none, err
 	}
 	return decodeUser(id, value)
 }
@@ -98,9 +98,9 @@ func (f *found) grow(n int) {
 	f.sessions, f.marks = slices.Grow(f.sessions, n), slices.Grow(f.marks, n)
 }
 
-// read gathers sessions through a view, and shows the latest uses in them. Uses that
-// came after the view, or left for their rows, would make it two moments: then it
-// reads once more and keeps them out meanwhile.
+// read gathers sessions through a view, and shows the latest uses in them. A use that
+// came after the view, or was written to its row, would make that two moments: then read
+// gathers once more, and keeps uses out meanwhile.
 func (s *Store) read(gather func(view, *found) error) ([]rollcall.Session, error) {
 	for hold := false; ; hold = true {
 		var f found
@@ -111,14 +111,13 @@ func (s *Store) read(gather func(view, *found) error) ([]rollcall.Session, error
 }
 
 func (s *Store) readOnce(gather func(view, *found) error, f *found, hold bool) (ok bool, err error) {
-	x := &s.useLog.uses
-	x.mu.RLock()
+	s.uses.RLock()
 	v, err := s.view()
-	published, settled := x.published, x.settled
+	state := s.uses.State()
 	if hold {
-		defer x.mu.RUnlock()
+		defer s.uses.RUnlock()
 	} else {
-		x.mu.RUnlock()
+		s.uses.RUnlock()
 	}
 	if err != nil {
 		return false, err
@@ -128,55 +127,62 @@ func (s *Store) readOnce(gather func(view, *found) error, f *found, hold bool) (
 		return false, err
 	}
 	if !hold {
-		x.mu.RLock()
-		defer x.mu.RUnlock()
+		s.uses.RLock()
+		defer s.uses.RUnlock()
 	}
-	if x.settled != settled {
+	if s.uses.State().Settled != state.Settled {
 		return false, nil
 	}
 	for i := range f.sessions {
-		if born, _ := x.show(&f.sessions[i], f.marks[i]); born > published && !hold {
+		if born, _ := s.uses.Show(&f.sessions[i], f.marks[i]); born > state.Published && !hold {
 			return false, nil
 		}
 	}
 	return true, nil
 }
 
-// Session implements rollcall.Store.
-func (s *Store) Session(ctx context.Context, id string) (rollcall.Session, rollcall.User, error) {
+// Session implements rollcall.Store. A live session's row is looked for where the caller
+// believes it to be, which spares the look for its pointer.
+func (s *Store) Session(ctx context.Context, at rollcall.At) (rollcall.Session, rollcall.Standing, error) {
 	if err := s.begin(ctx); err != nil {
-		return rollcall.Session{}, rollcall.User{}, err
+		return rollcall.Session{}, rollcall.Standing{}, err
 	}
-	l := latest{db: s.db}
-	defer l.close()
-	at, err := pointerIn(&l, id)
+	var session rollcall.Session
+	var u userRow
+	everybody, err := s.everybody.while(func() (err error) {
+		session, u, err = s.session(at)
+		return err
+	})
 	if err != nil {
-		return rollcall.Session{}, rollcall.User{}, err
+		return rollcall.Session{}, rollcall.Standing{}, err
 	}
-	if session, u, ok, err := s.sessionNow(&l, id, at); ok || err != nil {
-		return session, u, err
-	}
-	return s.sessionOfOneMoment(id)
+	return session, rollcall.Standing{User: u.User, Everybody: everybody}, nil
 }
 
-// SessionAt implements rollcall.Locator: it looks for a live session's row where the
-// caller believes it to be, which spares the look for its pointer.
-func (s *Store) SessionAt(ctx context.Context, id, userID string, createdAt time.Time) (rollcall.Session, rollcall.User, error) {
-	if err := s.begin(ctx); err != nil {
-		return rollcall.Session{}, rollcall.User{}, err
-	}
+// session reads a session and the row of the session's user, of one moment.
+func (s *Store) session(at rollcall.At) (rollcall.Session, userRow, error) {
 	l := latest{db: s.db}
 	defer l.close()
-	session, u, ok, err := s.sessionNow(&l, id, pointer{kind: kindLive, createdAt: createdAt, userID: userID})
+	if at.UserID != "" && len(at.UserID) <= maxUserID && !at.CreatedAt.IsZero() {
+		session, u, ok, err := s.sessionNow(&l, at.ID, pointer{kind: kindLive, createdAt: at.CreatedAt, userID: at.UserID})
+		if ok || err != nil {
+			return session, u, err
+		}
+	}
+	place, err := pointerIn(&l, at.ID)
+	if err != nil {
+		return rollcall.Session{}, userRow{}, err
+	}
+	session, u, ok, err := s.sessionNow(&l, at.ID, place)
 	if ok || err != nil {
 		return session, u, err
 	}
-	return s.Session(ctx, id)
+	return s.sessionOfOneMoment(at.ID)
 }
 
-// sessionOfOneMoment is Session by a snapshot.
-func (s *Store) sessionOfOneMoment(id string) (rollcall.Session, rollcall.User, error) {
-	var u rollcall.User
+// sessionOfOneMoment reads a session by a snapshot.
+func (s *Store) sessionOfOneMoment(id string) (rollcall.Session, userRow, error) {
+	var u userRow
 	sessions, err := s.read(func(v view, f *found) error {
 		r, p, err := rowIn(v, id)
 		if err != nil {
@@ -187,78 +193,63 @@ func (s *Store) sessionOfOneMoment(id string) (rollcall.Session, rollcall.User, 
 		return err
 	})
 	if err != nil {
-		return rollcall.Session{}, rollcall.User{}, err
+		return rollcall.Session{}, userRow{}, err
 	}
 	return sessions[0], u, nil
+}
+
+// Sessions implements rollcall.Store.
+func (s *Store) Sessions(ctx context.Context, q rollcall.SessionsOf) (rollcall.Standing, []rollcall.Session, error) {
+	if err := s.begin(ctx); err != nil {
+		return rollcall.Standing{}, nil, err
+	}
+	var sessions []rollcall.Session
+	var u userRow
+	everybody, err := s.everybody.while(func() (err error) {
+		u, sessions, err = s.sessions(q)
+		return err
+	})
+	if err != nil {
+		return rollcall.Standing{}, nil, err
+	}
+	return rollcall.Standing{User: u.User, Everybody: everybody}, sessions, nil
+}
+
+func (s *Store) sessions(q rollcall.SessionsOf) (u userRow, _ []rollcall.Session, err error) {
+	if q.Limit == 0 {
+		l := latest{db: s.db}
+		defer l.close()
+		u, err = s.userWhile(s.users.pause(q.UserID), &l, q.UserID)
+		return u, nil, err
+	}
+	sessions, err := s.read(func(v view, f *found) (err error) {
+		if u, err = userIn(v, q.UserID); err != nil || len(q.UserID) > maxUserID {
+			return err
+		}
+		return v.page(f, q)
+	})
+	return u, sessions, err
 }
 
 // pageRoom is how many sessions a page has room for from the beginning.
 const pageRoom = 64
 
-// Sessions implements rollcall.Store.
-func (s *Store) Sessions(ctx context.Context, userID string, after rollcall.Position, limit int) (rollcall.User, []rollcall.Session, error) {
-	if err := s.begin(ctx); err != nil {
-		return rollcall.User{}, nil, err
-	}
-	if limit == 0 {
-		l := latest{db: s.db}
-		defer l.close()
-		u, err := s.userWhile(s.users.pause(userID), &l, userID)
-		return u, nil, err
-	}
-	var u rollcall.User
-	sessions, err := s.read(func(v view, f *found) (err error) {
-		if u, err = userIn(v, userID); err != nil || len(userID) > maxUserID {
-			return err
-		}
-		return v.page(f, userID, after, limit)
-	})
-	if err != nil {
-		return rollcall.User{}, nil, err
-	}
-	return u, sessions, nil
-}
-
-// page gathers up to limit of a user's sessions that follow after.
-func (v view) page(f *found, userID string, after rollcall.Position, limit int) error {
-	return v.each(userID, after, func(r *row) (bool, error) {
-		if !r.session.EndedAt.IsZero() {
+// page gathers up to q.Limit of a user's sessions that follow q.After.
+func (v view) page(f *found, q rollcall.SessionsOf) error {
+	visit := func(r *row) (bool, error) {
+		if !q.Ended && !r.session.EndedAt.IsZero() {
 			return true, nil
 		}
-		if len(f.sessions) == 1 && limit > 1 {
-			f.grow(min(limit, pageRoom)) // most users have one
+		if len(f.sessions) == 1 && q.Limit > 1 {
+			f.grow(min(q.Limit, pageRoom)) // most users have one
 		}
 		f.add(r)
-		return len(f.sessions) < limit, nil
-	})
-}
-
-// each visits the rows that follow after among those of a user's live sessions, until
-// visit returns false. Some have an ending behind them.
-func (v view) each(userID string, after rollcall.Position, visit func(*row) (more bool, err error)) error {
-	prefix := append(appendUserPrefix(nil, userID), kindLive)
-	v.it.SetBounds(prefix, append(appendUserPrefix(nil, userID), kindEnded)) // looks at nobody else's rows
-	start := prefix
-	if after != (rollcall.Position{}) {
-		start = append(sessionKey(kindLive, userID, after), 0)
+		return len(f.sessions) < q.Limit, nil
 	}
-	for ok := v.it.SeekGE(start); ok; ok = v.it.Next() {
-		value, err := v.it.ValueAndErr()
-		if err != nil {
-			return err
-		}
-		r, ok, err := rowOf(value)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			continue
-		}
-		if more, err := visit(&r); err != nil || !more {
-			return err
-		}
+	if q.Ended {
+		return v.eachOfAll(q.UserID, q.After, visit)
 	}
-	return v.it.Error()
+	return v.each(q.UserID, q.After, visit)
 }
 
 // Document implements rollcall.Store.
@@ -266,12 +257,19 @@ func (s *Store) Document(ctx context.Context, name string) (rollcall.Document, e
 	if err := s.begin(ctx); err != nil {
 		return rollcall.Document{}, err
 	}
+	s.documents.RLock()
+	defer s.documents.RUnlock()
+	doc, err := s.document(name)
+	return doc.Document, err
+}
+
+func (s *Store) document(name string) (documentRow, error) {
 	value, closer, err := s.db.Get(documentKey(name))
 	if errors.Is(err, pebbledb.ErrNotFound) {
-		return rollcall.Document{Name: name}, nil
+		return documentRow{Document: rollcall.Document{Name: name}}, nil
 	}
 	if err != nil {
-		return rollcall.Document{}, err
+		return documentRow{}, err
 	}
 	defer closeQuietly(closer)
 	return decodeDocument(name, value)

@@ -8,17 +8,17 @@ import (
 	"github.com/rollcall-id/rollcall"
 )
 
-// recentRows are what a put needs to know of the row that it replaces, of sessions
-// that were read last: whoever changes a session has just read it. A row counts only
-// as long as nobody but the put itself has had its user's stripe since it was read,
-// so nothing has to be taken away.
+// recentRows are the sessions that were read last, with what a put needs to know of the
+// row that it replaces: whoever changes a session has just read it. A remembered row is
+// the stored one as long as nobody but the put itself has had the user's stripe since the
+// row was read, so that no write has to make the table forget.
 type recentRows struct {
 	seed maphash.Seed
 	rows [1024]atomic.Pointer[recentRow]
 }
 
 type recentRow struct {
-	quiet   pause // the row was read in it
+	quiet   pause // of the user's stripe, during which the row was read
 	id      string
 	at      pointer
 	version uint64
@@ -41,7 +41,7 @@ func (x *recentRows) put(quiet pause, at pointer, r *row) {
 }
 
 // take returns as much of a session's row as a put needs, for a caller who holds the
-// user's stripe. The put makes it stale, so it is not kept.
+// user's stripe. The put makes the remembered row stale, so take forgets the row.
 func (x *recentRows) take(userID, id string) (row, pointer, bool) {
 	place := x.place(id)
 	k := place.Load()

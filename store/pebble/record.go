@@ -2,304 +2,228 @@ package pebble
 
 import (
 	"encoding/binary"
-	"fmt"
 	"time"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/store/pebble/internal/codec"
 )
 
-// recordFormat is the first byte of every record. Older formats are read for
-// ever; a newer one is refused, since guessing would lose what it holds.
-const recordFormat = 1
-
-// rowFormat is the format of a session's row. Format 2 has the mark, format 3 leaves out
-// what most rows have twice or not at all.
-const rowFormat = 3
-
-// storeFormat is the format of the key space as a whole. Format 2 has uses, format 3 rows
-// of format 3, format 4 endings behind rows. A store of an older format is one of this
-// format in which some things are not there yet.
-const storeFormat = 4
-
-// What a row of format 3 has beside what all rows have.
-const (
-	rowHasDigest = 1 << iota
-	rowHasEnded
-	rowHasOrigin // of the last use: else it is the first one's
-
-	rowFlags = rowHasDigest | rowHasEnded | rowHasOrigin
-)
-
-func errCorrupt(what string) error { return fmt.Errorf("%s in the store is damaged", what) }
-
-func errNewer(what string, format, known byte) error {
-	return fmt.Errorf("%s in the store has record format %d, and this version reads up to %d: it was written by a newer version", what, format, known)
-}
-
-// An ending that was put unread lies behind the session's row, as a merge that the engine
-// joins to it. It begins with a byte that no row does.
-const (
-	endingFormat = 0xff
-
-	endingHasOrigin = 1 // of the last use: else it is the first one's
-)
-
-// A row is a session as it is stored: with the instant that it is filed under, and
-// the number up to which uses are in it, or have no effect.
+// A row is a session as it is stored.
 type row struct {
 	session rollcall.Session
-	filed   time.Time
-	// filedBefore is where else it is filed, if an ending lies behind it.
+	// filed is when a sweep looks at the session.
+	filed time.Time
+	// filedBefore is the instant of a second key under which the row is filed; zero for
+	// none. A [rollcall.End] is written behind the row without a look at the row, so the key
+	// of the filing from before stays until the row is written anew.
 	filedBefore time.Time
-	mark        uint64
+	// mark is a number in the log of uses. A use from a record with that number or a
+	// smaller one is in the row already, or had no effect.
+	mark uint64
+	// further are fields that this version does not know.
+	further string
 }
 
-// encode writes a record in the flat form: numbers as varints, texts with their
-// length before them, instants as what they are later than the one before them, in a
-// fixed order.
+// Flags of a row: the parts that this row has, and not every row.
+const (
+	rowHasDigest = 1 << iota
+	rowHasEnding
+	rowHasOrigin // of the last use, when that is not the first one's
+
+	rowFlags = rowHasDigest | rowHasEnding | rowHasOrigin
+)
+
+// encode writes a row in the flat form: numbers as varints, texts with their
+// length before them, instants as what they are later than the one before them, and
+// the user's generation, which begins as an instant, as what it is above the creation; in
+// a fixed order.
 func (r *row) encode() []byte {
 	s := &r.session
 	flags := byte(0)
 	if s.RequestDigest != [len(s.RequestDigest)]byte{} {
 		flags |= rowHasDigest
 	}
-	if !s.EndedAt.IsZero() {
-		flags |= rowHasEnded
+	if !s.EndedAt.IsZero() || s.EndReason != "" || s.EndedBy != "" {
+		flags |= rowHasEnding
 	}
 	if s.Last.Origin != s.Initial {
 		flags |= rowHasOrigin
 	}
-	b := append(make([]byte, 0, 512), rowFormat, flags)
-	b = appendTexts(b, s.ID, s.UserID)
+	b := append(make([]byte, 0, 512), codec.Format, flags)
+	b = codec.AppendTexts(b, s.ID, s.UserID)
 	b = binary.AppendUvarint(b, s.Version)
-	b = binary.AppendUvarint(b, s.Generation.User)
-	b = binary.AppendUvarint(b, s.Generation.Everybody)
 	b = append(b, s.SecretHash[:]...)
 	if flags&rowHasDigest != 0 {
 		b = append(b, s.RequestDigest[:]...)
 	}
-	b = appendLater(b, 0, s.CreatedAt, s.UpdatedAt, s.AuthenticatedAt, s.RenewedAt, s.Last.At, s.Last.IdleExpiresAt, s.ExpiresAt, r.filed)
-	if flags&rowHasEnded != 0 {
-		b = appendTimes(b, s.EndedAt)
+	b = codec.AppendLater(b, 0, s.CreatedAt, s.UpdatedAt, s.AuthenticatedAt, s.RenewedAt, s.Last.At, s.Last.IdleExpiresAt, s.ExpiresAt, r.filed)
+	b = codec.AppendAbove(b, s.Generation.User, uint64(s.CreatedAt.UnixMilli()))
+	b = binary.AppendUvarint(b, s.Generation.Everybody)
+	if flags&rowHasEnding != 0 {
+		b = codec.AppendLater(b, s.UpdatedAt.UnixMilli(), s.EndedAt)
+		b = codec.AppendTexts(b, string(s.EndReason), s.EndedBy)
 	}
 	b = binary.AppendVarint(b, int64(s.Lifetimes.Absolute))
 	b = binary.AppendVarint(b, int64(s.Lifetimes.Idle))
-	b = appendTexts(b, string(s.CookieMode), string(s.EndReason))
-	b = appendOrigin(b, s.Initial)
+	b = codec.AppendTexts(b, string(s.CookieMode))
+	b = codec.AppendOrigin(b, s.Initial)
 	if flags&rowHasOrigin != 0 {
-		b = appendOrigin(b, s.Last.Origin)
+		b = codec.AppendOrigin(b, s.Last.Origin)
 	}
 	b = binary.AppendUvarint(b, uint64(len(s.Methods)))
 	for i := range s.Methods {
-		b = appendTexts(b, s.Methods[i].Name, s.Methods[i].Type)
-		b = appendLater(b, s.CreatedAt.UnixMilli(), s.Methods[i].At)
+		b = codec.AppendTexts(b, s.Methods[i].Name, s.Methods[i].Type)
+		b = codec.AppendLater(b, s.CreatedAt.UnixMilli(), s.Methods[i].At)
 	}
 	b = binary.AppendUvarint(b, uint64(len(s.Clients)))
-	b = appendTexts(b, s.Clients...)
+	b = codec.AppendTexts(b, s.Clients...)
 	b = binary.AppendUvarint(b, uint64(len(s.Metadata)))
 	for _, e := range s.Metadata {
-		b = appendTexts(b, e.Key, e.Value)
+		b = codec.AppendTexts(b, e.Key, e.Value)
 	}
 	b = binary.AppendUvarint(b, uint64(len(s.UsedKeys)))
 	for _, mark := range s.UsedKeys {
 		b = append(b, mark[:]...)
 	}
-	return binary.AppendUvarint(b, r.mark)
+	b = binary.AppendUvarint(b, r.mark)
+	return append(b, r.further...)
 }
 
-// appendLater appends instants, each as the milliseconds that it is later than the one
-// before it.
-func appendLater(b []byte, before int64, times ...time.Time) []byte {
-	for _, t := range times {
-		ms := t.UnixMilli()
-		b = binary.AppendVarint(b, ms-before)
-		before = ms
-	}
-	return b
-}
-
-// decodeRow is the inverse of encode. All texts of the session share one copy of
-// the record.
+// decodeRow is the inverse of encode. An ending that lies behind the row is joined to it;
+// see joinEnding. All texts of the session share one copy of the record.
 func decodeRow(b []byte) (row, error) {
-	d, err := newDecoder("a session", b, rowFormat)
+	d, err := codec.NewDecoder("a session", b)
 	if err != nil {
 		return row{}, err
 	}
 	var r row
 	s := &r.session
-	flags := byte(rowHasDigest | rowHasOrigin)
-	if d.format >= 3 {
-		flags = d.byte()
-		d.bad = d.bad || flags&^rowFlags != 0
-	}
-	s.ID, s.UserID = d.text(), d.text()
-	s.Version = d.uvarint()
-	s.Generation = rollcall.Generation{User: d.uvarint(), Everybody: d.uvarint()}
-	copy(s.SecretHash[:], d.bytes(len(s.SecretHash)))
+	flags := d.Flags(rowFlags)
+	s.ID, s.UserID = d.Text(), d.Text()
+	s.Version = d.Uvarint()
+	copy(s.SecretHash[:], d.Bytes(len(s.SecretHash)))
 	if flags&rowHasDigest != 0 {
-		copy(s.RequestDigest[:], d.bytes(len(s.RequestDigest)))
+		copy(s.RequestDigest[:], d.Bytes(len(s.RequestDigest)))
 	}
-	if d.format >= 3 {
-		d.later(0, &s.CreatedAt, &s.UpdatedAt, &s.AuthenticatedAt, &s.RenewedAt, &s.Last.At, &s.Last.IdleExpiresAt, &s.ExpiresAt, &r.filed)
-		if flags&rowHasEnded != 0 {
-			s.EndedAt = d.time()
-		}
-	} else {
-		r.filed = d.time()
-		s.CreatedAt, s.UpdatedAt, s.AuthenticatedAt = d.time(), d.time(), d.time()
-		s.ExpiresAt, s.RenewedAt, s.EndedAt = d.time(), d.time(), d.time()
+	d.Later(0, &s.CreatedAt, &s.UpdatedAt, &s.AuthenticatedAt, &s.RenewedAt, &s.Last.At, &s.Last.IdleExpiresAt, &s.ExpiresAt, &r.filed)
+	s.Generation.User = d.Above(uint64(s.CreatedAt.UnixMilli()))
+	s.Generation.Everybody = d.Uvarint()
+	if flags&rowHasEnding != 0 {
+		d.Later(s.UpdatedAt.UnixMilli(), &s.EndedAt)
+		s.EndReason, s.EndedBy = rollcall.Reason(d.Text()), d.Text()
 	}
-	s.Lifetimes = rollcall.Lifetimes{Absolute: time.Duration(d.varint()), Idle: time.Duration(d.varint())}
-	s.CookieMode, s.EndReason = rollcall.CookieMode(d.text()), rollcall.Reason(d.text())
-	s.Initial = d.origin()
+	s.Lifetimes = rollcall.Lifetimes{Absolute: time.Duration(d.Varint()), Idle: time.Duration(d.Varint())}
+	s.CookieMode = rollcall.CookieMode(d.Text())
+	s.Initial = d.Origin()
 	s.Last.Origin = s.Initial
-	if d.format < 3 {
-		s.Last.At, s.Last.IdleExpiresAt = d.time(), d.time()
-	}
 	if flags&rowHasOrigin != 0 {
-		s.Last.Origin = d.origin()
+		s.Last.Origin = d.Origin()
 	}
-	if n := d.count(); n > 0 {
+	decodeLists(&d, s)
+	r.mark = d.Uvarint()
+	r.further = d.Fields()
+	for d.More() {
+		joinEnding(&d, &r)
+	}
+	return r, d.End()
+}
+
+// decodeLists reads what a session has several of.
+func decodeLists(d *codec.Decoder, s *rollcall.Session) {
+	if n := d.Count(); n > 0 {
 		s.Methods = make([]rollcall.Method, n)
 		for i := range s.Methods {
-			m := rollcall.Method{Name: d.text(), Type: d.text()}
-			if d.format >= 3 {
-				d.later(s.CreatedAt.UnixMilli(), &m.At)
-			} else {
-				m.At = d.time()
-			}
+			m := rollcall.Method{Name: d.Text(), Type: d.Text()}
+			d.Later(s.CreatedAt.UnixMilli(), &m.At)
 			s.Methods[i] = m
 		}
 	}
-	if n := d.count(); n > 0 {
+	if n := d.Count(); n > 0 {
 		s.Clients = make([]string, n)
 		for i := range s.Clients {
-			s.Clients[i] = d.text()
+			s.Clients[i] = d.Text()
 		}
 	}
-	if n := d.count(); n > 0 {
+	if n := d.Count(); n > 0 {
 		s.Metadata = make([]rollcall.MetadataEntry, n)
 		for i := range s.Metadata {
-			s.Metadata[i] = rollcall.MetadataEntry{Key: d.text(), Value: d.text()}
+			s.Metadata[i] = rollcall.MetadataEntry{Key: d.Text(), Value: d.Text()}
 		}
 	}
-	if n := d.count(); n > 0 {
+	if n := d.Count(); n > 0 {
 		s.UsedKeys = make([]rollcall.KeyMark, n)
 		for i := range s.UsedKeys {
-			copy(s.UsedKeys[i][:], d.bytes(len(s.UsedKeys[i])))
+			copy(s.UsedKeys[i][:], d.Bytes(len(s.UsedKeys[i])))
 		}
 	}
-	if d.format >= 2 {
-		r.mark = d.uvarint()
-	}
-	for len(d.rest) > 0 {
-		d.ending(&r)
-	}
-	return r, d.end()
 }
 
-// encodeEnding is what an ending puts behind a row.
-func encodeEnding(s *rollcall.Session) []byte {
-	flags := byte(0)
-	if s.Last.Origin != s.Initial {
-		flags |= endingHasOrigin
-	}
-	b := append(make([]byte, 0, 128), endingFormat, flags)
-	b = appendLater(b, 0, s.EndedAt, s.UpdatedAt, s.Last.At, s.Last.IdleExpiresAt)
-	b = appendTexts(b, string(s.EndReason))
-	if flags&endingHasOrigin != 0 {
-		b = appendOrigin(b, s.Last.Origin)
-	}
-	return b
-}
-
-// ending reads an ending that lies behind a row. The first one counts.
-func (d *decoder) ending(r *row) {
-	var put rollcall.Session
-	format, flags := d.byte(), d.byte()
-	d.bad = d.bad || format != endingFormat || flags&^endingHasOrigin != 0
-	d.later(0, &put.EndedAt, &put.UpdatedAt, &put.Last.At, &put.Last.IdleExpiresAt)
-	put.EndReason, put.Last.Origin = rollcall.Reason(d.text()), r.session.Initial
-	if flags&endingHasOrigin != 0 {
-		put.Last.Origin = d.origin()
-	}
-	s := &r.session
-	if d.bad {
-		d.rest = ""
-	}
-	if d.bad || !s.EndedAt.IsZero() {
-		return
-	}
-	s.Version++
-	s.EndedAt, s.EndReason, s.UpdatedAt, s.Last = put.EndedAt, put.EndReason, put.UpdatedAt, put.Last.Later(s.Last)
-	r.filed, r.filedBefore = s.OverAt(), r.filed
-}
-
-// rowOf decodes what lies under a row's key. It reports false when that is no row: nil, or
-// endings of a row that is gone.
+// rowOf decodes the value under a row's key. ok is false when the value is no row: nil, or
+// an ending whose row was removed.
 func rowOf(value []byte) (_ row, ok bool, err error) {
-	if value == nil || len(value) > 0 && value[0] == endingFormat {
+	if value == nil || len(value) > 0 && value[0] == endingMark {
 		return row{}, false, nil
 	}
 	r, err := decodeRow(value)
 	return r, err == nil, err
 }
 
-// later is the inverse of appendLater.
-func (d *decoder) later(before int64, times ...*time.Time) {
-	for _, t := range times {
-		before += d.varint()
-		*t = time.UnixMilli(before).UTC()
+// An ending is what a [rollcall.End] writes behind a session's row, as a merge: Pebble
+// appends the ending's bytes to the row's. An ending begins with endingMark, with which no
+// row and no field begins, and its length.
+const (
+	endingMark = 0xff
+
+	endingHasOrigin = 1 // of the last use, when that is not the row's first one's
+)
+
+// encodeEnding writes an ending. The origin of the last use is left out when it is zero:
+// the caller then knows of no use.
+func encodeEnding(e *rollcall.End) []byte {
+	flags := byte(0)
+	if e.Last.Origin != (rollcall.Origin{}) {
+		flags |= endingHasOrigin
 	}
-}
-
-func encodeUser(u rollcall.User) []byte {
-	b := append(make([]byte, 0, 32), recordFormat)
-	b = binary.AppendUvarint(b, u.Version)
-	b = binary.AppendUvarint(b, u.Generation)
-	return appendTimes(b, u.GenerationAt)
-}
-
-func decodeUser(id string, b []byte) (rollcall.User, error) {
-	d, err := newDecoder("a user", b, recordFormat)
-	if err != nil {
-		return rollcall.User{}, err
+	b := append(make([]byte, 0, 160), flags)
+	b = codec.AppendLater(b, 0, e.EndedAt, filedAt(e.FileAt), e.Last.At, e.Last.IdleExpiresAt)
+	b = codec.AppendTexts(b, string(e.EndReason), e.EndedBy)
+	if flags&endingHasOrigin != 0 {
+		b = codec.AppendOrigin(b, e.Last.Origin)
 	}
-	u := rollcall.User{ID: id, Version: d.uvarint(), Generation: d.uvarint(), GenerationAt: d.time()}
-	return u, d.end()
+	head := binary.AppendUvarint(append(make([]byte, 0, 3+len(b)), endingMark), uint64(len(b)))
+	return append(head, b...)
 }
 
-func encodeDocument(version uint64, body []byte) []byte {
-	b := binary.AppendUvarint([]byte{recordFormat}, version)
-	return append(b, body...)
-}
-
-func decodeDocument(name string, b []byte) (rollcall.Document, error) {
-	d, err := newDecoder("a document", b, recordFormat)
-	if err != nil {
-		return rollcall.Document{}, err
+// joinEnding reads an ending that lies behind a row. Cases:
+//
+//  1. the row has not ended: it ends, filed is the ending's FileAt, and the instant of the
+//     filing from before goes to filedBefore
+//  2. the row has ended: the ending has no effect
+func joinEnding(d *codec.Decoder, r *row) {
+	if d.Byte() != endingMark {
+		d.Fail()
+		return
 	}
-	doc := rollcall.Document{Name: name, Version: d.uvarint()}
-	doc.Body = []byte(d.rest)
-	return doc, d.err()
-}
-
-func encodeEvent(e rollcall.Event) []byte {
-	b := append(make([]byte, 0, 384), recordFormat)
-	b = appendTexts(b, e.ID, string(e.Type), e.UserID, e.SessionID, e.ClientID, string(e.Reason), e.Actor, e.IP, e.UserAgent, e.CorrelationID)
-	b = appendTimes(b, e.At)
-	return binary.AppendVarint(b, int64(e.Count))
-}
-
-func decodeEvent(b []byte) (rollcall.Event, error) {
-	d, err := newDecoder("an event", b, recordFormat)
-	if err != nil {
-		return rollcall.Event{}, err
+	e := d.Part()
+	flags := e.Flags(endingHasOrigin)
+	var put rollcall.End
+	e.Later(0, &put.EndedAt, &put.FileAt, &put.Last.At, &put.Last.IdleExpiresAt)
+	put.EndReason, put.EndedBy = rollcall.Reason(e.Text()), e.Text()
+	if flags&endingHasOrigin != 0 {
+		put.Last.Origin = e.Origin()
 	}
-	e := rollcall.Event{
-		ID: d.text(), Type: rollcall.EventType(d.text()), UserID: d.text(), SessionID: d.text(), ClientID: d.text(),
-		Reason: rollcall.Reason(d.text()), Actor: d.text(), IP: d.text(), UserAgent: d.text(), CorrelationID: d.text(),
-		At: d.time(), Count: int(d.varint()),
+	further := e.Fields()
+	if d.Err() != nil || e.End() != nil {
+		d.Fail()
+		return
 	}
-	return e, d.end()
+	if !r.session.EndedAt.IsZero() {
+		return
+	}
+	last := put.Last.Later(r.session.Last)
+	r.session = r.session.Ended(put.Ending)
+	r.session.Version++
+	r.session.Last = last
+	r.filed, r.filedBefore = put.FileAt, r.filed
+	r.further += further
 }

@@ -6,13 +6,17 @@
 // Commit holds the user's stripe until the log is synced; commits of different
 // users join one sync. The stripe could be given back sooner, since the log is one
 // sequence, but then a commit could conflict with one that a crash takes back,
-// and whoever is told so would act on it. A read takes no lock and may see a commit
-// a moment before it is durable, but nothing is acknowledged before it is.
-// What the sweep removes is applied first and made durable by one sync at the end, so
-// that no stripe is held for it. Interactions are appended to a log of their own
-// in the store, which one sync makes durable, and are shown by reads after that.
+// and whoever is told so would act on the conflict. Nothing is acknowledged before it is
+// durable. When others see it:
 //
-// A failed write or sync of the log ends the process: what is in memory after it
+//   - rows of users and sessions, documents: a moment before they are durable, since a
+//     read takes no lock
+//   - everybody's row, events, interactions: once they are durable
+//
+// What a sweep does is applied first and made durable by one sync at the end, so that no
+// stripe is held for the sync.
+//
+// A failed write or sync of the log ends the process: what is in memory after the failure
 // is unknown.
 package pebble
 
@@ -34,6 +38,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/store/pebble/uselog"
 )
 
 // Options configure a store. The zero value of each field has a meaning.
@@ -43,14 +48,14 @@ type Options struct {
 	FS vfs.FS
 	// Logger takes what an operator should know; nil discards it.
 	Logger *slog.Logger
-	// MinFree is the free disk space, in bytes, below which commits are refused
-	// with ErrFull; 0 is DefaultMinFree, a negative number sets no floor.
-	// Interactions and the sweep go on, which is what the floor is kept for,
-	// until but a small part of it is left.
+	// MinFree is the free disk space, in bytes, below which new sessions and documents
+	// are refused with ErrFull; 0 is DefaultMinFree, a negative number sets no floor.
+	// Endings, interactions and the sweep go on, which is what the floor is kept for,
+	// until but a quarter of it is left, or 64 MiB.
 	MinFree int64
 	// CacheSize is the memory, in bytes, for what has been read from the disk and for
 	// what is in the log and not yet in a table, which takes up to 48 MiB of it; 0 is
-	// 80 MiB. All else takes some 20 MiB, and 100 more while a million sessions
+	// 80 MiB. All else takes some 30 MiB, and 100 more while a million sessions
 	// are in use.
 	CacheSize int64
 	// MaxOpenFiles is about how many files the store has open at most, 74 at least; 0 is
@@ -85,16 +90,22 @@ type Store struct {
 	syncs syncs
 	hold  func(rollcall.Change)
 
-	// A commit takes its user's stripe, then those of the ids it claims. Reads
+	// A commit takes its user's stripe, then the stripes of the ids that it claims. Reads
 	// take none.
-	users  stripes
-	ids    stripes
-	docs   sync.Mutex
-	known  knownUsers
-	recent recentRows
-	log    eventLog
-	// useLog is looked at together with a view: see moment.
-	useLog useLog
+	users stripes
+	ids   stripes
+	// nobody is held by a commit of nobody: of everybody's row and documents.
+	nobody sync.Mutex
+	// documents is held by such a commit that puts both, and for reading by who reads
+	// a document.
+	documents sync.RWMutex
+	known     knownUsers
+	recent    recentRows
+	log       eventLog
+	// everybody is set when the commit is durable.
+	everybody everybody
+	// uses are looked at together with a view: see read.
+	uses uselog.Log
 	// sweeping lets one bite at a time through: two would look at the same rows.
 	sweeping sync.Mutex
 
@@ -107,13 +118,10 @@ type Store struct {
 	tidyEvery uint64
 }
 
-var (
-	_ rollcall.Store   = (*Store)(nil)
-	_ rollcall.Locator = (*Store)(nil)
-)
+var _ rollcall.Store = (*Store)(nil)
 
-// Open opens or creates the store in dir. It fails when another process has it
-// open, and when a newer version has written it.
+// Open opens or creates the store in dir. Open fails when another process has the store
+// open, and when the store is of another format than this version's.
 func Open(dir string, o Options) (*Store, error) {
 	if o.FS == nil {
 		o.FS = private{vfs.Default}
@@ -128,10 +136,10 @@ func Open(dir string, o Options) (*Store, error) {
 		o.memTableSize = 24 << 20
 	}
 	if o.useBytes == 0 {
-		o.useBytes = defaultUseBytes
+		o.useBytes = uselog.DefaultBytes
 	}
 	if o.useSessions == 0 {
-		o.useSessions = defaultUseSessions
+		o.useSessions = uselog.DefaultSessions
 	}
 	if o.knownSets == 0 {
 		o.knownSets = defaultKnownSets
@@ -145,8 +153,7 @@ func Open(dir string, o Options) (*Store, error) {
 		users: stripes{seed: seed}, ids: stripes{seed: seed},
 		fs: o.FS, dir: dir, minFree: o.MinFree, started: time.Now(), tidyEvery: o.tidyEvery,
 	}
-	s.useLog.maxSize, s.useLog.maxCount = o.useBytes, o.useSessions
-	s.useLog.uses.init(o.useSessions)
+	s.uses.MaxBytes, s.uses.MaxSessions = o.useBytes, o.useSessions
 	s.known.init(o.knownSets)
 	s.recent.seed = seed
 	if o.noSync {
@@ -192,45 +199,6 @@ type private struct{ vfs.FS }
 // MkdirAll implements vfs.FS.
 func (p private) MkdirAll(dir string, _ os.FileMode) error { return p.FS.MkdirAll(dir, 0o700) }
 
-// open reads what the store keeps of itself.
-func (s *Store) open() error {
-	format, err := s.meta("format")
-	if err != nil {
-		return err
-	}
-	switch {
-	case format > storeFormat:
-		return fmt.Errorf("the store in %s has format %d, and this version reads up to %d: it was written by a newer version", s.dir, format, storeFormat)
-	case format < storeFormat:
-		if err := s.db.Set(metaKey("format"), []byte{storeFormat}, s.sync); err != nil {
-			return err
-		}
-	}
-	if err := s.openLog(); err != nil {
-		return err
-	}
-	return s.openUses()
-}
-
-// meta reads one small number that the store keeps of itself, 0 if there is none.
-func (s *Store) meta(name string) (uint64, error) {
-	value, closer, err := s.db.Get(metaKey(name))
-	if errors.Is(err, pebbledb.ErrNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	defer closeQuietly(closer)
-	if name == "format" {
-		if len(value) != 1 {
-			return 0, errCorrupt("the format")
-		}
-		return uint64(value[0]), nil
-	}
-	return decodeSequence(value)
-}
-
 // begin is how every call begins: not at all when its context is done, and with an
 // error when the store has failed or is closed.
 func (s *Store) begin(ctx context.Context) error {
@@ -240,14 +208,17 @@ func (s *Store) begin(ctx context.Context) error {
 	return s.last.err()
 }
 
+// Traits implements rollcall.Store.
+func (s *Store) Traits() rollcall.Traits { return rollcall.Traits{} }
+
 // Ready implements rollcall.Store. A disk that is nearly full is no reason to say
-// no: checks go on.
-func (s *Store) Ready(ctx context.Context) error {
+// no: checks go on. The store has no clock.
+func (s *Store) Ready(ctx context.Context) (now time.Time, err error) {
 	if err := s.begin(ctx); err != nil {
-		return err
+		return time.Time{}, err
 	}
-	_, err := s.meta("format")
-	return err
+	_, err = s.storedFormat()
+	return time.Time{}, err
 }
 
 // Close implements rollcall.Store. It writes what is in memory to a table, so

@@ -1,6 +1,8 @@
 package pebble
 
 import (
+	"math"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -31,32 +33,57 @@ func TestStoreKeepsTheContractWhileSessionsAreMoved(t *testing.T) {
 func keepsTheContract(t *testing.T, o Options) {
 	t.Helper()
 	o.MinFree = -1
-	onDisk := func(t *testing.T, o Options) rollcall.Store {
+	onDisk := func(t *testing.T, dir string, o Options) rollcall.Store {
 		t.Helper()
-		s, err := Open("store", o)
+		s, err := Open(dir, o)
 		if err != nil {
 			t.Fatalf("Open: %v", err)
 		}
 		return s
 	}
+	closed := func(t *testing.T, s rollcall.Store) vfs.FS {
+		t.Helper()
+		if err := s.Close(); err != nil {
+			t.Fatalf("Close: %v", err)
+		}
+		return s.(*Store).fs
+	}
 	storetest.Run(t, storetest.Harness{
 		Open: func(t *testing.T) rollcall.Store {
 			o := o
 			o.FS = vfs.NewMem()
-			return onDisk(t, o)
+			return onDisk(t, "store", o)
 		},
 		Reopen: func(t *testing.T, s rollcall.Store) rollcall.Store {
-			if err := s.Close(); err != nil {
-				t.Fatalf("Close: %v", err)
-			}
 			o := o
-			o.FS = s.(*Store).fs
-			return onDisk(t, o)
+			o.FS = closed(t, s)
+			return onDisk(t, s.(*Store).dir, o)
 		},
 		OpenHeld: func(t *testing.T, hold func(rollcall.Change)) rollcall.Store {
 			o := o
 			o.FS, o.hold = vfs.NewMem(), hold
-			return onDisk(t, o)
+			return onDisk(t, "store", o)
+		},
+		Copy: func(t *testing.T, s rollcall.Store) rollcall.Store {
+			if err := s.(*Store).Backup(background, "copy"); err != nil {
+				t.Fatal(err)
+			}
+			o := o
+			o.FS = closed(t, s)
+			return onDisk(t, "copy", o)
+		},
+		OpenFull: func(t *testing.T) (rollcall.Store, func(storetest.Room)) {
+			var free atomic.Uint64
+			free.Store(math.MaxInt64)
+			o := o
+			o.FS, o.MinFree = fullDisk{vfs.NewMem(), &free}, DefaultMinFree
+			s := onDisk(t, "store", o)
+			return s, func(room storetest.Room) {
+				free.Store(map[storetest.Room]uint64{
+					storetest.RoomForAll: DefaultMinFree, storetest.RoomForEndings: DefaultMinFree - 1, storetest.RoomForNothing: lastReserve - 1,
+				}[room])
+				s.(*Store).looked.Store(0) // as if a second had gone by
+			}
 		},
 	})
 }

@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// stripes are locks that are shared by the texts of one hash. A commit holds its
-// own through a sync, so there are many: with 64 commits under way, one in a
-// hundred waits for a stranger's.
+// stripes are locks of texts: of user ids, or of session ids. Texts of one hash share a
+// lock. A commit holds its locks through a sync, so there are many: of 64 commits under
+// way, one in a hundred waits for a stranger's.
 type stripes struct {
 	seed  maphash.Seed
 	locks [4096]stripe
@@ -24,8 +24,8 @@ func (s *stripes) of(text string) int {
 	return int(maphash.String(s.seed, text) % uint64(len(s.locks)))
 }
 
-// lock takes the stripes of all texts, each once and in the order that everybody
-// takes them in, and returns what gives them back.
+// lock takes the stripes of all texts, each once and in the order of their numbers, which
+// is everybody's, and returns a func that gives them back.
 func (s *stripes) lock(texts ...string) (unlock func()) {
 	if len(texts) == 1 {
 		l := &s.locks[s.of(texts[0])]
@@ -58,11 +58,11 @@ func (l *stripe) unlock() {
 	l.Unlock()
 }
 
-// A pause is a time in which nobody has a stripe: what is read in it changes in
-// none of its parts.
+// A pause is a time in which nobody has a stripe: rows that are read during one pause of
+// their user's stripe are of one moment.
 type pause struct {
 	of    *stripe
-	turns uint64
+	turns uint64 // as they were when the pause was asked for
 }
 
 func (s *stripes) pause(text string) pause {
@@ -70,19 +70,18 @@ func (s *stripes) pause(text string) pause {
 	return pause{l, l.turns.Load()}
 }
 
-// pauses are those of all stripes.
-func (s *stripes) pauses() []pause {
-	all := make([]pause, len(s.locks))
-	for i := range all {
-		all[i] = pause{&s.locks[i], s.locks[i].turns.Load()}
+// pauses appends the pauses of all stripes, in the order of [stripes.of].
+func (s *stripes) pauses(all []pause) []pause {
+	for i := range s.locks {
+		all = append(all, pause{&s.locks[i], s.locks[i].turns.Load()})
 	}
 	return all
 }
 
-// lasts reports whether nobody has taken the stripe since the pause was asked for,
-// or had it then.
+// lasts reports whether the stripe was free when the pause was asked for, and nobody has
+// taken the stripe since.
 func (p pause) lasts() bool { return p.turns%2 == 0 && p.of.turns.Load() == p.turns }
 
-// endedByHolder reports whether the pause lasted until whoever has the stripe now took
-// it, which is for that one to ask.
+// endedByHolder reports whether the stripe was free when the pause was asked for, and was
+// taken once since. A caller who holds the stripe is the one who took it.
 func (p pause) endedByHolder() bool { return p.turns%2 == 0 && p.of.turns.Load() == p.turns+1 }

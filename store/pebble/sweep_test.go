@@ -4,11 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-id/rollcall"
 )
@@ -20,7 +25,7 @@ func withEvents(t *testing.T, fs vfs.FS, n int) *Store {
 		t.Fatal(err)
 	}
 	for i := range n {
-		if err := s.Commit(background, rollcall.Change{UserID: "u", Events: []rollcall.Event{{ID: fmt.Sprint(i), At: t0}}}); err != nil {
+		if err := commit(s, rollcall.Change{UserID: "u", User: userAt("u", rollcall.AnyVersion), Events: []rollcall.Event{{ID: fmt.Sprint(i), At: t0, UserID: "u"}}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -34,11 +39,11 @@ func TestBitesAtOnceCountEachRowOnceAndPositionsGoOn(t *testing.T) {
 	for i := range sessions {
 		userID := fmt.Sprintf("user-%d", i%7)
 		session := typical(userID, fmt.Sprintf("session-%d", i), t0)
-		if err := s.Commit(background, rollcall.Change{UserID: userID, Sessions: []rollcall.PutSession{{Session: session}}}); err != nil {
+		if err := commit(s, silent(userID, session)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	last, err := s.Events(background, "", events)
+	last, err := eventsAfter(s, "", events)
 	if err != nil || len(last) != events {
 		t.Fatalf("%d events, %v", len(last), err)
 	}
@@ -50,11 +55,11 @@ func TestBitesAtOnceCountEachRowOnceAndPositionsGoOn(t *testing.T) {
 		all.Go(func() {
 			for more := true; more; {
 				swept, err := s.Sweep(background, rollcall.Sweep{
-					SessionsBefore: t0.Add(1000 * time.Hour), EventsBefore: t0.Add(time.Hour), Limit: limit,
-					Decide: func(session rollcall.Session, _ rollcall.User) rollcall.Verdict {
+					SessionsBefore: t0.Add(1000 * time.Hour), EventsUpTo: last[events-1].Position, Limit: limit,
+					Decide: func(w rollcall.Walked) rollcall.Verdict {
 						mu.Lock()
 						defer mu.Unlock()
-						asked[session.ID]++
+						asked[w.Session.ID]++
 						return rollcall.Verdict{}
 					},
 				})
@@ -78,47 +83,57 @@ func TestBitesAtOnceCountEachRowOnceAndPositionsGoOn(t *testing.T) {
 	}
 	s = withEvents(t, fs, 1)
 	defer closeQuietly(s)
-	rest, err := s.Events(background, last[events-1].Position, 10)
+	rest, err := eventsAfter(s, last[events-1].Position, 10)
 	if err != nil || len(rest) != 1 {
 		t.Errorf("read on after the last position: %d events, %v", len(rest), err)
 	}
 }
 
-// TestABiteThatFailsMidwayLeavesNothingUndurableToRead damages the second of two
-// rows: the event of the first is read only when it is durable.
+// TestABiteThatFailsMidwayLeavesNothingUndurableToRead lets the disk fail at the
+// second of a user's two rows: the event of the first is read only when it is durable.
 func TestABiteThatFailsMidwayLeavesNothingUndurableToRead(t *testing.T) {
-	fs := vfs.NewCrashableMem()
-	s := withEvents(t, fs, 0)
+	mem := vfs.NewCrashableMem()
+	var broken atomic.Bool
+	s := withEvents(t, errorfs.Wrap(mem, errorfs.InjectorFunc(func(o errorfs.Op) error {
+		if broken.Load() && o.Kind == errorfs.OpFileReadAt && strings.HasSuffix(o.Path, ".sst") {
+			return syscall.EIO
+		}
+		return nil
+	})), 0)
 	defer closeQuietly(s)
-	for i := range 2 {
-		session := typical("u", fmt.Sprint(i), t0.Add(time.Duration(i)*time.Hour))
-		if err := s.Commit(background, rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: session}}}); err != nil {
+	for i, userID := range []string{"u", "u", "next"} {
+		session := typical(userID, fmt.Sprint(i), t0.Add(time.Duration(i)*time.Hour))
+		for n := range 5000 { // the two users' rows lie in different blocks of the table
+			session.Clients = append(session.Clients, benchID(i*5000+n))
+		}
+		if err := commit(s, silent(userID, session)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	damaged := typical("u", "1", t0.Add(time.Hour))
-	if err := s.db.Set(sessionKey(kindLive, "u", damaged.Position()), []byte{recordFormat, 9}, s.sync); err != nil {
+	if err := s.db.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	_, err := s.Sweep(background, rollcall.Sweep{
 		SessionsBefore: t0.Add(1000 * time.Hour), Limit: 10,
-		Decide: func(s rollcall.Session, _ rollcall.User) rollcall.Verdict {
-			return rollcall.Verdict{Event: &rollcall.Event{ID: "over-" + s.ID, At: t0}}
+		Decide: func(w rollcall.Walked) rollcall.Verdict {
+			broken.Store(w.Session.ID == "1") // the look for another session of the user fails
+			return rollcall.Verdict{Event: &rollcall.Event{ID: "over-" + w.Session.ID, At: t0, UserID: w.Session.UserID}}
 		},
 	})
-	if err == nil {
-		t.Fatal("a damaged row is swept")
+	if !errors.Is(err, syscall.EIO) {
+		t.Fatalf("the bite went on: %v", err)
 	}
-	read, err := s.Events(background, "", 10)
+	broken.Store(false)
+	read, err := eventsAfter(s, "", 10)
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := Open("store", Options{FS: fs.CrashClone(vfs.CrashCloneCfg{}), MinFree: -1})
+	after, err := Open("store", Options{FS: mem.CrashClone(vfs.CrashCloneCfg{}), MinFree: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer closeQuietly(after)
-	if again, err := after.Events(background, "", 10); err != nil || len(read) != 1 || len(again) != 1 || again[0] != read[0] {
+	if again, err := eventsAfter(after, "", 10); err != nil || len(read) != 1 || len(again) != 1 || again[0] != read[0] {
 		t.Errorf("read %v, after a power loss %v, %v", read, again, err)
 	}
 }
@@ -145,12 +160,12 @@ func TestAFilingThatCannotBeDecidedIsPassedBy(t *testing.T) {
 	err := errors.Join(
 		s.db.Set(pointerKey(lost.ID), pointerTo(&lost).encode(), nil), // without its row
 		s.db.Set(filingKey(t0, lost.ID), nil, nil),
-		s.Commit(background, creation("v", 0, typical("v", "one", t0))),
+		commit(s, silent("v", typical("v", "one", t0))),
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	bite := rollcall.Sweep{SessionsBefore: t0.Add(9000 * time.Hour), Limit: 1, Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict { return rollcall.Verdict{} }}
+	bite := rollcall.Sweep{SessionsBefore: t0.Add(9000 * time.Hour), Limit: 1, Decide: func(rollcall.Walked) rollcall.Verdict { return rollcall.Verdict{} }}
 	if swept, err := s.Sweep(background, bite); err != nil || swept.Removed != 1 {
 		t.Errorf("%+v, %v", swept, err)
 	}
@@ -165,10 +180,10 @@ func TestABiteLooksAtNoMoreThanItsShareOfWhatThereIsNothingToDecideOn(t *testing
 			t.Fatal(err)
 		}
 	}
-	if err := s.Commit(background, creation("u", 0, typical("u", "one", t0))); err != nil {
+	if err := commit(s, silent("u", typical("u", "one", t0))); err != nil {
 		t.Fatal(err)
 	}
-	bite := rollcall.Sweep{SessionsBefore: t0.Add(9000 * time.Hour), Limit: 1, Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict { return rollcall.Verdict{} }}
+	bite := rollcall.Sweep{SessionsBefore: t0.Add(9000 * time.Hour), Limit: 1, Decide: func(rollcall.Walked) rollcall.Verdict { return rollcall.Verdict{} }}
 	var lefts []int
 	for more := true; more; {
 		swept, err := s.Sweep(background, bite)
@@ -188,27 +203,30 @@ func TestASessionHasOneFiling(t *testing.T) {
 	defer closeQuietly(s)
 	filings := func(want int) {
 		t.Helper()
-		if found, err := s.due(nil, rollcall.Sweep{SessionsBefore: t0.Add(1e6 * time.Hour)}, 10); err != nil || len(found) != want {
+		if found, err := s.due(nil, t0.Add(1e6*time.Hour), 10); err != nil || len(found) != want {
 			t.Errorf("%d filings, want %d, %v", len(found), want, err)
 		}
 	}
 	session := typical("u", "one", t0)
-	put := func(replaces uint64) {
+	if err := commit(s, rollcall.Change{UserID: "u", User: userAt("u", 0)}); err != nil {
+		t.Fatal(err)
+	}
+	puts := func(replaces uint64) {
 		t.Helper()
-		if err := s.Commit(background, rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: session, Replaces: replaces}}}); err != nil {
+		if err := commit(s, put(session, replaces)); err != nil {
 			t.Fatal(err)
 		}
 		filings(1)
 	}
-	put(0)
+	puts(0)
 	session.ExpiresAt = t0.Add(time.Hour)
-	put(1)
-	put(2) // under the same instant again
-	session = session.Ended(t0, rollcall.ReasonLogout)
-	put(3)
+	puts(1)
+	puts(2) // under the same instant again
+	session = session.Ended(rollcall.Ending{EndedAt: t0, EndReason: rollcall.ReasonLogout})
+	puts(3)
 	sweep := func(v rollcall.Verdict) {
 		t.Helper()
-		bite := rollcall.Sweep{SessionsBefore: t0.Add(time.Minute), Limit: 10, Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict { return v }}
+		bite := rollcall.Sweep{SessionsBefore: t0.Add(time.Minute), Limit: 10, Decide: func(rollcall.Walked) rollcall.Verdict { return v }}
 		if _, err := s.Sweep(background, bite); err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +236,191 @@ func TestASessionHasOneFiling(t *testing.T) {
 	}
 	sweep(rollcall.Verdict{FileAt: t0.Add(time.Minute)})
 	filings(1)
-	put(4)
+	puts(4)
 	sweep(rollcall.Verdict{})
 	filings(0)
+}
+
+// TestAUsersRowStaysWithASessionOrAnEvent: the row goes with the last session, and that
+// one only after all of the user's events.
+func TestAUsersRowStaysWithASessionOrAnEvent(t *testing.T) {
+	s := withEvents(t, vfs.NewMem(), 0)
+	defer closeQuietly(s)
+	before := t0.AddDate(1, 0, 0)
+	sweep := func(before time.Time, upTo string, decide func(rollcall.Walked) rollcall.Verdict) rollcall.Swept {
+		t.Helper()
+		swept, err := s.Sweep(background, rollcall.Sweep{SessionsBefore: before, EventsUpTo: upTo, Limit: 9, Decide: decide})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return swept
+	}
+	// A verdict's own event counts, and is not written then.
+	withEvent := func(w rollcall.Walked) rollcall.Verdict {
+		return rollcall.Verdict{Event: &rollcall.Event{ID: "over", UserID: "u", At: t0, SessionID: w.Session.ID}}
+	}
+	if err := commit(s, creation("u", 0, typical("u", "one", t0), typical("u", "two", t0))); err != nil {
+		t.Fatal(err)
+	}
+	if err := commit(s, creation("other", 0, typical("other", "three", before))); err != nil { // the last event is not u's
+		t.Fatal(err)
+	}
+	if swept := sweep(before, "", withEvent); swept.Removed != 1 || swept.Looked != 2 {
+		t.Errorf("the first goes, the last stays: %+v", swept)
+	}
+	events := page(t, s, "")
+	if len(events.Events) != 4 || events.Events[3].Number != 3 {
+		t.Errorf("%+v", events.Events)
+	}
+	if swept := sweep(before, events.Events[2].Position, removed); swept != (rollcall.Swept{Events: 3}) {
+		t.Errorf("filed under later: %+v", swept)
+	}
+	later := before.Add(time.Hour + time.Millisecond)
+	if swept := sweep(later, events.Events[2].Position, removed); swept.Removed != 0 || swept.Looked != 1 {
+		t.Errorf("an event is left: %+v", swept)
+	}
+	if u := readUser(t, s, "u"); u.Version == 0 || u.Events != 3 {
+		t.Errorf("%+v", u)
+	}
+	later = later.Add(time.Hour + time.Millisecond)
+	if swept := sweep(later, events.Head, withEvent); swept.Removed != 0 || swept.Looked != 1 || swept.Events != 1 {
+		t.Errorf("the verdict has an event: %+v", swept)
+	}
+	later = later.Add(time.Hour + time.Millisecond)
+	if swept := sweep(later, "", removed); swept.Removed != 1 {
+		t.Errorf("nothing is left: %+v", swept)
+	}
+	if u := readUser(t, s, "u"); u != (rollcall.User{ID: "u"}) {
+		t.Errorf("%+v", u)
+	}
+	if p := page(t, s, events.Head); len(p.Events) != 0 {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestAVerdictThatEndsHoldsTheUseThatItsDeciderSaw(t *testing.T) {
+	for name, byUser := range map[string]bool{"filed": false, "of one user": true} {
+		fs := vfs.NewMem()
+		s := openInMemory(t, Options{FS: fs})
+		createSessions(t, s, "u", "one")
+		used := useAt("u", "one", t0.Add(time.Minute))
+		touchAll(t, s, used)
+		ending := rollcall.Ending{EndedAt: t0.Add(time.Hour), EndReason: rollcall.ReasonIdle, EndedBy: "sweep"}
+		bite := rollcall.Sweep{SessionsBefore: t0.AddDate(1, 0, 0), Limit: 9, Decide: func(w rollcall.Walked) rollcall.Verdict {
+			if w.Session.Last != used.Interaction {
+				t.Errorf("%s: decided on %+v", name, w.Session.Last)
+			}
+			w.Session.Clients[0] = "changed by the decider"
+			return rollcall.Verdict{
+				FileAt: t0.AddDate(2, 0, 0), Ending: &ending,
+				Event: &rollcall.Event{ID: "over", Type: rollcall.SessionExpired, UserID: "u", At: t0},
+			}
+		}}
+		if byUser {
+			bite.UserID = "u"
+		}
+		swept, err := s.Sweep(background, bite)
+		if err != nil || swept.Ended != 1 || swept.Looked != 1 || byUser != (swept.Next == rollcall.Position{CreatedAt: t0, ID: "one"}) {
+			t.Errorf("%s: %+v, %v", name, swept, err)
+		}
+		if more, err := s.Sweep(background, bite); err != nil || more.Looked != 0 {
+			t.Errorf("%s: a second bite: %+v, %v", name, more, err)
+		}
+		touchAll(t, s, useAt("u", "one", t0.Add(2*time.Minute))) // has no effect on what is ended
+		want := typical("u", "one", t0).Ended(ending)
+		want.Version, want.Last = 2, used.Interaction
+		for _, when := range []string{"", "after an opening"} {
+			got, st, err := s.Session(background, rollcall.At{ID: "one"})
+			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+				t.Errorf("%s, %s: %v\n%s", name, when, err, diff)
+			}
+			if st.User.Version != 2 || st.User.Events != 1 {
+				t.Errorf("%s, %s: %+v", name, when, st.User)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = openInMemory(t, Options{FS: fs})
+		}
+		s.drain(t)
+		if got, _, err := s.Session(background, rollcall.At{ID: "one"}); err != nil || got.Last != used.Interaction {
+			t.Errorf("%s: %+v, %v", name, got.Last, err)
+		}
+		closeQuietly(s)
+	}
+}
+
+func TestABiteOfOneUserGoesOnAfterWhatItLookedAt(t *testing.T) {
+	s := openInMemory(t, Options{})
+	defer closeQuietly(s)
+	var want, looked []string
+	for i := range 7 {
+		id := fmt.Sprintf("session-%d", i)
+		session := typical("u", id, t0.Add(-time.Duration(i)*time.Minute))
+		if i == 3 {
+			session.EndedAt = t0
+		} else {
+			want = append(want, id)
+		}
+		if err := commit(s, silent("u", session)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	createSessions(t, s, "v", "of another")
+	bite := rollcall.Sweep{UserID: "u", Limit: 2, Decide: func(w rollcall.Walked) rollcall.Verdict {
+		looked = append(looked, w.Session.ID)
+		return rollcall.Verdict{FileAt: t0.AddDate(1, 0, 0)}
+	}}
+	var sizes []int
+	for more := true; more; {
+		swept, err := s.Sweep(background, bite)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bite.After, more = swept.Next, swept.More
+		sizes = append(sizes, swept.Looked)
+	}
+	if !slices.Equal(looked, want) || !slices.Equal(sizes, []int{2, 2, 2}) {
+		t.Errorf("looked at %v in bites of %v", looked, sizes)
+	}
+	swept, err := s.Sweep(background, bite) // nothing follows
+	if err != nil || swept != (rollcall.Swept{Next: bite.After}) {
+		t.Errorf("%+v, %v", swept, err)
+	}
+}
+
+func TestARowIsFiledUnderWhatThePutSays(t *testing.T) {
+	s := openInMemory(t, Options{})
+	defer closeQuietly(s)
+	session := typical("u", "one", t0)
+	filedAt := func(what string, want ...time.Time) {
+		t.Helper()
+		var filed []time.Time
+		for _, key := range filingsOf(t, s) {
+			at, _ := readFiling(key)
+			filed = append(filed, at)
+		}
+		if !slices.EqualFunc(filed, want, time.Time.Equal) {
+			t.Errorf("%s: filed under %v, want %v", what, filed, want)
+		}
+	}
+	later := t0.AddDate(1, 0, 0)
+	c := silent("u", session)
+	c.Sessions[0].FileAt = later
+	err := commit(s, c)
+	filedAt("created", later)
+	c = put(session, 1)
+	err = errors.Join(err, commit(s, c))
+	filedAt("put without an instant", session.OverAt())
+	c.Sessions[0].Replaces, c.Sessions[0].FileAt = 2, later
+	err = errors.Join(err, commit(s, c))
+	filedAt("put with one", later)
+	end := unread("u", 1, session.Ended(rollcall.Ending{EndedAt: t0, EndReason: rollcall.ReasonLogout}))
+	end.Ends[0].FileAt = later.Add(time.Hour)
+	err = errors.Join(err, commit(s, end))
+	filedAt("ended unread", later, later.Add(time.Hour))
+	if _, sweepErr := s.Sweep(background, rollcall.Sweep{SessionsBefore: later.Add(2 * time.Hour), Limit: 9, Decide: refiled(later.Add(3 * time.Hour))}); errors.Join(err, sweepErr) != nil {
+		t.Fatal(err, sweepErr)
+	}
+	filedAt("swept", later.Add(3*time.Hour))
 }

@@ -8,10 +8,10 @@ import (
 	pebbledb "github.com/cockroachdb/pebble/v2"
 )
 
-// syncs let acts that settle at once share a sync of the log. After one that many
-// have waited for the log rests a little, so that more come together for the next: under
-// load that halves the syncs, of which each wakes and holds up others, and one that comes
-// alone waits for nobody.
+// syncs let acts that settle at once share a sync of the log. After a sync that many acts
+// have waited for, the log rests for logRest, so that more acts come together for the next
+// sync: under load that halves the syncs, each of which wakes and holds up others. An act
+// that comes alone waits for nobody.
 type syncs struct {
 	mu   sync.Mutex
 	next *sharedSync // the one that has not begun; nil while nobody waits for one
@@ -38,8 +38,8 @@ var noWait = pebbledb.NoSync
 // errNotSynced is what waiting gives if the sync ends in a panic.
 var errNotSynced = errors.New("the log was not synced")
 
-// settle makes durable whatever has been applied before it: the log is one sequence. It
-// shares a sync with all who settle at once.
+// settle makes durable whatever was applied before the call: the log is one sequence. All
+// who settle at once share a sync.
 func (s *Store) settle() error { return s.syncs.wait(s.syncLog) }
 
 // syncLog syncs the log, by a record without content.
@@ -52,8 +52,8 @@ func (s *Store) syncLog() error {
 	return s.apply(batch, s.sync)
 }
 
-// wait returns when a sync has ended that began after it was called. Who comes first sees
-// to it.
+// wait returns when a sync has ended that began after wait was called. The first of those
+// who share a sync does it.
 func (x *syncs) wait(syncLog func() error) error {
 	x.mu.Lock()
 	mine := x.next

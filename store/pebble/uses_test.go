@@ -3,6 +3,7 @@ package pebble
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,31 +13,19 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/store/pebble/internal/codec"
 )
-
-func openInMemory(t *testing.T, o Options) *Store {
-	t.Helper()
-	if o.FS == nil {
-		o.FS = vfs.NewMem()
-	}
-	if o.MinFree == 0 {
-		o.MinFree = -1
-	}
-	s, err := Open("store", o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 func createSessions(t *testing.T, s *Store, userID string, ids ...string) {
 	t.Helper()
-	c := rollcall.Change{UserID: userID}
-	for _, id := range ids {
-		c.Sessions = append(c.Sessions, rollcall.PutSession{Session: typical(userID, id, t0)})
-	}
-	if err := s.Commit(background, c); err != nil {
-		t.Fatal(err)
+	for few := range slices.Chunk(ids, rollcall.MaxChange) {
+		var sessions []rollcall.Session
+		for _, id := range few {
+			sessions = append(sessions, typical(userID, id, t0))
+		}
+		if err := commit(s, silent(userID, sessions...)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -56,7 +45,7 @@ func touchAll(t *testing.T, s *Store, touches ...rollcall.Touch) {
 // lastUse fails unless a session's interaction is the touch's.
 func lastUse(t *testing.T, s *Store, want rollcall.Touch) {
 	t.Helper()
-	got, _, err := s.Session(background, want.SessionID)
+	got, _, err := s.Session(background, rollcall.At{ID: want.SessionID})
 	if err != nil || got.Last != want.Interaction {
 		t.Errorf("%s: %+v, want %+v, %v", want.SessionID, got.Last, want.Interaction, err)
 	}
@@ -65,16 +54,16 @@ func lastUse(t *testing.T, s *Store, want rollcall.Touch) {
 // drain retires until the log is empty.
 func (s *Store) drain(t *testing.T) {
 	t.Helper()
-	sessions, size := s.useLog.maxCount, s.useLog.maxSize
-	s.useLog.maxCount, s.useLog.maxSize = -1, -1
-	for s.useLog.size.Load() > 0 {
-		if err := s.retire(1000); err != nil {
+	sessions, size := s.uses.MaxSessions, s.uses.MaxBytes
+	s.uses.MaxSessions, s.uses.MaxBytes = -1, -1
+	for s.uses.Bytes() > 0 {
+		if err := s.uses.Retire(1000); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.useLog.maxCount, s.useLog.maxSize = sessions, size
-	if s.useLog.uses.count != 0 {
-		t.Errorf("the log is empty, and %d sessions have uses in memory", s.useLog.uses.count)
+	s.uses.MaxSessions, s.uses.MaxBytes = sessions, size
+	if n := s.uses.Len(); n != 0 {
+		t.Errorf("the log is empty, and %d sessions have uses in memory", n)
 	}
 }
 
@@ -100,16 +89,13 @@ func TestWhatIsKnownOfUsesIsBounded(t *testing.T) {
 				latest[id], touches = touch, append(touches, touch)
 			}
 			touchAll(t, s, touches...)
-			if n, b := s.useLog.uses.count, s.useLog.uses.texts.bytes; n > room+50 || b > (room+50)*slotBytes {
+			if n, b := s.uses.Len(), s.uses.TextBytes(); n > room+50 || b > (room+50)*88 {
 				t.Fatalf("%d sessions and %d bytes of texts are in memory", n, b)
 			}
-			if n := s.useLog.size.Load(); n > size+40_000 {
+			if n := s.uses.Bytes(); n > size+40_000 {
 				t.Fatalf("the log has %d bytes", n)
 			}
 		}
-	}
-	if n := len(s.useLog.uses.texts.kept); n > room {
-		t.Errorf("room for %d texts", n)
 	}
 	for range 2 {
 		for _, touch := range latest {
@@ -125,8 +111,8 @@ func TestWhatIsKnownOfUsesIsBounded(t *testing.T) {
 	for _, touch := range latest {
 		lastUse(t, s, touch)
 	}
-	if x := &s.useLog.uses; len(x.texts.numbers) != 0 || x.texts.bytes != 0 {
-		t.Errorf("nobody has the %d texts of %d bytes that are kept", len(x.texts.numbers), x.texts.bytes)
+	if n := s.uses.TextBytes(); n != 0 {
+		t.Errorf("nobody has the texts of %d bytes that are kept", n)
 	}
 }
 
@@ -161,7 +147,7 @@ func TestASessionInUseIsWrittenAnewAndNotToItsRow(t *testing.T) {
 	if got := stored("once"); !got.Equal(once.Interaction.At) {
 		t.Errorf("a session that is not used any more keeps its use in the log: %v", got)
 	}
-	if n := s.useLog.uses.count; n != 1 {
+	if n := s.uses.Len(); n != 1 {
 		t.Errorf("%d sessions are in memory", n)
 	}
 }
@@ -177,7 +163,7 @@ func TestAUseOfAnEndedSessionHasNoEffectWhereverItGoes(t *testing.T) {
 		createSessions(t, s, "u", "one")
 		used := useAt("u", "one", t0.Add(time.Minute))
 		touchAll(t, s, used)
-		session, _, err := s.Session(background, "one")
+		session, _, err := s.Session(background, rollcall.At{ID: "one"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,11 +171,11 @@ func TestAUseOfAnEndedSessionHasNoEffectWhereverItGoes(t *testing.T) {
 		stale.Last.At = t0 // whoever ends it has read it before the use
 		put := func(next rollcall.Session) {
 			t.Helper()
-			if err := s.Commit(background, rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: next, Replaces: next.Version}}}); err != nil {
+			if err := commit(s, rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: next, Replaces: next.Version}}}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		put(stale.Ended(t0.Add(2*time.Minute), rollcall.ReasonLogout))
+		put(stale.Ended(rollcall.Ending{EndedAt: t0.Add(2 * time.Minute), EndReason: rollcall.ReasonLogout}))
 		touchAll(t, s, useAt("u", "one", t0.Add(3*time.Minute)), useAt("v", "one", t0.Add(4*time.Minute)), useAt("u", "two", t0.Add(time.Minute)))
 		if reopened {
 			if err := s.Close(); err != nil {
@@ -202,11 +188,11 @@ func TestAUseOfAnEndedSessionHasNoEffectWhereverItGoes(t *testing.T) {
 			s.drain(t)
 			lastUse(t, s, used)
 		}
-		ended, _, err := s.Session(background, "one")
+		ended, _, err := s.Session(background, rollcall.At{ID: "one"})
 		if err != nil || ended.EndedAt.IsZero() || ended.Version != 2 {
 			t.Errorf("brought back: %+v, %v", ended, err)
 		}
-		if u, live, err := s.Sessions(background, "u", rollcall.Position{}, 9); err != nil || len(live) != 0 || u.Version != 0 {
+		if u, live, err := s.Sessions(background, rollcall.SessionsOf{UserID: "u", Limit: 9}); err != nil || len(live) != 0 || u.User.Version != 1 {
 			t.Errorf("%d sessions are listed, %v", len(live), err)
 		}
 		ended.EndedAt, ended.EndReason = time.Time{}, ""
@@ -236,7 +222,7 @@ func TestAUseWaitsForASweepThatDecidesOnItsSession(t *testing.T) {
 	defer closeQuietly(s)
 	createSessions(t, s, "u", "decided on", "other")
 	used := make(chan error, 1)
-	swept, err := s.Sweep(background, rollcall.Sweep{SessionsBefore: t0.AddDate(1, 0, 0), Limit: 1, Decide: func(rollcall.Session, rollcall.User) rollcall.Verdict {
+	swept, err := s.Sweep(background, rollcall.Sweep{SessionsBefore: t0.AddDate(1, 0, 0), Limit: 1, Decide: func(rollcall.Walked) rollcall.Verdict {
 		go func() { used <- s.Touch(background, []rollcall.Touch{useAt("u", "decided on", t0.Add(time.Hour))}) }()
 		select {
 		case err := <-used:
@@ -246,7 +232,7 @@ func TestAUseWaitsForASweepThatDecidesOnItsSession(t *testing.T) {
 		}
 		return rollcall.Verdict{FileAt: t0.AddDate(1, 0, 0)}
 	}})
-	if err != nil || swept.Refiled != 1 {
+	if err != nil || swept.Looked != 1 || swept.Removed != 0 {
 		t.Errorf("%+v, %v", swept, err)
 	}
 	if err := <-used; err != nil {
@@ -300,7 +286,7 @@ func TestUsesAndActsAreSeenInTheirOrder(t *testing.T) {
 	for range 3 {
 		readers.Go(func() {
 			for !done.Load() {
-				_, list, err := s.Sessions(background, "u", rollcall.Position{}, 3)
+				_, list, err := s.Sessions(background, rollcall.SessionsOf{UserID: "u", Limit: 3})
 				if err != nil || len(list) != 3 {
 					t.Errorf("%d sessions, %v", len(list), err)
 					return
@@ -318,7 +304,7 @@ func TestUsesAndActsAreSeenInTheirOrder(t *testing.T) {
 		touchAll(t, s, useAt("u", "touched", at))
 		session := typical("u", "put", t0)
 		session.UpdatedAt = at
-		if err := s.Commit(background, rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: session, Replaces: uint64(i + 1)}}}); err != nil {
+		if err := commit(s, rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: session, Replaces: uint64(i + 1)}}}); err != nil {
 			t.Fatal(err)
 		}
 		touchAll(t, s, useAt("u", "touched after", at))
@@ -349,23 +335,23 @@ func TestRacingUsesLoseNothing(t *testing.T) {
 		})
 		all.Go(func() {
 			for range uses / 4 {
-				session, _, err := s.Session(background, ids[1])
+				session, _, err := s.Session(background, rollcall.At{ID: ids[1]})
 				if err == nil {
-					err = s.Commit(background, rollcall.Change{UserID: userID, Sessions: []rollcall.PutSession{{Session: session, Replaces: session.Version}}})
+					err = commit(s, rollcall.Change{UserID: userID, Sessions: []rollcall.PutSession{{Session: session, Replaces: session.Version}}})
 				}
 				if err != nil {
 					t.Error(err)
 				}
 			}
-			if err := s.Commit(background, rollcall.Change{UserID: userID, Sessions: []rollcall.PutSession{{Session: typical(userID, ids[2], t0).Ended(t0, rollcall.ReasonLogout), Replaces: 1}}}); err != nil {
+			if err := commit(s, rollcall.Change{UserID: userID, Sessions: []rollcall.PutSession{{Session: typical(userID, ids[2], t0).Ended(rollcall.Ending{EndedAt: t0, EndReason: rollcall.ReasonLogout}), Replaces: 1}}}); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	all.Go(func() {
 		for range users {
-			_, err := s.Sweep(background, rollcall.Sweep{SessionsBefore: t0.AddDate(1, 0, 0), Limit: 9, Decide: func(s rollcall.Session, _ rollcall.User) rollcall.Verdict {
-				if strings.HasSuffix(s.ID, "-over") {
+			_, err := s.Sweep(background, rollcall.Sweep{SessionsBefore: t0.AddDate(1, 0, 0), Limit: 9, Decide: func(w rollcall.Walked) rollcall.Verdict {
+				if strings.HasSuffix(w.Session.ID, "-over") {
 					return rollcall.Verdict{}
 				}
 				return rollcall.Verdict{FileAt: t0.AddDate(1, 0, 0)}
@@ -383,11 +369,11 @@ func TestRacingUsesLoseNothing(t *testing.T) {
 			last := t0.Add(uses * time.Second)
 			lastUse(t, s, useAt(userID, userID+"-used", last))
 			lastUse(t, s, useAt(userID, userID+"-put", last))
-			ended, _, err := s.Session(background, userID+"-ended")
+			ended, _, err := s.Session(background, rollcall.At{ID: userID + "-ended"})
 			if err != nil || ended.EndedAt.IsZero() || ended.Version != 2 {
 				t.Errorf("the ended one: %+v, %v", ended, err)
 			}
-			if _, _, err := s.Session(background, userID+"-over"); !errors.Is(err, rollcall.ErrNoSession) {
+			if _, _, err := s.Session(background, rollcall.At{ID: userID + "-over"}); !errors.Is(err, rollcall.ErrNoSession) {
 				t.Errorf("the swept one: %v", err)
 			}
 		}
@@ -420,7 +406,7 @@ func TestAFullDiskKeepsTheLogFromRetiringAndLosesNothing(t *testing.T) {
 			t.Fatalf("with %d bytes free: %v", free.Load(), err)
 		}
 		if err != nil {
-			if got, _, err := s.Session(background, used.SessionID); err != nil || !got.Last.At.Before(used.Interaction.At) {
+			if got, _, err := s.Session(background, rollcall.At{ID: used.SessionID}); err != nil || !got.Last.At.Before(used.Interaction.At) {
 				t.Errorf("a use that was refused is there: %v", err)
 			}
 			free.Store(DefaultMinFree)
@@ -438,7 +424,7 @@ func TestADamagedRowStopsNobodyElsesUses(t *testing.T) {
 	createSessions(t, s, "u", "damaged", "a", "b", "c")
 	touchAll(t, s, useAt("u", "damaged", t0.Add(time.Hour)))
 	damaged := typical("u", "damaged", t0)
-	if err := s.db.Set(sessionKey(kindLive, "u", damaged.Position()), []byte{recordFormat, 9}, s.sync); err != nil {
+	if err := s.db.Set(sessionKey(kindLive, "u", damaged.Position()), []byte{codec.Format, 9}, s.sync); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 100 {
@@ -446,7 +432,7 @@ func TestADamagedRowStopsNobodyElsesUses(t *testing.T) {
 		touchAll(t, s, used, useAt("u", "damaged", t0.Add(time.Duration(i)*time.Second)))
 		lastUse(t, s, used)
 	}
-	if _, _, err := s.Session(background, "damaged"); err == nil || errors.Is(err, rollcall.ErrNoSession) {
+	if _, _, err := s.Session(background, rollcall.At{ID: "damaged"}); err == nil || errors.Is(err, rollcall.ErrNoSession) {
 		t.Errorf("the damaged one: %v", err)
 	}
 }

@@ -1,43 +1,29 @@
 package storetest
 
 import (
-	"context"
 	"errors"
+	"fmt"
 	"math"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/rollcall-id/rollcall"
 )
 
-func testRoundTrip(t *testing.T, h Harness) {
-	s := open(t, h)
-	want := newSession("auth0|1", sessionID(1), t0)
-	s.commit(creation(rollcall.User{ID: "auth0|1", Generation: 7, GenerationAt: t0}, want, newEvent("auth0|1", 1)))
-	want.Version = 1
-	got, user, err := s.Session(background, want.ID)
-	s.fails("Session", err, nil)
-	s.same("session", want, got)
-	s.same("user", rollcall.User{ID: "auth0|1", Version: 1, Generation: 7, GenerationAt: t0}, user)
-	_, list, err := s.Sessions(background, "auth0|1", rollcall.Position{}, 10)
-	s.fails("Sessions", err, nil)
-	s.same("list", []rollcall.Session{want}, list)
-	s.same("event", newEvent("auth0|1", 1), s.event("", 0))
-
-	bare := rollcall.Session{ID: sessionID(2), UserID: "auth0|1", CreatedAt: time.UnixMilli(0).UTC(), ExpiresAt: time.UnixMilli(1).UTC(), Lifetimes: rollcall.Lifetimes{Absolute: math.MaxInt64}}
-	s.commit(rollcall.Change{UserID: "auth0|1", Sessions: []rollcall.PutSession{{Session: bare}}})
-	bare.Version = 1
-	s.same("a session of next to nothing", bare, s.session(bare.ID))
-
-	far := newSession("auth0|1", sessionID(3), time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC))
-	far.ExpiresAt, far.Last.IdleExpiresAt = far.CreatedAt, far.CreatedAt
-	s.commit(rollcall.Change{UserID: "auth0|1", Sessions: []rollcall.PutSession{{Session: far}}})
-	far.Version = 1
-	s.same("the last instant there is", far, s.session(far.ID))
-
-	_, _, err = s.Session(background, "unknown")
-	s.fails("an unknown session", err, rollcall.ErrNoSession)
-	s.same("a user nobody has seen", rollcall.User{ID: "nobody"}, s.user("nobody"))
+var commitClauses = []Clause{
+	{"Commit", "puts carry the version they replace", testVersions},
+	{"Commit", "a change is made whole or not at all", testAtomic},
+	{"Commit", "what Change.Check refuses leaves nothing", testRefused},
+	{"Commit", "a change may put as many sessions as its bounds allow", testLargeChange},
+	{"Commit", "a session stays its user's, and where it was created", testMixed},
+	{"Commit", "an id stays claimed until a sweep has removed its row", testClaims},
+	{"Commit", "a put keeps the later interaction", testPutKeepsInteraction},
+	{"Commit", "a commit returns the standing that it left", testStandingLeft},
+	{"Commit", "racing acts lose nothing", testContention},
+	{"Commit", "one of racing claims wins", testRacingClaims},
 }
 
 func testVersions(t *testing.T, h Harness) {
@@ -45,103 +31,212 @@ func testVersions(t *testing.T, h Harness) {
 	session := newSession("u", sessionID(1), t0)
 	s.create(session)
 	putSession := func(replaces uint64) error {
-		return s.Commit(background, rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: session, Replaces: replaces}}})
+		return s.tries(rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: session, Replaces: replaces}}})
 	}
 	putUser := func(replaces uint64) error {
-		return s.Commit(background, rollcall.Change{UserID: "u", User: &rollcall.PutUser{User: rollcall.User{ID: "u"}, Replaces: replaces}})
+		return s.tries(rollcall.Change{UserID: "u", User: &rollcall.PutUser{User: newUser("u"), Replaces: replaces}})
 	}
-	for _, replaces := range []uint64{0, 2, math.MaxUint64} {
+	for _, replaces := range []uint64{0, 2, math.MaxInt64} {
 		s.fails("a session at another version", putSession(replaces), rollcall.ErrConflict)
+	}
+	for _, replaces := range []uint64{0, 1, firstVersion - 1, firstVersion + 1, math.MaxInt64} {
 		s.fails("a user at another version", putUser(replaces), rollcall.ErrConflict)
 	}
 	for want := uint64(2); want < 5; want++ {
 		s.fails("a session at its version", putSession(want-1), nil)
-		s.fails("a user at its version", putUser(want-1), nil)
+		s.fails("the same again", putSession(want-1), rollcall.ErrConflict)
+		s.fails("a user at its version", putUser(firstVersion+want-2), nil)
+		s.fails("the same again", putUser(firstVersion+want-2), rollcall.ErrConflict)
 		s.same("the session's version", want, s.session(session.ID).Version)
-		s.same("the user's version", want, s.user("u").Version)
+		s.same("the user's version", firstVersion+want-1, s.user("u").Version)
 	}
 	absent := newSession("u", sessionID(2), t0)
-	err := s.Commit(background, rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: absent, Replaces: 1}}})
-	s.fails("a version of what is absent", err, rollcall.ErrConflict)
+	absent.Version = 1
+	s.conflicts("a version of what is absent", replacement(absent))
+	absent.UserID = "v"
+	s.conflicts("a version of a row that is absent", rollcall.Change{UserID: "v", User: &rollcall.PutUser{User: newUser("v"), Replaces: firstVersion}})
+	for what, c := range map[string]rollcall.Change{
+		"a session": {UserID: "v", Sessions: []rollcall.PutSession{{Session: newSession("v", sessionID(3), t0)}}},
+		"an event":  told("v", newEvent("v", 1)),
+	} {
+		s.conflicts(what+" of a user who has no row", c)
+	}
+	s.same("that user", rollcall.User{ID: "v"}, s.user("v"))
+	s.fails("that session", s.finds(sessionID(3)), rollcall.ErrNoSession)
+	s.same("the events", 0, len(s.events("")))
 }
 
 func testAtomic(t *testing.T, h Harness) {
 	s := open(t, h)
-	s.create(newSession("u", sessionID(1), t0))
+	s.create(newSession("u", sessionID(1), t0), newSession("v", sessionID(3), t0))
 	before := s.user("u")
 	fresh, stale := newSession("u", sessionID(2), t0), newSession("u", sessionID(1), t0)
 	for name, c := range map[string]rollcall.Change{
 		"the last session conflicts": {
-			UserID: "u", User: &rollcall.PutUser{User: before, Replaces: before.Version},
-			Sessions: []rollcall.PutSession{{Session: fresh}, {Session: stale, Replaces: 9}}, Events: []rollcall.Event{newEvent("u", 9)},
+			UserID: "u", User: moved(before),
+			Sessions: []rollcall.PutSession{{Session: fresh}, {Session: stale, Replaces: 9}},
+		},
+		"a claim conflicts": {
+			UserID: "u", User: moved(before),
+			Sessions: []rollcall.PutSession{{Session: fresh}, {Session: newSession("u", sessionID(3), t0)}},
 		},
 		"the user conflicts": {
 			UserID: "u", User: &rollcall.PutUser{User: before, Replaces: 9},
-			Sessions: []rollcall.PutSession{{Session: fresh}}, Events: []rollcall.Event{newEvent("u", 9)},
+			Sessions: []rollcall.PutSession{{Session: fresh}},
+		},
+		"the generation conflicts": {
+			UserID: "u", User: nextGeneration(rollcall.User{ID: "u", Generation: firstVersion + 1}).User,
+			Sessions: []rollcall.PutSession{{Session: fresh}, {Session: stale, Replaces: 1}},
+		},
+		"a session conflicts beside any version of the user": {
+			UserID: "u", User: movedAny("u"),
+			Sessions: []rollcall.PutSession{{Session: fresh, Stamped: true, Fresh: true}, {Session: stale, Replaces: 9}},
 		},
 		"a document conflicts": {
-			Documents: []rollcall.PutDocument{{Name: "a", Body: []byte("a")}, {Name: "b", Body: []byte("b"), Replaces: 4}}, Events: []rollcall.Event{newEvent("", 9)},
+			Documents: []rollcall.PutDocument{{Name: "a", Body: []byte("a")}, {Name: "b", Body: []byte("b"), Replaces: 4}},
+			Everybody: &rollcall.PutEverybody{Everybody: newEverybody()},
+		},
+		"everybody's row conflicts": {
+			Documents: []rollcall.PutDocument{{Name: "a", Body: []byte("a")}}, Everybody: &rollcall.PutEverybody{Everybody: newEverybody(), Replaces: 1},
 		},
 	} {
-		s.fails(name, s.Commit(background, c), rollcall.ErrConflict)
+		c.Events = []rollcall.Event{newEvent(c.UserID, 9)}
+		left, err := s.Commit(background, c)
+		s.fails(name, err, rollcall.ErrConflict)
+		s.same(name+": what is left", rollcall.Standing{}, left)
 	}
-	s.same("the user", before, s.user("u"))
+	s.same("the standing", rollcall.Standing{User: before}, s.standing("u"))
 	s.same("the sessions", []string{sessionID(1)}, s.list("u"))
+	s.same("the session's version", uint64(1), s.session(sessionID(1)).Version)
 	s.same("the events", []string(nil), s.eventIDs())
-	d, err := s.Document(background, "a")
-	s.fails("Document", err, nil)
-	s.same("the document", rollcall.Document{Name: "a"}, d)
-	if _, _, err := s.Session(background, fresh.ID); err == nil {
-		t.Error("a session of a change that conflicted is there")
-	}
-	s.commit(rollcall.Change{UserID: "u", Events: []rollcall.Event{newEvent("u", 1)}})
+	s.same("the document", rollcall.Document{Name: "a"}, s.document("a"))
+	s.fails("a session of a change that conflicted", s.finds(fresh.ID), rollcall.ErrNoSession)
+	s.commit(told("u", newEvent("u", 1)))
 	s.same("what conflicted holds no later event back", []string{"evt-1"}, s.eventIDs())
+}
+
+// refused are changes that Change.Check refuses, in each way once. Their guards do not
+// hold either: the refusal comes first.
+func refused(s rollcall.Session) map[string]rollcall.Change {
+	user := &rollcall.PutUser{User: newUser("u"), Replaces: 5}
+	session, end := rollcall.PutSession{Session: s, Replaces: 9}, unread(s, newEnding(t0))
+	foreign, nul, broken := s, s, s
+	foreign.UserID, nul.EndedBy, broken.Metadata = "v", "\x00", []rollcall.MetadataEntry{{Key: "k", Value: "\xff"}}
+	timeless, address := end, s
+	timeless.FileAt, address.Last.Origin.IP = time.Time{}, "::FFFF:1.2.3.4"
+	many := make([]rollcall.PutSession, rollcall.MaxChange)
+	for i := range many {
+		many[i].Session = newSession("u", sessionID(1000+i), t0)
+	}
+	return map[string]rollcall.Change{
+		"a user and a document":           {UserID: "u", Sessions: []rollcall.PutSession{session}, Documents: []rollcall.PutDocument{{Name: "d", Replaces: 9}}},
+		"a user and everybody":            {UserID: "u", Everybody: &rollcall.PutEverybody{Replaces: 9}},
+		"another user's session":          {UserID: "u", Sessions: []rollcall.PutSession{{Session: foreign}}},
+		"another user's row":              {UserID: "v", User: user},
+		"another user's event":            {UserID: "v", Events: []rollcall.Event{newEvent("u", 1)}},
+		"nobody's session":                {Sessions: []rollcall.PutSession{session}},
+		"a user's event of nobody":        {Events: []rollcall.Event{newEvent("u", 1)}},
+		"a session twice":                 {UserID: "u", Sessions: []rollcall.PutSession{session, session}},
+		"a session put and ended":         {UserID: "u", User: user, Sessions: []rollcall.PutSession{session}, Ends: []rollcall.End{end}},
+		"an end without the user's row":   {UserID: "u", Ends: []rollcall.End{end}},
+		"an end beside any version":       {UserID: "u", User: movedAny("u"), Ends: []rollcall.End{end}},
+		"an end without its instants":     {UserID: "u", User: user, Ends: []rollcall.End{timeless}},
+		"a stamped one without the row":   {UserID: "u", Sessions: []rollcall.PutSession{{Session: s, Stamped: true}}},
+		"a fresh one that replaces":       {UserID: "u", Sessions: []rollcall.PutSession{{Session: s, Fresh: true, Replaces: 9}}},
+		"a new row without a version":     {UserID: "u", User: &rollcall.PutUser{User: rollcall.User{ID: "u"}}},
+		"a next generation with a guard":  {UserID: "u", User: &rollcall.PutUser{User: newUser("u"), Replaces: 9, NextGeneration: true}},
+		"a document twice":                {Documents: []rollcall.PutDocument{{Name: "d", Replaces: 9}, {Name: "d", Replaces: 9}}},
+		"a document without a name":       {Documents: []rollcall.PutDocument{{Body: []byte("x")}}},
+		"a document that is too large":    {Documents: []rollcall.PutDocument{{Name: "d", Body: make([]byte, rollcall.MaxDocument+1)}}},
+		"too many documents":              {Documents: make([]rollcall.PutDocument, rollcall.MaxChangeDocuments+1)},
+		"too many sessions":               {UserID: "u", Sessions: append(many, session)},
+		"a session with NUL":              {UserID: "u", Sessions: []rollcall.PutSession{{Session: nul, Replaces: 9}}},
+		"a session with broken UTF-8":     {UserID: "u", Sessions: []rollcall.PutSession{{Session: broken, Replaces: 9}}},
+		"an address that is not shortest": {UserID: "u", Sessions: []rollcall.PutSession{{Session: address, Replaces: 9}}},
+		"an event with NUL":               {UserID: "u", Events: []rollcall.Event{{UserID: "u", ID: "evt-1", Actor: "\x00"}}},
+	}
+}
+
+func testRefused(t *testing.T, h Harness) {
+	s := open(t, h)
+	session := newSession("u", sessionID(1), t0)
+	s.create(session)
+	for name, c := range refused(session) {
+		want := c.Check()
+		if want == nil {
+			t.Fatalf("%s: Check lets it pass", name)
+		}
+		left, err := s.Commit(background, c)
+		if err == nil || errors.Is(err, rollcall.ErrConflict) || !strings.Contains(err.Error(), want.Error()) {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+		s.same(name+": what is left", rollcall.Standing{}, left)
+	}
+	session.Version = 1
+	s.same("the session", session, s.session(session.ID))
+	s.same("the sessions", []string{session.ID}, s.history("u"))
+	s.same("another user's", 0, len(s.history("v")))
+	s.same("the version", uint64(firstVersion), s.user("u").Version)
+	s.same("everybody", rollcall.Everybody{}, s.everybody())
+	s.same("the document", rollcall.Document{Name: "d"}, s.document("d"))
+	s.same("the events", 0, len(s.events("")))
+}
+
+func testLargeChange(t *testing.T, h Harness) {
+	s := open(t, h)
+	c := rollcall.Change{UserID: "u", User: moved(rollcall.User{ID: "u"})}
+	for i := range rollcall.MaxChange {
+		session := newSession("u", sessionID(i), t0)
+		session.Metadata = nil
+		for k := range rollcall.MaxMetadataEntries {
+			session.Metadata = append(session.Metadata, rollcall.MetadataEntry{Key: fmt.Sprint(k), Value: strings.Repeat("ü", rollcall.MaxMetadataLength)})
+		}
+		c.Sessions = append(c.Sessions, rollcall.PutSession{Session: session})
+		c.Events = append(c.Events, newEvent("u", i))
+	}
+	s.commit(c)
+	for i, got := range s.sessions("u", false) {
+		want := c.Sessions[i].Session
+		want.Version = 1
+		s.same("a session", want, got)
+	}
+	ends := rollcall.Change{UserID: "u", User: moved(s.user("u"))}
+	for i, p := range c.Sessions {
+		if i%2 == 0 {
+			ends.Ends = append(ends.Ends, unread(p.Session, newEnding(t0)))
+			continue
+		}
+		ends.Sessions = append(ends.Sessions, rollcall.PutSession{Session: p.Session.Ended(newEnding(t0)), Replaces: 1})
+	}
+	s.commit(ends)
+	s.same("when all have ended", 0, len(s.list("u")))
+	s.same("the history", rollcall.MaxChange, len(s.history("u")))
+	s.same("the events", rollcall.MaxChange, len(s.events("")))
 }
 
 func testMixed(t *testing.T, h Harness) {
 	s := open(t, h)
 	session := newSession("u", sessionID(1), t0)
-	for name, c := range map[string]rollcall.Change{
-		"a user and a document":    {UserID: "u", Sessions: []rollcall.PutSession{{Session: session}}, Documents: []rollcall.PutDocument{{Name: "d"}}},
-		"another user's session":   {UserID: "v", Sessions: []rollcall.PutSession{{Session: session}}},
-		"another user's row":       {UserID: "v", User: &rollcall.PutUser{User: rollcall.User{ID: "u"}}},
-		"nobody's session":         {Sessions: []rollcall.PutSession{{Session: session}}},
-		"a session twice":          {UserID: "u", Sessions: []rollcall.PutSession{{Session: session}, {Session: session}}},
-		"an unread ending alone":   {UserID: "u", Sessions: []rollcall.PutSession{{Session: session.Ended(t0, rollcall.ReasonLogout), Ending: true}}},
-		"an unread ending of none": {UserID: "u", User: &rollcall.PutUser{User: rollcall.User{ID: "u"}}, Sessions: []rollcall.PutSession{{Session: session, Ending: true}}},
-		"a document twice":         {Documents: []rollcall.PutDocument{{Name: "d"}, {Name: "d"}}},
-	} {
-		c.Events = []rollcall.Event{newEvent(c.UserID, 1)}
-		if err := s.Commit(background, c); err == nil || errors.Is(err, rollcall.ErrConflict) {
-			t.Errorf("%s: %v, which is not a refusal", name, err)
-		}
-	}
-	_, _, err := s.Session(background, session.ID)
-	s.fails("the session", err, rollcall.ErrNoSession)
-	d, err := s.Document(background, "d")
-	s.fails("Document", err, nil)
-	s.same("the document", rollcall.Document{Name: "d"}, d)
-
 	s.create(session)
 	before := s.user("u")
-	moved := session
-	moved.CreatedAt = moved.CreatedAt.Add(time.Second)
-	err = s.Commit(background, rollcall.Change{
-		UserID: "u", User: &rollcall.PutUser{User: before, Replaces: before.Version},
-		Sessions: []rollcall.PutSession{{Session: newSession("u", sessionID(2), t0)}, {Session: moved, Replaces: 1}}, Events: []rollcall.Event{newEvent("u", 2)},
+	moves := session
+	moves.CreatedAt = moves.CreatedAt.Add(time.Second)
+	err := s.tries(rollcall.Change{
+		UserID: "u", User: moved(before), Events: []rollcall.Event{newEvent("u", 2)},
+		Sessions: []rollcall.PutSession{{Session: newSession("u", sessionID(2), t0)}, {Session: moves, Replaces: 1}},
 	})
-	if err == nil || errors.Is(err, rollcall.ErrConflict) {
-		t.Errorf("another created_at: %v, which is not a refusal", err)
+	if err == nil {
+		t.Error("another created_at: accepted")
 	}
-	stolen := newSession("v", session.ID, t0)
-	if err := s.Commit(background, rollcall.Change{UserID: "v", Sessions: []rollcall.PutSession{{Session: stolen, Replaces: 1}}}); err == nil {
-		t.Error("another user, at the session's version: accepted")
-	}
+	c := creation(rollcall.User{ID: "v"}, newSession("v", session.ID, t0))
+	c.Sessions[0].Replaces = 1
+	s.conflicts("another user, at the session's version", c)
 	session.Version = 1
 	s.same("the session", session, s.session(session.ID))
 	s.same("the sessions", []string{session.ID}, s.list("u"))
 	s.same("the other user's", 0, len(s.list("v")))
 	s.same("the user", before, s.user("u"))
+	s.same("the other user", rollcall.User{ID: "v"}, s.user("v"))
 	s.same("the events", 0, len(s.events("")))
 }
 
@@ -149,153 +244,132 @@ func testClaims(t *testing.T, h Harness) {
 	s := open(t, h)
 	session := newSession("u", sessionID(1), t0)
 	s.create(session)
-	claim := func(userID string) error {
-		return s.Commit(background, creation(s.user(userID), newSession(userID, session.ID, t0.Add(time.Hour))))
+	claim := func(userID string) rollcall.Change {
+		return creation(s.user(userID), newSession(userID, session.ID, t0.Add(time.Hour)))
 	}
-	s.fails("the same user's claim", claim("u"), rollcall.ErrConflict)
-	s.fails("another user's claim", claim("v"), rollcall.ErrConflict)
-	s.commit(rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: session.Ended(t0, rollcall.ReasonRevoked), Replaces: 1}}})
-	s.fails("a claim after the ending", claim("v"), rollcall.ErrConflict)
+	s.conflicts("the same user's claim", claim("u"))
+	s.conflicts("another user's claim", claim("v"))
+	s.commit(replacement(s.session(session.ID).Ended(newEnding(t0))))
+	s.conflicts("a claim after the ending", claim("v"))
 	s.same("the other user", rollcall.User{ID: "v"}, s.user("v"))
-	s.sweepAll(t0.Add(1000 * time.Hour))
-	s.fails("a claim after the sweep", claim("v"), nil)
+	s.sweepAll(forever)
+	s.fails("a claim after the sweep", s.tries(claim("v")), nil)
 	s.same("the session's user", "v", s.session(session.ID).UserID)
 
-	fresh := creation(s.user("u"), newSession("u", sessionID(2), t0))
-	fresh.Sessions[0].Fresh = true
-	s.commit(fresh)
+	s.commit(stamped(newSession("u", sessionID(2), t0)))
 	s.same("the user of one with a fresh id", "u", s.session(sessionID(2)).UserID)
-	s.fails("a claim of an id that was fresh", s.Commit(background, creation(s.user("v"), newSession("v", sessionID(2), t0))), rollcall.ErrConflict)
+	s.conflicts("a claim of an id that was fresh", creation(s.user("v"), newSession("v", sessionID(2), t0)))
 }
 
 func testPutKeepsInteraction(t *testing.T, h Harness) {
 	s := open(t, h)
 	session := newSession("u", sessionID(1), t0)
 	s.create(session)
-	later := rollcall.Interaction{At: t0.Add(time.Hour), IdleExpiresAt: t0.Add(73 * time.Hour), Origin: rollcall.Origin{IP: "192.0.2.9"}}
+	later := interaction(time.Hour, "192.0.2.9")
 	s.touch("u", session.ID, later)
-	session.Metadata = nil
-	s.commit(rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: session, Replaces: 1}}})
+	session.Metadata, session.Version = nil, 1
+	s.commit(replacement(session))
 	got := s.session(session.ID)
 	s.same("an earlier one does not win", later, got.Last)
 	s.same("the rest is put", []rollcall.MetadataEntry(nil), got.Metadata)
-	session.Last = rollcall.Interaction{At: later.At, IdleExpiresAt: t0.Add(time.Minute)}
-	s.commit(rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: session, Replaces: 2}}})
+	session.Last, session.Version = rollcall.Interaction{At: later.At, IdleExpiresAt: t0.Add(time.Minute)}, 2
+	s.commit(replacement(session))
 	s.same("on equal instants the put one wins", session.Last, s.session(session.ID).Last)
 }
 
-func testEnded(t *testing.T, h Harness) {
+func testStandingLeft(t *testing.T, h Harness) {
 	s := open(t, h)
-	for i := range 5 {
-		s.create(newSession("u", sessionID(i), t0.Add(time.Duration(i)*time.Second)))
+	s.commit(rollcall.Change{Everybody: &rollcall.PutEverybody{Everybody: newEverybody()}})
+	left := func(what string, c rollcall.Change) {
+		t.Helper()
+		got := s.commit(c)
+		s.same(what, s.standing(c.UserID), got)
+		if what != "nobody's" && got.User.ID != "u" {
+			t.Errorf("%s is the standing of %q", what, got.User.ID)
+		}
 	}
-	ended := s.session(sessionID(2)).Ended(t0.Add(time.Minute), rollcall.ReasonLimit)
-	s.commit(rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: ended, Replaces: ended.Version}}})
-	s.same("the list", []string{sessionID(4), sessionID(3), sessionID(1), sessionID(0)}, s.list("u"))
-	ended.Version++
-	s.same("the session", ended, s.session(sessionID(2)))
-	back := ended
-	back.EndedAt, back.EndReason = time.Time{}, ""
-	s.commit(rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: back, Replaces: back.Version}}})
-	s.same("the list when the facts change again", 5, len(s.list("u")))
+	left("a new user's", creation(rollcall.User{ID: "u"}, newSession("u", sessionID(1), t0), newEvent("u", 1)))
+	row := newUser("u")
+	left("a user's whose row was put", rollcall.Change{UserID: "u", User: &rollcall.PutUser{User: row, Replaces: firstVersion}})
+	left("a user's with an event alone", told("u", newEvent("u", 2), newEvent("u", 3)))
+	left("a user's with a session alone", replacement(s.session(sessionID(1))))
+	left("a user's at any version", stamped(newSession("u", sessionID(2), t0)))
+	left("a user's of the next generation", nextGeneration(s.user("u"), newEvent("u", 4)))
+	left("a user's with an end", rollcall.Change{UserID: "u", User: moved(s.user("u")), Ends: []rollcall.End{unread(s.session(sessionID(1)), newEnding(t0))}})
+	left("nobody's", rollcall.Change{Documents: []rollcall.PutDocument{{Name: "d"}}, Events: []rollcall.Event{newEvent("", 5)}})
+	left("nobody's", rollcall.Change{Everybody: &rollcall.PutEverybody{Replaces: 1}})
+	s.same("the events so far", uint64(4), s.user("u").Events)
 }
 
-func testUnreadEnding(t *testing.T, h Harness) {
+func testContention(t *testing.T, h Harness) {
 	s := open(t, h)
-	for i := range 3 {
-		s.create(newSession("u", sessionID(i), t0.Add(time.Duration(i)*time.Second)))
-	}
-	used := rollcall.Interaction{At: t0.Add(time.Hour), IdleExpiresAt: t0.Add(73 * time.Hour), Origin: rollcall.Origin{IP: "192.0.2.9", UserAgent: "curl/8", ASN: "64497"}}
-	end := func(i int, last rollcall.Interaction, stale uint64) error {
-		stored, user, err := s.Session(background, sessionID(i))
-		s.fails("Session", err, nil)
-		known := stored.Ended(t0.Add(2*time.Hour), rollcall.ReasonRevoked)
-		known.Version, known.RequestDigest, known.UsedKeys, known.Last = 0, [32]byte{}, nil, last
-		return s.Commit(background, rollcall.Change{
-			UserID: "u", User: &rollcall.PutUser{User: user, Replaces: user.Version + stale},
-			Sessions: []rollcall.PutSession{{Session: known, Ending: true}}, Events: []rollcall.Event{newEvent("u", i)},
+	const writers, acts = 8, 20
+	var all sync.WaitGroup
+	for w := range writers {
+		all.Go(func() {
+			for i := range acts {
+				id := sessionID(1000*w + i)
+				s.retried(func() error {
+					st, _, err := s.Sessions(background, rollcall.SessionsOf{UserID: "u"})
+					if err != nil {
+						return err
+					}
+					st.User.TokenGeneration++ // what is put depends on what was read
+					return s.tries(creation(st.User, newSession("u", id, t0), newEvent("u", 1000*w+i)))
+				})
+				if err := s.Touch(background, []rollcall.Touch{{UserID: "u", SessionID: id, Interaction: interaction(time.Hour, "")}}); err != nil {
+					t.Errorf("Touch: %v", err)
+				}
+			}
 		})
 	}
-	want := s.session(sessionID(1))
-	s.fails("at another version of the user", end(1, want.Last, 1), rollcall.ErrConflict)
-	s.same("what conflicted ended nothing", want, s.session(sessionID(1)))
-	s.touch("u", sessionID(1), used)
-	s.fails("an ending", end(1, used, 0), nil)
-	want = want.Ended(t0.Add(2*time.Hour), rollcall.ReasonRevoked)
-	want.Version, want.Last = 2, used
-	s.same("the session", want, s.session(sessionID(1)))
-	s.same("the list", []string{sessionID(2), sessionID(0)}, s.list("u"))
-	s.same("the user's version", uint64(4), s.user("u").Version)
-	s.same("the event", []string{"evt-1"}, s.eventIDs())
-	s.touch("u", sessionID(1), rollcall.Interaction{At: t0.Add(3 * time.Hour)})
-	s.same("a use after it", want, s.session(sessionID(1)))
-
-	first := s.session(sessionID(0))
-	s.fails("an ending of one that was never used", end(0, first.Last, 0), nil)
-	first = first.Ended(t0.Add(2*time.Hour), rollcall.ReasonRevoked)
-	first.Version++
-	s.same("that one", first, s.session(sessionID(0)))
-	claim := creation(s.user("v"), newSession("v", sessionID(0), t0))
-	s.fails("a claim of its id", s.Commit(background, claim), rollcall.ErrConflict)
-
-	want.Metadata = nil
-	s.commit(rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: want, Replaces: 2}}})
-	want.Version++
-	s.same("a put of what has ended", want, s.session(sessionID(1)))
-	s.sweepAll(t0.Add(3 * time.Hour))
-	s.same("the list after the sweep", []string{sessionID(2)}, s.list("u"))
-	s.commit(claim)
+	all.Wait()
+	got := s.user("u")
+	s.same("the version", uint64(firstVersion+writers*acts-1), got.Version)
+	s.same("what depends on what was read", got.Version, got.TokenGeneration)
+	s.same("the number of events", uint64(writers*acts), got.Events)
+	s.same("the sessions", writers*acts, len(s.list("u")))
+	s.same("the events", writers*acts, len(s.events("")))
+	for _, session := range s.sessions("u", false) {
+		if !session.Last.At.Equal(t0.Add(time.Hour)) {
+			t.Errorf("%s lost its touch: %v", session.ID, session.Last.At)
+		}
+	}
 }
 
-func testCancelled(t *testing.T, h Harness) {
+// testRacingClaims lets many claim one id at once: users against each other, and acts of
+// one user.
+func testRacingClaims(t *testing.T, h Harness) {
 	s := open(t, h)
-	s.create(newSession("u", sessionID(1), t0))
-	cancelled, cancel := context.WithCancel(background)
-	cancel()
-	late, cancel := context.WithDeadline(background, time.Unix(1, 0))
-	defer cancel()
-	for _, ctx := range []context.Context{cancelled, late} {
-		_, _, err := s.Session(ctx, sessionID(1))
-		s.fails("Session", err, ctx.Err())
-		_, _, err = s.Sessions(ctx, "u", rollcall.Position{}, 1)
-		s.fails("Sessions", err, ctx.Err())
-		_, err = s.Document(ctx, "d")
-		s.fails("Document", err, ctx.Err())
-		_, err = s.Events(ctx, "", 1)
-		s.fails("Events", err, ctx.Err())
-		err = s.Commit(ctx, creation(s.user("u"), newSession("u", sessionID(2), t0), newEvent("u", 1)))
-		s.fails("Commit", err, ctx.Err())
-		err = s.Commit(ctx, rollcall.Change{Documents: []rollcall.PutDocument{{Name: "d"}}})
-		s.fails("Commit of a document", err, ctx.Err())
-		err = s.Touch(ctx, []rollcall.Touch{{UserID: "u", SessionID: sessionID(1), Interaction: rollcall.Interaction{At: t0.Add(time.Hour)}}})
-		s.fails("Touch", err, ctx.Err())
-		_, err = s.Sweep(ctx, rollcall.Sweep{SessionsBefore: t0.Add(9000 * time.Hour), Limit: 10, Decide: remove})
-		s.fails("Sweep", err, ctx.Err())
-		s.fails("Ready", s.Ready(ctx), ctx.Err())
+	for round := range 20 {
+		id := sessionID(round)
+		var winners atomic.Int64
+		var all sync.WaitGroup
+		if round%2 == 1 {
+			s.row(fmt.Sprintf("user-%d", round))
+		}
+		for w := range 8 {
+			userID := fmt.Sprintf("user-%d-%d", round, w)
+			change := creation(rollcall.User{ID: userID}, newSession(userID, id, t0))
+			if round%2 == 1 {
+				userID = fmt.Sprintf("user-%d", round)
+				change = replacement(newSession(userID, id, t0.Add(time.Duration(w)*time.Second)))
+			}
+			all.Go(func() {
+				switch err := s.tries(change); {
+				case err == nil:
+					winners.Add(1)
+				case !errors.Is(err, rollcall.ErrConflict):
+					t.Errorf("Commit: %v", err)
+				}
+			})
+		}
+		all.Wait()
+		if winners.Load() != 1 {
+			t.Fatalf("%d acts claimed the same id", winners.Load())
+		}
+		owner := s.session(id)
+		s.same("the winner's list", []string{id}, s.list(owner.UserID))
+		s.same("the session's version", uint64(1), owner.Version)
 	}
-	s.fails("Ready otherwise", s.Ready(background), nil)
-	s.same("the list", []string{sessionID(1)}, s.list("u"))
-	s.same("the user's version", uint64(1), s.user("u").Version)
-	s.same("the events", 0, len(s.events("")))
-	s.same("the interaction", newSession("u", sessionID(1), t0).Last, s.session(sessionID(1)).Last)
-	d, err := s.Document(background, "d")
-	s.fails("Document", err, nil)
-	s.same("the document", rollcall.Document{Name: "d"}, d)
-}
-
-func testDocuments(t *testing.T, h Harness) {
-	s := open(t, h)
-	put := func(body string, replaces uint64) error {
-		return s.Commit(background, rollcall.Change{Documents: []rollcall.PutDocument{{Name: "d", Body: []byte(body), Replaces: replaces}}})
-	}
-	s.fails("a version of what is absent", put("x", 1), rollcall.ErrConflict)
-	s.fails("the first", put("one", 0), nil)
-	s.fails("the first again", put("two", 0), rollcall.ErrConflict)
-	s.fails("the second", put("two", 1), nil)
-	d, err := s.Document(background, "d")
-	s.fails("Document", err, nil)
-	s.same("the document", rollcall.Document{Name: "d", Version: 2, Body: []byte("two")}, d)
-	other, err := s.Document(background, "dd")
-	s.fails("Document", err, nil)
-	s.same("another", rollcall.Document{Name: "dd"}, other)
 }

@@ -44,7 +44,7 @@ type Faulty struct {
 
 // Calls says how often a store was asked, failing calls included.
 type Calls struct {
-	Reads   int // Session, Sessions, Document and Events
+	Reads   int // Session, Sessions, Walk, Document and Events
 	Commits int
 	Touches int // calls, not interactions
 	Sweeps  int
@@ -111,13 +111,19 @@ func inject(fault Fault, do func() error) error {
 }
 
 // Commit fails, or waits, as told.
-func (f *Faulty) Commit(ctx context.Context, c rollcall.Change) error {
+func (f *Faulty) Commit(ctx context.Context, c rollcall.Change) (left rollcall.Standing, err error) {
 	fault := f.call(&f.calls.Commits, &f.commits)
 	h := f.nextHold()
 	h.wait(Before)
-	err := inject(fault, func() error { return f.Store.Commit(ctx, c) })
+	err = inject(fault, func() (err error) {
+		left, err = f.Store.Commit(ctx, c)
+		return err
+	})
 	h.wait(After)
-	return err
+	if err != nil {
+		left = rollcall.Standing{}
+	}
+	return left, err
 }
 
 // Touch fails as told.
@@ -132,27 +138,35 @@ func (f *Faulty) Sweep(ctx context.Context, bite rollcall.Sweep) (rollcall.Swept
 }
 
 // Session fails as told.
-func (f *Faulty) Session(ctx context.Context, id string) (rollcall.Session, rollcall.User, error) {
+func (f *Faulty) Session(ctx context.Context, at rollcall.At) (rollcall.Session, rollcall.Standing, error) {
 	if err := f.read(); err != nil {
-		return rollcall.Session{}, rollcall.User{}, err
+		return rollcall.Session{}, rollcall.Standing{}, err
 	}
-	s, u, err := f.Store.Session(ctx, id)
+	session, st, err := f.Store.Session(ctx, at)
 	if f.Loaded != nil {
 		f.Loaded()
 	}
-	return s, u, err
+	return session, st, err
 }
 
 // Sessions fails as told.
-func (f *Faulty) Sessions(ctx context.Context, userID string, after rollcall.Position, limit int) (rollcall.User, []rollcall.Session, error) {
+func (f *Faulty) Sessions(ctx context.Context, q rollcall.SessionsOf) (rollcall.Standing, []rollcall.Session, error) {
 	if err := f.read(); err != nil {
-		return rollcall.User{}, nil, err
+		return rollcall.Standing{}, nil, err
 	}
-	u, s, err := f.Store.Sessions(ctx, userID, after, limit)
+	st, list, err := f.Store.Sessions(ctx, q)
 	if f.Loaded != nil {
 		f.Loaded()
 	}
-	return u, s, err
+	return st, list, err
+}
+
+// Walk fails as told.
+func (f *Faulty) Walk(ctx context.Context, after string, visit func(rollcall.Walked) bool) (string, error) {
+	if err := f.read(); err != nil {
+		return after, err
+	}
+	return f.Store.Walk(ctx, after, visit)
 }
 
 // Document fails as told.
@@ -164,9 +178,9 @@ func (f *Faulty) Document(ctx context.Context, name string) (rollcall.Document, 
 }
 
 // Events fails as told.
-func (f *Faulty) Events(ctx context.Context, after string, limit int) ([]rollcall.StoredEvent, error) {
+func (f *Faulty) Events(ctx context.Context, q rollcall.EventsAfter) (rollcall.EventPage, error) {
 	if err := f.read(); err != nil {
-		return nil, err
+		return rollcall.EventPage{}, err
 	}
-	return f.Store.Events(ctx, after, limit)
+	return f.Store.Events(ctx, q)
 }

@@ -17,7 +17,8 @@ func newFaulty(t *testing.T) (*Faulty, subject) {
 
 // addEvent commits one event, which is all that tells whether a commit happened.
 func addEvent(f *Faulty, i int) error {
-	return f.Commit(background, rollcall.Change{UserID: "u", Events: []rollcall.Event{newEvent("u", i)}})
+	_, err := f.Commit(background, told("", newEvent("", i)))
+	return err
 }
 
 func TestFaultyWithoutOrdersKeepsTheContract(t *testing.T) {
@@ -43,9 +44,10 @@ func TestFaultyCommitsFailInTheOrderTheyWereTold(t *testing.T) {
 func TestFaultyCommitThatFailsAfterwardsSaysWhatTheEngineSaidToo(t *testing.T) {
 	f, s := newFaulty(t)
 	f.FailCommits(After)
-	err := f.Commit(background, rollcall.Change{UserID: "u", User: &rollcall.PutUser{User: rollcall.User{ID: "u"}, Replaces: 4}})
+	left, err := f.Commit(background, rollcall.Change{UserID: "u", User: &rollcall.PutUser{User: newUser("u"), Replaces: 4}})
 	s.fails("the engine's error", err, rollcall.ErrConflict)
 	s.fails("the injected one", err, ErrInjected)
+	s.same("what is left", rollcall.Standing{}, left)
 }
 
 func TestFaultyTouchesFailAsToldAndLeaveCommitsAlone(t *testing.T) {
@@ -74,13 +76,15 @@ func TestFaultyReadsFailUntilTheyAreTold(t *testing.T) {
 	disk := errors.New("disk")
 	for _, want := range []error{disk, nil} {
 		f.FailReads(want)
-		_, _, err := f.Session(background, sessionID(1))
+		_, _, err := f.Session(background, rollcall.At{ID: sessionID(1)})
 		s.fails("Session", err, want)
-		_, _, err = f.Sessions(background, "u", rollcall.Position{}, 1)
+		_, _, err = f.Sessions(background, rollcall.SessionsOf{UserID: "u", Limit: 1})
 		s.fails("Sessions", err, want)
+		_, err = f.Walk(background, "", func(rollcall.Walked) bool { return true })
+		s.fails("Walk", err, want)
 		_, err = f.Document(background, "d")
 		s.fails("Document", err, want)
-		_, err = f.Events(background, "", 1)
+		_, err = f.Events(background, rollcall.EventsAfter{Limit: 1})
 		s.fails("Events", err, want)
 	}
 }

@@ -6,14 +6,20 @@ import (
 )
 
 // each visits every basic value and every instant that v holds, with the path that
-// leads to it; all elements of a list have the same path. It is what keeps a
-// field that is added to a session or an event from being left out of the suite.
+// leads there; all elements of a list have the same path, and a map is visited whole. The
+// values that the suite puts are literals (samples.go): a test of the suite uses each to
+// find a field that a sample leaves empty.
 func each(v reflect.Value, path string, visit func(path string, v reflect.Value)) {
 	if v.Type() == reflect.TypeFor[time.Time]() {
 		visit(path, v)
 		return
 	}
 	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			each(v.Elem(), path, visit)
+		}
+	case reflect.Func:
 	case reflect.Struct:
 		for i := range v.NumField() {
 			each(v.Field(i), path+"."+v.Type().Field(i).Name, visit)
@@ -58,6 +64,10 @@ func spoil(p any) {
 			v.SetUint(v.Uint() + 1)
 		case v.Kind() == reflect.Bool:
 			v.SetBool(!v.Bool())
+		case v.Kind() == reflect.Map:
+			for _, key := range v.MapKeys() {
+				v.SetMapIndex(key, reflect.ValueOf(uint64(1<<40)))
+			}
 		default:
 			t := v.Addr().Interface().(*time.Time)
 			*t = t.Add(time.Hour)

@@ -14,26 +14,35 @@ import (
 	"github.com/rollcall-id/rollcall/store/memory"
 )
 
-// testModel draws sequences of operations, right ones and wrong ones, and holds
-// every answer of the engine against that of the engine in memory.
+var modelClauses = []Clause{
+	{"Model", "any sequence of operations gives what memory gives", testModel},
+}
+
+// testModel draws sequences of operations, right ones and wrong ones, and holds every
+// answer of the engine against that of the engine in memory.
 func testModel(t *testing.T, h Harness) {
 	rapid.Check(t, func(r *rapid.T) {
-		m := &model{t: t, r: r, h: h, engine: h.Open(t), memory: memory.New()}
+		m := &model{t: t, r: r, engine: h.Open(t), memory: memory.New(), positions: []positions{{}}}
 		defer func() {
 			if err := m.engine.Close(); err != nil {
 				r.Errorf("Close: %v", err)
 			}
 		}()
 		actions := map[string]func(*rapid.T){
-			"":       func(r *rapid.T) { m.r = r; m.look() },
-			"create": m.act(m.create),
-			"change": m.act(m.change),
-			"put":    m.act(m.put),
-			"end":    m.act(m.end),
-			"unread": m.act(m.endUnread),
-			"touch":  m.act(m.touch),
-			"sweep":  m.act(m.sweep),
-			"write":  m.act(m.write),
+			"":              func(r *rapid.T) { m.r = r; m.look() },
+			"create":        m.act(m.create),
+			"stamp":         m.act(m.stamp),
+			"change":        m.act(m.change),
+			"put":           m.act(m.put),
+			"end":           m.act(m.end),
+			"unread":        m.act(m.endUnread),
+			"generation":    m.act(m.nextGeneration),
+			"touch":         m.act(m.touch),
+			"sweep":         m.act(m.sweep),
+			"sweep a user":  m.act(m.sweepUser),
+			"remove events": m.act(m.sweepEvents),
+			"write":         m.act(m.write),
+			"wrong":         m.act(m.wrong),
 		}
 		if !h.Volatile {
 			actions["reopen"] = m.act(func() { m.engine = h.Reopen(t, m.engine) })
@@ -45,13 +54,18 @@ func testModel(t *testing.T, h Harness) {
 // modelSessions is how many ids there are: few, so that acts meet.
 const modelSessions = 8
 
+var modelUsers = []string{"u", "uu", "u\x01", "v"}
+
 type model struct {
 	t              *testing.T
 	r              *rapid.T
-	h              Harness
 	engine, memory rollcall.Store
-	last           [2]string // positions that the two logs were read to
+	positions      []positions // that the logs were read to, the latest last
+	bites          int
 }
+
+// positions are those of one event in the two logs.
+type positions struct{ memory, engine string }
 
 func (m *model) act(f func()) func(*rapid.T) {
 	return func(r *rapid.T) { m.r = r; f() }
@@ -66,9 +80,7 @@ func (m *model) same(what string, want, got any) {
 	}
 }
 
-func (m *model) userID() string {
-	return rapid.SampledFrom([]string{"u", "uu", "u\x00", "v"}).Draw(m.r, "user")
-}
+func (m *model) userID() string { return rapid.SampledFrom(modelUsers).Draw(m.r, "user") }
 
 func (m *model) id() string { return sessionID(m.index()) }
 
@@ -78,33 +90,42 @@ func (m *model) instant() time.Time {
 	return t0.Add(time.Duration(rapid.IntRange(-3, 3).Draw(m.r, "hour")) * time.Hour)
 }
 
-// own is an instant that no other session is filed under. Which of two sessions
-// of one filing a bite meets first is the engine's affair.
+// fileAt is zero now and then.
+func (m *model) fileAt(i int) time.Time {
+	if rapid.Bool().Draw(m.r, "when over") {
+		return time.Time{}
+	}
+	return own(m.instant(), i)
+}
+
+// own is an instant that no other session is filed under. Which of two sessions of one
+// filing a bite meets first is the engine's affair.
 func own(at time.Time, i int) time.Time { return at.Add(time.Duration(i) * time.Millisecond) }
 
-// commit makes the same change in both and compares what they say. The texts of
-// refusals are the engine's own; whether it is a conflict is not.
+// commit makes the same change in both and compares what they say. The texts of refusals
+// are the engine's own; whether one is a conflict is not.
 func (m *model) commit(c rollcall.Change) {
-	want, got := m.memory.Commit(background, c), m.engine.Commit(background, c)
+	left, want := m.memory.Commit(background, c)
+	gotLeft, got := m.engine.Commit(background, c)
 	if (want == nil) != (got == nil) || errors.Is(want, rollcall.ErrConflict) != errors.Is(got, rollcall.ErrConflict) {
 		m.r.Fatalf("Commit of %+v: %v, and memory says %v", c, got, want)
 	}
+	m.same("the standing left", left, gotLeft)
 }
 
 func (m *model) stale() uint64 {
 	return uint64(rapid.SampledFrom([]int{0, 0, 0, 1}).Draw(m.r, "stale"))
 }
 
-func (m *model) user(id string) rollcall.User {
-	u, _, err := m.memory.Sessions(background, id, rollcall.Position{}, 0)
+func (m *model) standing(userID string) rollcall.Standing {
+	st, _, err := m.memory.Sessions(background, rollcall.SessionsOf{UserID: userID})
 	if err != nil {
 		m.r.Fatal(err)
 	}
-	return u
+	return st
 }
 
-// fresh draws a session that is put for the first time, as far as its creator
-// knows.
+// fresh draws a session that is put for the first time, as far as its creator knows.
 func (m *model) fresh(userID string, i int) rollcall.Session {
 	s := newSession(userID, sessionID(i), m.instant())
 	s.ExpiresAt = own(s.CreatedAt.Add(time.Duration(rapid.SampledFrom([]int{1, 168}).Draw(m.r, "hours"))*time.Hour), i)
@@ -112,94 +133,11 @@ func (m *model) fresh(userID string, i int) rollcall.Session {
 	return s
 }
 
-func (m *model) create() {
-	userID := m.userID()
-	s, u := m.fresh(userID, m.index()), m.user(userID)
-	u.Version += m.stale()
-	m.commit(creation(u, s, newEvent(userID, rapid.IntRange(0, 1000).Draw(m.r, "event"))))
-}
-
-// change puts several sessions of one user at once: new ones, those that are
-// there, and some that are another's.
-func (m *model) change() {
-	userID := m.userID()
-	c := rollcall.Change{UserID: userID, Events: []rollcall.Event{newEvent(userID, 1), newEvent(userID, 2)}}
-	for _, i := range rapid.SliceOfNDistinct(rapid.IntRange(0, modelSessions-1), 0, 3, rapid.ID).Draw(m.r, "sessions") {
-		stored, _, err := m.memory.Session(background, sessionID(i))
-		if err != nil || stored.UserID != userID {
-			c.Sessions = append(c.Sessions, rollcall.PutSession{Session: m.fresh(userID, i), Replaces: m.stale()})
-			continue
-		}
-		stored.Last.At = m.instant()
-		if rapid.Bool().Draw(m.r, "end") {
-			stored = stored.Ended(own(m.instant(), i), rollcall.ReasonOthers)
-		}
-		c.Sessions = append(c.Sessions, rollcall.PutSession{Session: stored, Replaces: stored.Version + m.stale()})
-	}
-	if rapid.Bool().Draw(m.r, "put user") {
-		u := m.user(userID)
-		u.GenerationAt = m.instant()
-		c.User = &rollcall.PutUser{User: u, Replaces: u.Version + m.stale()}
-	}
-	if rapid.IntRange(0, 9).Draw(m.r, "mixed") == 0 {
-		c.Documents = []rollcall.PutDocument{{Name: "mixed"}}
-		c.Sessions, c.User = nil, nil // what is wrong in two ways may be told either
-	}
-	m.commit(c)
-}
-
 // existing returns a session that memory has, or false.
 func (m *model) existing() (s rollcall.Session, u rollcall.User, i int, ok bool) {
 	i = m.index()
-	s, u, err := m.memory.Session(background, sessionID(i))
-	return s, u, i, err == nil
-}
-
-func (m *model) put() {
-	s, u, i, ok := m.existing()
-	if !ok {
-		return
-	}
-	s.Metadata = []rollcall.MetadataEntry{{Key: "k", Value: rapid.StringN(0, 5, -1).Draw(m.r, "value")}}
-	s.ExpiresAt = own(m.instant(), i)
-	s.Last.At = m.instant()
-	if rapid.IntRange(0, 4).Draw(m.r, "back") == 0 {
-		s.EndedAt, s.EndReason = time.Time{}, ""
-	}
-	s.Version += m.stale()
-	u.Generation++
-	m.commit(rollcall.Change{
-		UserID: s.UserID, User: &rollcall.PutUser{User: u, Replaces: u.Version},
-		Sessions: []rollcall.PutSession{{Session: s, Replaces: s.Version}},
-	})
-}
-
-func (m *model) end() {
-	s, _, i, ok := m.existing()
-	if !ok {
-		return
-	}
-	m.commit(rollcall.Change{
-		UserID: s.UserID, Sessions: []rollcall.PutSession{{Session: s.Ended(own(m.instant(), i), rollcall.ReasonRevoked), Replaces: s.Version}},
-		Events: []rollcall.Event{newEvent(s.UserID, 1)},
-	})
-}
-
-// endUnread ends a live session as who knows it from memory does.
-func (m *model) endUnread() {
-	s, u, i, ok := m.existing()
-	if !ok || !s.EndedAt.IsZero() {
-		return
-	}
-	s.Version, s.RequestDigest, s.UsedKeys = 0, [32]byte{}, nil
-	if rapid.Bool().Draw(m.r, "used meanwhile") {
-		s.Last = rollcall.Interaction{At: s.Last.At.Add(time.Minute), IdleExpiresAt: own(m.instant(), i), Origin: rollcall.Origin{IP: "192.0.2.7"}}
-	}
-	m.commit(rollcall.Change{
-		UserID: s.UserID, User: &rollcall.PutUser{User: u, Replaces: u.Version + m.stale()},
-		Sessions: []rollcall.PutSession{{Session: s.Ended(own(m.instant(), i), rollcall.ReasonRevoked), Ending: true}},
-		Events:   []rollcall.Event{newEvent(s.UserID, 1)},
-	})
+	s, st, err := m.memory.Session(background, rollcall.At{ID: sessionID(i)})
+	return s, st.User, i, err == nil
 }
 
 func (m *model) touch() {
@@ -213,69 +151,36 @@ func (m *model) touch() {
 	m.same("Touch", m.memory.Touch(background, touches), m.engine.Touch(background, touches))
 }
 
-func (m *model) write() {
-	replaces := uint64(rapid.IntRange(0, 3).Draw(m.r, "version"))
-	m.commit(rollcall.Change{Documents: []rollcall.PutDocument{{Name: "d", Body: []byte{byte(replaces)}, Replaces: replaces}}})
-}
-
-// sweep makes one bite, or bites until there is no more.
-func (m *model) sweep() {
-	before, keep := m.instant(), rapid.Bool().Draw(m.r, "keep")
-	bite := rollcall.Sweep{
-		SessionsBefore: before, EventsBefore: m.instant(), Limit: rapid.SampledFrom([]int{1, 2, 50}).Draw(m.r, "limit"),
-		Decide: func(s rollcall.Session, u rollcall.User) rollcall.Verdict {
-			e := newEvent(s.UserID, 5)
-			e.SessionID, e.Count = s.ID, int(u.Version)
-			for i := range modelSessions {
-				switch {
-				case s.ID != sessionID(i):
-				case keep && i%2 == 0:
-					return rollcall.Verdict{FileAt: own(before.Add(time.Hour), i)}
-				case i%3 == 0:
-					return rollcall.Verdict{}
-				}
-			}
-			return rollcall.Verdict{Event: &e}
-		},
-	}
-	drain := rapid.Bool().Draw(m.r, "drain")
-	for range 100 {
-		want, err := m.memory.Sweep(background, bite)
-		got, engineErr := m.engine.Sweep(background, bite)
-		m.same("Sweep's error", err, engineErr)
-		if want.More && !got.More {
-			m.r.Fatalf("Sweep of %d found no more, and there is", bite.Limit)
-		}
-		more := got.More
-		want.More, got.More = false, false // another bite may find more, and need not
-		m.same("Sweep", want, got)
-		if !drain || !more {
-			return
-		}
-	}
-	m.r.Fatalf("Sweep finds more for ever")
-}
-
-// look compares everything that can be read.
+// look compares what can be read: after each act a part, everything now and then.
 func (m *model) look() {
-	for _, userID := range []string{"u", "uu", "u\x00", "v"} {
-		after := rollcall.Position{}
+	users, first, last := modelUsers, 0, modelSessions
+	if rapid.IntRange(0, 3).Draw(m.r, "everything") > 0 {
+		users, first = []string{m.userID()}, m.index()
+		last = min(first+2, last)
+	} else {
+		m.same("Walk", m.walk(m.memory), m.walk(m.engine))
+	}
+	for _, userID := range users {
+		q := rollcall.SessionsOf{UserID: userID, Ended: rapid.Bool().Draw(m.r, "ended"), Limit: rapid.IntRange(0, 9).Draw(m.r, "limit")}
 		if rapid.Bool().Draw(m.r, "from the middle") {
-			after = rollcall.Position{CreatedAt: m.instant(), ID: m.id()}
+			q.After = rollcall.Position{CreatedAt: m.instant(), ID: m.id()}
 		}
-		limit := rapid.IntRange(0, 9).Draw(m.r, "limit")
-		wantUser, want, err := m.memory.Sessions(background, userID, after, limit)
-		gotUser, got, engineErr := m.engine.Sessions(background, userID, after, limit)
+		wantStanding, want, err := m.memory.Sessions(background, q)
+		gotStanding, got, engineErr := m.engine.Sessions(background, q)
 		m.same("Sessions' error", err, engineErr)
-		m.same("Sessions' user", wantUser, gotUser)
+		m.same("Sessions' standing", wantStanding, gotStanding)
 		m.same("Sessions", want, got)
 	}
-	for i := range modelSessions {
-		want, wantUser, err := m.memory.Session(background, sessionID(i))
-		got, gotUser, engineErr := m.engine.Session(background, sessionID(i))
+	for i := first; i < last; i++ {
+		at := rollcall.At{ID: sessionID(i)}
+		if rapid.Bool().Draw(m.r, "believing") {
+			at.UserID, at.CreatedAt = m.userID(), m.instant()
+		}
+		want, wantStanding, err := m.memory.Session(background, at)
+		got, gotStanding, engineErr := m.engine.Session(background, at)
 		m.same("Session's error", err, engineErr)
 		m.same("Session", want, got)
-		m.same("Session's user", wantUser, gotUser)
+		m.same("Session's standing", wantStanding, gotStanding)
 	}
 	want, err := m.memory.Document(background, "d")
 	got, engineErr := m.engine.Document(background, "d")
@@ -284,18 +189,79 @@ func (m *model) look() {
 	m.readOn()
 }
 
-// readOn reads both logs from where they were read to, as a follower does, that
-// sometimes falls behind.
-func (m *model) readOn() {
-	limit := rapid.SampledFrom([]int{0, 1, 100}).Draw(m.r, "events")
-	want, err := m.memory.Events(background, m.last[0], limit)
-	got, engineErr := m.engine.Events(background, m.last[1], limit)
-	m.same("Events' error", err, engineErr)
-	if len(want) != len(got) {
-		m.r.Fatalf("%d events, memory has %d", len(got), len(want))
+// walk returns all that a walk sees, by user: in what order users come is the engine's
+// affair.
+func (m *model) walk(s rollcall.Store) map[string][]rollcall.Walked {
+	seen := map[string][]rollcall.Walked{}
+	next, err := s.Walk(background, "", func(w rollcall.Walked) bool {
+		session := w.Session.Clone()
+		session.UsedKeys = append([]rollcall.KeyMark(nil), w.Session.UsedKeys...)
+		seen[session.UserID] = append(seen[session.UserID], rollcall.Walked{Standing: w.Standing, Session: &session})
+		return true
+	})
+	if err != nil || next != "" {
+		m.r.Fatalf("Walk: %q, %v", next, err)
 	}
-	for i := range want {
-		m.same("an event", want[i].Event, got[i].Event)
-		m.last = [2]string{want[i].Position, got[i].Position}
+	return seen
+}
+
+// readOn reads both logs from where they were read to, or from somewhere before, as
+// followers do, some of which fall behind.
+func (m *model) readOn() {
+	from := m.positions[len(m.positions)-1]
+	behind := rapid.IntRange(0, 3).Draw(m.r, "behind") == 0
+	if behind {
+		from = rapid.SampledFrom(m.positions).Draw(m.r, "position")
+	}
+	q := rollcall.EventsAfter{Limit: rapid.SampledFrom([]int{0, 1, 100}).Draw(m.r, "events")}
+	if rapid.IntRange(0, 3).Draw(m.r, "filter") == 0 {
+		q.Types = []rollcall.EventType{rollcall.SessionCreated, rollcall.UserSessionsEnded}[rapid.IntRange(0, 2).Draw(m.r, "types"):]
+		if rapid.Bool().Draw(m.r, "one user") {
+			q.UserID = m.userID()
+		}
+	}
+	q.After = from.memory
+	want, err := m.memory.Events(background, q)
+	if err != nil {
+		m.r.Fatal(err)
+	}
+	q.After = from.engine
+	got := m.read(q, len(want.Events))
+	m.same("Missed", want.Missed, got.Missed)
+	if len(want.Events) != len(got.Events) {
+		m.r.Fatalf("%d events, memory has %d", len(got.Events), len(want.Events))
+	}
+	for i := range want.Events {
+		m.same("an event", want.Events[i].Event, got.Events[i].Event)
+		m.same("its number", want.Events[i].Number, got.Events[i].Number)
+		if !behind {
+			m.positions = append(m.positions, positions{want.Events[i].Position, got.Events[i].Position})
+		}
+	}
+}
+
+// read reads pages of the engine's log until so many events were found, or the head is
+// reached. Missed is that of the first page.
+func (m *model) read(q rollcall.EventsAfter, n int) (all rollcall.EventPage) {
+	limit := q.Limit
+	for i, began := 0, time.Now(); ; i++ {
+		page, err := m.engine.Events(background, q)
+		if err != nil {
+			m.r.Fatalf("Events: %v", err)
+		}
+		if i == 0 {
+			all.Missed = page.Missed
+		}
+		all.Events = append(all.Events, page.Events...)
+		if len(all.Events) >= n && (n == limit || page.Next >= page.Head) {
+			return all
+		}
+		if page.Next >= page.Head || time.Since(began) > patience {
+			return all
+		}
+		if q.Limit = limit - len(all.Events); page.Next == q.After {
+			time.Sleep(time.Millisecond)
+		}
+		q.After = page.Next
 	}
 }

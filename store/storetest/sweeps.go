@@ -1,27 +1,77 @@
 package storetest
 
 import (
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/rollcall-id/rollcall"
 )
 
+var sweepClauses = []Clause{
+	{"Sweep", "a sweep removes what its verdicts say, in bites", testSweep},
+	{"Sweep", "a row is filed under what its latest put says, and when to look is a lower bound", testFiling},
+	{"Sweep", "a verdict that ends ends the row first", testVerdictEnds},
+	{"Sweep", "nothing comes between a verdict and what is done about it", testVerdict},
+}
+
 // remove is the verdict that everything goes, without an event.
-func remove(rollcall.Session, rollcall.User) rollcall.Verdict { return rollcall.Verdict{} }
+func remove(rollcall.Walked) rollcall.Verdict { return rollcall.Verdict{} }
+
+// sweep makes one bite.
+func (s subject) sweep(bite rollcall.Sweep) rollcall.Swept {
+	s.t.Helper()
+	swept, err := s.Sweep(background, bite)
+	if err != nil {
+		s.t.Fatalf("Sweep: %v", err)
+	}
+	return swept
+}
 
 // sweepAll removes everything that is filed before an instant.
 func (s subject) sweepAll(before time.Time) {
 	s.t.Helper()
-	for {
-		swept, err := s.Sweep(background, rollcall.Sweep{SessionsBefore: before, Limit: 100, Decide: remove})
-		if err != nil {
-			s.t.Fatalf("Sweep: %v", err)
-		}
-		if !swept.More {
+	for range 1000 {
+		if !s.sweep(rollcall.Sweep{SessionsBefore: before, Limit: 100, Decide: remove}).More {
 			return
 		}
 	}
+	s.t.Fatal("a sweep finds more for ever")
+}
+
+// removeEvents removes all events that can be read.
+func (s subject) removeEvents() {
+	s.t.Helper()
+	upTo := ""
+	for _, e := range s.events("") {
+		upTo = e.Position
+	}
+	for range 1000 {
+		if !s.sweep(rollcall.Sweep{EventsUpTo: upTo, Limit: 100, Decide: remove}).More {
+			return
+		}
+	}
+	s.t.Fatal("a sweep finds more events for ever")
+}
+
+// bites sweeps until there is no more, and returns what each bite did, without More and
+// Next. It wants all but the last to say that there may be more.
+func (s subject) bites(bite rollcall.Sweep) (all []rollcall.Swept) {
+	s.t.Helper()
+	for range 100 {
+		swept := s.sweep(bite)
+		more := swept.More
+		bite.After, swept.More, swept.Next = swept.Next, false, rollcall.Position{}
+		if swept != (rollcall.Swept{}) {
+			all = append(all, swept)
+		}
+		if !more {
+			return all
+		}
+	}
+	s.t.Fatal("a sweep finds more for ever")
+	return nil
 }
 
 func testSweep(t *testing.T, h Harness) {
@@ -31,114 +81,194 @@ func testSweep(t *testing.T, h Harness) {
 		session.ExpiresAt = t0.Add(time.Duration(i) * time.Hour) // filed hour by hour
 		s.create(session)
 	}
+	s.commit(rollcall.Change{Everybody: &rollcall.PutEverybody{Everybody: newEverybody()}})
 	var asked []string
-	bite := rollcall.Sweep{SessionsBefore: t0.Add(7 * time.Hour), Limit: 3, Decide: func(session rollcall.Session, user rollcall.User) rollcall.Verdict {
-		if session.UserID != "u" || user.ID != "u" || user.Version != 10 {
-			t.Errorf("asked about %s of %+v", session.ID, user)
-		}
-		asked = append(asked, session.ID)
+	st := s.standing("u")
+	bite := rollcall.Sweep{SessionsBefore: t0.Add(7 * time.Hour), Limit: 3, Decide: func(w rollcall.Walked) rollcall.Verdict {
+		w.Standing.User.Events = 0 // those of this very bite may be counted, or not yet
+		s.same("the standing that is decided on", st, w.Standing)
+		want := newSession("u", w.Session.ID, t0)
+		want.ExpiresAt, want.Version = t0.Add(time.Duration(len(asked))*time.Hour), 1
+		s.same("what is decided on", want, *w.Session)
+		asked = append(asked, w.Session.ID)
 		e := newEvent("u", len(asked))
-		e.SessionID = session.ID
+		e.SessionID = w.Session.ID
 		return rollcall.Verdict{Event: &e}
 	}}
-	for _, want := range []rollcall.Swept{{Removed: 3, More: true}, {Removed: 3, More: true}, {Removed: 1}, {}} {
-		swept, err := s.Sweep(background, bite)
-		s.fails("Sweep", err, nil)
-		s.same("a bite", want, swept)
-	}
+	s.same("the bites", []rollcall.Swept{{Looked: 3, Removed: 3}, {Looked: 3, Removed: 3}, {Looked: 1, Removed: 1}}, s.bites(bite))
 	want := []string{sessionID(0), sessionID(1), sessionID(2), sessionID(3), sessionID(4), sessionID(5), sessionID(6)}
 	s.same("oldest first, and only those before the bound", want, asked)
-	var told []string
-	for _, e := range s.events("") {
-		told = append(told, e.Event.SessionID)
+	var about []string
+	for i, e := range s.events("") {
+		about = append(about, e.Event.SessionID)
+		s.same("the number of a verdict's event", uint64(i+1), e.Number)
 	}
-	s.same("the events", want, told)
+	s.same("the events", want, about)
 	s.same("what is left", []string{sessionID(7), sessionID(8), sessionID(9)}, s.list("u"))
 	for _, id := range want {
-		_, _, err := s.Session(background, id)
-		s.fails("a swept session", err, rollcall.ErrNoSession)
+		s.fails("a swept session", s.finds(id), rollcall.ErrNoSession)
 	}
-	s.same("the user's version", uint64(10), s.user("u").Version)
+	st.User.Events = 7
+	s.same("the user's row", st, s.standing("u"))
 
-	ended := s.session(sessionID(7)).Ended(t0.Add(-time.Hour), rollcall.ReasonRevoked)
-	s.commit(rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: ended, Replaces: 1}}})
-	swept, err := s.Sweep(background, rollcall.Sweep{SessionsBefore: t0, Limit: 10, Decide: remove})
-	s.fails("Sweep", err, nil)
-	s.same("an ended session is filed under its ending", rollcall.Swept{Removed: 1}, swept)
+	s.commit(replacement(s.session(sessionID(7)).Ended(newEnding(t0.Add(-time.Hour)))))
+	swept := s.sweep(rollcall.Sweep{SessionsBefore: t0, Limit: 10, Decide: remove})
+	s.same("an ended session is filed under its ending", 1, swept.Removed)
 	s.same("silently", 7, len(s.events("")))
 }
 
-func testRefile(t *testing.T, h Harness) {
+func testFiling(t *testing.T, h Harness) {
 	s := open(t, h)
 	session := newSession("u", sessionID(1), t0) // filed under its idle limit, 72 h
 	s.create(session)
-	s.touch("u", session.ID, rollcall.Interaction{At: t0.Add(50 * time.Hour), IdleExpiresAt: t0.Add(122 * time.Hour)})
+	s.touch("u", session.ID, interaction(50*time.Hour, "192.0.2.7"))
 	asked := 0
-	sweep := func(before time.Duration, verdict rollcall.Verdict) rollcall.Swept {
+	sweep := func(before time.Duration, v rollcall.Verdict) rollcall.Swept {
 		t.Helper()
-		swept, err := s.Sweep(background, rollcall.Sweep{SessionsBefore: t0.Add(before), Limit: 10, Decide: func(got rollcall.Session, _ rollcall.User) rollcall.Verdict {
+		swept := s.sweep(rollcall.Sweep{SessionsBefore: t0.Add(before), Limit: 10, Decide: func(w rollcall.Walked) rollcall.Verdict {
 			asked++
-			if !got.Last.IdleExpiresAt.Equal(t0.Add(122 * time.Hour)) {
-				t.Errorf("asked about a session without its touch: %v", got.Last)
+			if !w.Session.Last.IdleExpiresAt.Equal(t0.Add(122 * time.Hour)) {
+				t.Errorf("asked about a session without its touch: %v", w.Session.Last)
 			}
-			return verdict
+			return v
 		}})
-		s.fails("Sweep", err, nil)
+		swept.More = false
 		return swept
 	}
+	looked, removed := rollcall.Swept{Looked: 1}, rollcall.Swept{Looked: 1, Removed: 1}
 	keep := rollcall.Verdict{FileAt: t0.Add(122 * time.Hour)}
-	s.same("at its limit it is not asked about", rollcall.Swept{}, sweep(72*time.Hour, keep))
-	s.same("a touch does not file again", rollcall.Swept{Refiled: 1}, sweep(73*time.Hour, keep))
+	s.same("at its limit it is not looked at", rollcall.Swept{}, sweep(72*time.Hour, keep))
+	s.same("a touch files nothing anew", looked, sweep(73*time.Hour, keep))
 	s.same("what was filed again is left alone", rollcall.Swept{}, sweep(122*time.Hour, keep))
 	want := session
-	want.Version = 1
-	want.Last = rollcall.Interaction{At: t0.Add(50 * time.Hour), IdleExpiresAt: t0.Add(122 * time.Hour)}
+	want.Version, want.Last = 1, interaction(50*time.Hour, "192.0.2.7")
 	s.same("filing changes nothing else", want, s.session(session.ID))
-	s.same("until its time", rollcall.Swept{Removed: 1}, sweep(123*time.Hour, rollcall.Verdict{}))
+	s.same("until its time", removed, sweep(123*time.Hour, rollcall.Verdict{}))
 	s.same("asked", 2, asked)
 
 	again := newSession("u", sessionID(2), t0)
-	s.create(again)
-	again.ExpiresAt = t0.Add(time.Hour)
-	s.commit(rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: again, Replaces: 1}}})
-	swept, err := s.Sweep(background, rollcall.Sweep{SessionsBefore: t0.Add(2 * time.Hour), Limit: 10, Decide: remove})
-	s.fails("Sweep", err, nil)
-	s.same("a put files again", rollcall.Swept{Removed: 1}, swept)
-	s.same("and takes the old filing away", rollcall.Swept{}, sweep(1000*time.Hour, rollcall.Verdict{}))
+	again.Last.IdleExpiresAt = t0.Add(122 * time.Hour)
+	put := func(i int, fileAt time.Duration) {
+		t.Helper()
+		again.ID = sessionID(i)
+		c := creation(s.user("u"), again)
+		c.Sessions[0].FileAt = t0.Add(fileAt)
+		s.commit(c)
+	}
+	refile := func(i int, fileAt time.Time) {
+		t.Helper()
+		c := replacement(s.session(sessionID(i)))
+		c.Sessions[0].FileAt = fileAt
+		s.commit(c)
+	}
+	put(2, 10*time.Hour)
+	s.same("before the instant that its put says", rollcall.Swept{}, sweep(10*time.Hour, keep))
+	s.same("after it", removed, sweep(11*time.Hour, rollcall.Verdict{}))
+
+	put(3, 10*time.Hour)
+	refile(3, t0.Add(20*time.Hour))
+	s.same("a put takes the old filing away", rollcall.Swept{}, sweep(20*time.Hour, keep))
+	s.same("and files anew", removed, sweep(21*time.Hour, rollcall.Verdict{}))
+
+	put(4, 20*time.Hour)
+	refile(4, t0.Add(10*time.Hour))
+	s.same("under an earlier instant, too", removed, sweep(11*time.Hour, rollcall.Verdict{}))
+	s.same("and no more under the later", rollcall.Swept{}, sweep(9000*time.Hour, keep))
+
+	put(5, 10*time.Hour)
+	refile(5, time.Time{})
+	s.same("zero is the instant at which it is over", rollcall.Swept{}, sweep(122*time.Hour, keep))
+	s.same("and not later", removed, sweep(122*time.Hour+time.Millisecond, rollcall.Verdict{}))
 }
 
-func testSweepUser(t *testing.T, h Harness) {
+func testVerdictEnds(t *testing.T, h Harness) {
 	s := open(t, h)
-	s.create(newSession("u", sessionID(1), t0), newSession("u", sessionID(2), t0), newSession("u2", sessionID(3), t0))
-	ended := s.session(sessionID(2)).Ended(t0.Add(500*time.Hour), rollcall.ReasonRevoked)
-	s.commit(rollcall.Change{UserID: "u", Sessions: []rollcall.PutSession{{Session: ended, Replaces: 1}}})
-	s.sweepAll(t0.Add(100 * time.Hour))
-	s.same("while an ended session is left", uint64(2), s.user("u").Version)
-	s.same("another user's is gone", rollcall.User{ID: "u2"}, s.user("u2"))
-	s.sweepAll(t0.Add(501 * time.Hour))
-	s.same("after the last session", rollcall.User{ID: "u"}, s.user("u"))
-	s.create(newSession("u", sessionID(1), t0))
-	s.same("anew", uint64(1), s.user("u").Version)
-
-	// Users whose ids begin alike keep their rows when one of them goes.
-	alike := []string{"a", "a\x00", "a\x01", "aa", "a|", "a\xff", "a/"}
-	for i, userID := range alike {
-		s.create(newSession(userID, sessionID(10+i), t0))
+	for i := range 3 {
+		s.create(newSession("u", sessionID(i), t0.Add(time.Duration(i)*time.Second)))
 	}
-	for i, userID := range alike {
-		_, err := s.Sweep(background, rollcall.Sweep{SessionsBefore: t0.Add(9000 * time.Hour), Limit: 100, Decide: func(session rollcall.Session, _ rollcall.User) rollcall.Verdict {
-			if session.UserID == userID {
-				return rollcall.Verdict{}
-			}
-			return rollcall.Verdict{FileAt: t0.Add(9000 * time.Hour)}
-		}})
-		s.fails("Sweep", err, nil)
-		// So that the next sweep meets them again.
-		for j := i + 1; j < len(alike); j++ {
-			left := s.session(sessionID(10 + j))
-			s.commit(rollcall.Change{UserID: alike[j], Sessions: []rollcall.PutSession{{Session: left, Replaces: left.Version}}})
-			s.same("a user that begins alike", uint64(1), s.user(alike[j]).Version)
+	s.commit(replacement(s.session(sessionID(2)).Ended(newEnding(t0.Add(time.Minute)))))
+	used := interaction(time.Hour, "192.0.2.7")
+	s.touch("u", sessionID(1), used)
+	want := s.sessions("u", true)
+	known := s.user("u")
+	when := rollcall.Ending{EndedAt: t0.Add(72 * time.Hour), EndReason: rollcall.ReasonIdle, EndedBy: "nobody"}
+	swept := s.sweep(rollcall.Sweep{SessionsBefore: t0.Add(200 * time.Hour), Limit: 10, Decide: func(w rollcall.Walked) rollcall.Verdict {
+		e := newEvent("u", 1)
+		v := rollcall.Verdict{FileAt: t0.Add(300 * time.Hour), Ending: &when, Event: &e}
+		if w.Session.ID == sessionID(0) {
+			v.Ending, v.Event = nil, nil
 		}
-		s.same("the user whose session went", rollcall.User{ID: userID}, s.user(userID))
+		return v
+	}})
+	swept.More = false
+	s.same("the bite", rollcall.Swept{Looked: 3, Ended: 1}, swept)
+	want[1] = want[1].Ended(when) // sessionID(1), between the one ended before and the one filed again
+	want[1].Version++
+	s.same("the sessions", want, s.sessions("u", true))
+	s.same("the list", []string{sessionID(0)}, s.list("u"))
+	s.same("the events", 2, len(s.events("")))
+	s.same("the user's version", known.Version+1, s.user("u").Version)
+	s.conflicts("an act that was decided before", ending(known, unread(want[2], when)))
+	stale := want[1]
+	stale.Version--
+	s.conflicts("a put that was decided before", replacement(stale))
+	s.touch("u", sessionID(1), interaction(90*time.Hour, ""))
+	s.same("a use that comes late", want[1], s.session(sessionID(1)))
+
+	s.same("filed under the verdict's instant", rollcall.Swept{}, bare(s.sweep(rollcall.Sweep{SessionsBefore: t0.Add(300 * time.Hour), Limit: 10, Decide: remove})))
+	swept = s.sweep(rollcall.Sweep{SessionsBefore: t0.Add(301 * time.Hour), Limit: 10, Decide: func(w rollcall.Walked) rollcall.Verdict {
+		return rollcall.Verdict{FileAt: forever}
+	}})
+	s.same("and looked at after it", rollcall.Swept{Looked: 3}, bare(swept))
+}
+
+// bare is what a bite did, without what it says of the next.
+func bare(s rollcall.Swept) rollcall.Swept {
+	s.More, s.Next = false, rollcall.Position{}
+	return s
+}
+
+// testVerdict writes to a session while a sweep decides on it. Either the write came
+// first, and the sweep decided on what it wrote, or it came too late.
+func testVerdict(t *testing.T, h Harness) {
+	s := open(t, h)
+	for round := range 6 {
+		userID, id := fmt.Sprintf("user-%d", round), sessionID(round)
+		s.create(newSession(userID, id, t0))
+		session := s.session(id)
+		session.Clients = []string{"written meanwhile"}
+		var writes sync.WaitGroup
+		var err error
+		begin := sync.OnceFunc(func() {
+			writes.Go(func() { err = s.tries(replacement(session)) })
+			writes.Go(func() {
+				touch := rollcall.Touch{UserID: userID, SessionID: id, Interaction: interaction(time.Hour, "")}
+				if err := s.Touch(background, []rollcall.Touch{touch}); err != nil {
+					t.Errorf("Touch: %v", err)
+				}
+			})
+			time.Sleep(10 * time.Millisecond) // long enough for a write that nothing keeps out
+		})
+		bite := rollcall.Sweep{SessionsBefore: forever, Limit: 1, Decide: func(w rollcall.Walked) rollcall.Verdict {
+			begin()
+			if w.Session.Version > 1 || w.Session.Last.At.Equal(t0.Add(time.Hour)) {
+				return rollcall.Verdict{FileAt: forever}
+			}
+			return rollcall.Verdict{}
+		}}
+		if round%2 == 1 {
+			bite.UserID = userID
+		}
+		swept := s.sweep(bite)
+		writes.Wait()
+		if swept.Removed == 1 {
+			s.fails("a put that came after the verdict", err, rollcall.ErrConflict)
+			s.fails("a session that was removed", s.finds(id), rollcall.ErrNoSession)
+			s.same("its user", rollcall.User{ID: userID}, s.user(userID))
+		} else {
+			s.same("a verdict on what was written", rollcall.Swept{Looked: 1}, bare(swept))
+			s.fails("a session that was filed again", s.finds(id), nil)
+			s.fails("a put that came before the verdict", err, nil)
+		}
 	}
 }

@@ -1,0 +1,61 @@
+package rollcall
+
+import (
+	"slices"
+	"time"
+)
+
+// A CheckVerdict says what a check of a session token comes to.
+type CheckVerdict uint8
+
+const (
+	// CheckRefused: the token is not good, whatever the cause.
+	CheckRefused CheckVerdict = iota
+	// CheckInsufficient: the token is good, and the authentication does not meet the
+	// requirement. No use is recorded.
+	CheckInsufficient
+	// CheckJoins: the token is good, and the client that asks must join the session's
+	// clients first.
+	CheckJoins
+	// CheckWriteFirst: the token is good, and the use must be durable before the answer:
+	// so little idle time is left that another node might take the session for idle.
+	CheckWriteFirst
+	// CheckRecord: the token is good, and the use may be written after the answer.
+	CheckRecord
+)
+
+// WriteFirstIntervals is how many intervals of writing uses must be left of the durable
+// idle time for a use to be written after the answer.
+const WriteFirstIntervals = 3
+
+// Check is the one rule by which a session token is good for a use at now. sum is the
+// hash of the token's secret. durable is the session's idle end as the store has it:
+// Last may hold uses that are not written yet, and no yes may rest on those. interval is
+// how long a use may stay unwritten.
+//
+// Cases, the first that holds:
+//
+//  1. the session is over, or the secret is another: CheckRefused
+//  2. the requirement is not met: CheckInsufficient
+//  3. a client is named that has not joined, and may: CheckJoins
+//  4. less than WriteFirstIntervals intervals are left until durable: CheckWriteFirst
+//  5. CheckRecord
+func (s *Session) Check(st *Standing, p *Policy, sum SecretHash, u *Use, durable time.Time, interval time.Duration, now time.Time) CheckVerdict {
+	switch {
+	case s.Over(now, st) || !s.SecretHash.MatchesHash(sum):
+		return CheckRefused
+	case !s.Meets(p, &u.Require, now):
+		return CheckInsufficient
+	case s.joins(u.ClientID):
+		return CheckJoins
+	case durable.Sub(now) < WriteFirstIntervals*interval:
+		return CheckWriteFirst
+	}
+	return CheckRecord
+}
+
+// joins reports whether the client would be added to the session's clients. A session
+// with MaxClients takes no more.
+func (s *Session) joins(clientID string) bool {
+	return clientID != "" && len(s.Clients) < MaxClients && !slices.Contains(s.Clients, clientID)
+}

@@ -1,0 +1,51 @@
+package postgres_test
+
+import (
+	"testing"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/store/postgres"
+	"github.com/rollcall-id/rollcall/store/postgres/postgrestest"
+	"github.com/rollcall-id/rollcall/store/storetest"
+)
+
+func TestStoreKeepsTheContract(t *testing.T) {
+	storetest.Run(t, storetest.Harness{
+		Open:    func(t *testing.T) rollcall.Store { return opened(t, postgrestest.DSN(t)) },
+		Another: func(t *testing.T, s rollcall.Store) rollcall.Store { return opened(t, dsnOf(s)) },
+		Reopen:  reopened,
+		OpenHeld: func(t *testing.T, hold func(rollcall.Change)) rollcall.Store {
+			s := opened(t, postgrestest.DSN(t))
+			s.Hold(hold)
+			return s
+		},
+		Copy: func(t *testing.T, s rollcall.Store) rollcall.Store {
+			s = reopened(t, s)
+			if err := postgres.Renew(t.Context(), dsnOf(s)); err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+	})
+}
+
+// opened is a store that the caller closes.
+func opened(t *testing.T, dsn string) *postgres.Store {
+	t.Helper()
+	s, err := postgres.Open(t.Context(), dsn, postgres.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func reopened(t *testing.T, s rollcall.Store) rollcall.Store {
+	t.Helper()
+	dsn := dsnOf(s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return opened(t, dsn)
+}
+
+func dsnOf(s rollcall.Store) string { return s.(*postgres.Store).Pool().Config().ConnString() }

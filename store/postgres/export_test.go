@@ -1,0 +1,20 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/rollcall-id/rollcall"
+)
+
+// OpenConfig is Open with a configuration that a test has changed.
+func OpenConfig(ctx context.Context, config *pgxpool.Config) (*Store, error) {
+	return open(ctx, config)
+}
+
+// Hold has the store call hold in each Commit, between its statement and its commit.
+func (s *Store) Hold(hold func(rollcall.Change)) { s.hold = hold }
+
+// Pool is the store's pool.
+func (s *Store) Pool() *pgxpool.Pool { return s.pool }
