@@ -104,14 +104,19 @@ func (m *Manager) sweepVerdict(s *rollcall.Session, st *rollcall.Standing, now t
 	if marked := ending.EndedAt.Add(overMargin); marked.After(now) {
 		return rollcall.Verdict{FileAt: marked}
 	}
-	ended := s.Ended(ending)
-	v := rollcall.Verdict{Ending: &ending, FileAt: m.fileAt(&ended)}
+	v := m.ended(s, ending)
 	if v.FileAt.Before(now) {
 		v.FileAt = now
 	}
 	if !outdated { // an ending of many has left its own event
-		e := expiredEvent(ended)
+		e := expiredEvent(s.Ended(ending))
 		v.Event = &e
 	}
 	return v
+}
+
+// ended is the verdict that marks a row as ended and keeps the row for its time.
+func (m *Manager) ended(s *rollcall.Session, e rollcall.Ending) rollcall.Verdict {
+	after := s.Ended(e)
+	return rollcall.Verdict{Ending: &e, FileAt: m.fileAt(&after)}
 }

@@ -114,9 +114,7 @@ func (m *Manager) tidyUser(ctx context.Context, userID string) error {
 			if !w.Session.Outdated(&w.Standing) {
 				return rollcall.Verdict{FileAt: m.fileAt(w.Session)}
 			}
-			ending := outdatedEnding(w.Session, &w.Standing)
-			ended := w.Session.Ended(ending)
-			return rollcall.Verdict{Ending: &ending, FileAt: m.fileAt(&ended)}
+			return m.ended(w.Session, outdatedEnding(w.Session, &w.Standing))
 		}})
 		if err != nil || !swept.More {
 			return err
