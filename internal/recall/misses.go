@@ -8,14 +8,15 @@ import "sync/atomic"
 // time: to read all of the user's sessions then costs much, and drives out what is used.
 //
 // A slot holds 16 bits of the user's hash and 16 bits of the session's. A user who comes
-// later takes the slot over. There are about as many slots as users that the memory
-// holds, so a miss is remembered for about as long as a block is.
+// later takes the slot over. There are far fewer slots than users that the memory holds, so
+// a second miss counts only when it comes soon after the first: users with many sessions
+// are otherwise read as a whole, however seldom each of the sessions is asked for.
 type misses struct {
 	slots []atomic.Uint32
 }
 
 // missBytes is how many bytes of blocks there are for one slot.
-const missBytes = 512
+const missBytes = 32768
 
 func newMisses(size int64) *misses {
 	n := 1 << 10
