@@ -1,18 +1,18 @@
 package pebble
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"strings"
 	"sync"
 
 	"github.com/rollcall-id/rollcall"
-	"github.com/rollcall-id/rollcall/store/pebble/internal/codec"
 )
 
 // knownUsers are users' rows as they are stored, of the users that acted last. Every
 // change of a row goes through this process, under the user's stripe, so a known row is
 // exact; what is not known is looked for in the store. The table has no pointers, so that
-// it costs the garbage collector nothing, and its memory is taken as it fills: 21 MiB
+// it costs the garbage collector nothing, and its memory is taken as it fills: 10 MiB
 // at most.
 type knownUsers struct {
 	seeds  [2]maphash.Seed
@@ -21,24 +21,25 @@ type knownUsers struct {
 	causes causes
 }
 
-// A knownSet is where a user's row can be: the one that came last first. Sets of this
-// size are full evenly: of 200,000 users, sets of 4 had no place for one in eight.
-type knownSet [16]knownUser
+// A knownSet is where a user's row can be: entries, the one that came last first, and
+// zeroes behind them. A set has room for 20 rows of users whose generation has not moved,
+// or for 16 others: sets of this size are full evenly, of 200,000 users nearly all have a
+// place.
+//
+//	size   1  of the entry in bytes; 0 ends the entries
+//	user  12  hashes of the user's id, with seeds of this process: nobody can aim at them
+//	cause     uvarint: the number of why and by whom the generation moved, 0 for none
+//	row       as it is stored, without what the cause says
+type knownSet [640]byte
 
-// A knownUser is the row of one user. The user is named by 128 bits of a hash with a seed
-// of this process, which nobody can aim at.
-type knownUser struct {
-	key                                  [2]uint64
-	version, generation, tokenGeneration uint64
-	generationAt, tokenGenerationAt      int64
-	events, latestEvent                  uint64
-	cause                                uint32 // number of why and by whom the generation moved
-}
+const (
+	defaultKnownSets = 1 << 14
 
-// noKey is that of an empty place.
-var noKey [2]uint64
-
-const defaultKnownSets = 1 << 14
+	knownKey  = 12
+	knownHead = 1 + knownKey
+	// maxKnown bounds an entry: a row that takes more is not known.
+	maxKnown = 160
+)
 
 func (k *knownUsers) init(sets int) {
 	k.seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
@@ -47,92 +48,113 @@ func (k *knownUsers) init(sets int) {
 }
 
 // find returns a user's key and set, which find locks.
-func (k *knownUsers) find(userID string) (key [2]uint64, set *knownSet, unlock func()) {
-	key = [2]uint64{maphash.String(k.seeds[0], userID) | 1, maphash.String(k.seeds[1], userID)} // no key is that of an empty place
-	n := (key[0] >> 1) % uint64(len(k.sets))
+func (k *knownUsers) find(userID string) (key [knownKey]byte, set *knownSet, unlock func()) {
+	first, second := maphash.String(k.seeds[0], userID), maphash.String(k.seeds[1], userID)
+	binary.LittleEndian.PutUint64(key[:], first)
+	binary.LittleEndian.PutUint32(key[8:], uint32(second))
+	n := second >> 32 % uint64(len(k.sets))
 	lock := &k.locks[n%uint64(len(k.locks))]
 	lock.Lock()
 	return key, &k.sets[n], lock.Unlock
 }
 
-func (s *knownSet) place(key [2]uint64) int {
-	for i := range s {
-		if s[i].key == key {
-			return i
+// place returns where the entry of a key begins and ends; both are where the entries end
+// when there is none.
+func (s *knownSet) place(key [knownKey]byte) (from, to int) {
+	for from < len(s) && s[from] != 0 {
+		to = from + int(s[from])
+		if [knownKey]byte(s[from+1:from+knownHead]) == key {
+			return from, to
 		}
+		from = to
 	}
-	return -1
+	return from, from
 }
+
+// end returns where the last entry ends that ends at most at limit.
+func (s *knownSet) end(limit int) (end int) {
+	for end < len(s) && s[end] != 0 && end+int(s[end]) <= limit {
+		end += int(s[end])
+	}
+	return end
+}
+
+// cut takes the bytes from from to to out of the set.
+func (s *knownSet) cut(from, to int) { clear(s[from+copy(s[from:], s[to:]):]) }
 
 func (k *knownUsers) get(userID string) (userRow, bool) {
 	key, set, unlock := k.find(userID)
 	defer unlock()
-	at := set.place(key)
-	if at < 0 {
+	from, to := set.place(key)
+	if from == to {
 		return userRow{}, false
 	}
-	u := &set[at]
-	reason, by := k.causes.get(u.cause, userID)
-	return userRow{User: rollcall.User{
-		ID: userID, Version: u.version, Generation: u.generation, TokenGeneration: u.tokenGeneration,
-		GenerationAt: codec.Milli(u.generationAt), GenerationReason: reason, GenerationBy: by,
-		TokenGenerationAt: codec.Milli(u.tokenGenerationAt), Events: u.events,
-	}, latestEvent: u.latestEvent}, true
+	number, n := binary.Uvarint(set[from+knownHead : to])
+	u, err := decodeUser(userID, set[from+knownHead+n:to])
+	if err != nil {
+		return userRow{}, false
+	}
+	if number != 0 {
+		u.GenerationReason, u.GenerationBy = k.causes.get(uint32(number), userID)
+	}
+	return u, true
 }
 
-// put notes a row, or forgets the user when the table has no room for all of the row. The
+// put notes a row, or forgets the user when the row takes more room than maxKnown. The
 // caller holds the user's stripe, or gives still, which says whether nobody else has held
 // the stripe since the row was read.
-func (k *knownUsers) put(u userRow, still func() bool) {
-	cause, ok := k.causes.number(&u.User)
-	if !ok || u.further != "" {
-		if still == nil {
-			k.drop(u.ID)
-		}
-		return
-	}
+func (k *knownUsers) put(u userRow, still func() bool) { k.note(u, still, true) }
+
+// offer notes a row if that pushes out nobody else's.
+func (k *knownUsers) offer(u userRow, still func() bool) { k.note(u, still, false) }
+
+func (k *knownUsers) note(u userRow, still func() bool, pushes bool) {
+	var room [maxKnown]byte
+	entry := k.entry(room[:0], u)
 	key, set, unlock := k.find(u.ID)
 	defer unlock()
 	if still != nil && !still() {
 		return
 	}
-	at := set.place(key)
-	if at < 0 {
-		at = set.place(noKey)
+	full := set.end(len(set))+len(entry) > len(set)
+	if full && !pushes {
+		return
 	}
-	if at < 0 {
-		at = len(set) - 1
+	set.cut(set.place(key))
+	if len(entry) > maxKnown {
+		return
 	}
-	copy(set[1:at+1], set[:at]) // over an empty place, if there is one
-	set[0] = knownUser{
-		key: key, version: u.Version, generation: u.Generation, tokenGeneration: u.TokenGeneration,
-		generationAt: u.GenerationAt.UnixMilli(), tokenGenerationAt: u.TokenGenerationAt.UnixMilli(),
-		events: u.Events, latestEvent: u.latestEvent, cause: cause,
-	}
+	copy(entry[1:], key[:])
+	end := set.end(len(set) - len(entry))
+	copy(set[len(entry):], set[:end])
+	copy(set[:], entry)
+	clear(set[len(entry)+end:])
 }
 
-// offer notes a row if that pushes out nobody else's.
-func (k *knownUsers) offer(u userRow, still func() bool) {
-	_, set, unlock := k.find(u.ID)
-	free := set.place(noKey) >= 0
-	unlock()
-	if free {
-		k.put(u, still)
+// entry appends the entry of a row to b, without the user's key.
+func (k *knownUsers) entry(b []byte, u userRow) []byte {
+	cause := k.causes.number(&u.User)
+	if cause != 0 {
+		u.GenerationReason, u.GenerationBy = "", ""
 	}
+	var head [knownHead]byte
+	b = append(b, head[:]...)
+	b = binary.AppendUvarint(b, uint64(cause))
+	b = u.appendTo(b)
+	b[0] = byte(len(b))
+	return b
 }
 
 // drop forgets a row. The caller holds the user's stripe.
 func (k *knownUsers) drop(userID string) {
 	key, set, unlock := k.find(userID)
 	defer unlock()
-	if at := set.place(key); at >= 0 {
-		set[at] = knownUser{}
-	}
+	set.cut(set.place(key))
 }
 
-// causes number the reasons and actors of generations that moved, so that a known row has
-// no texts. There are few: a handful of reasons, and clients or the user's own id. A row
-// whose cause finds no number is not known.
+// causes number the reasons and actors of generations that moved, so that most known rows
+// have no texts. There are few: a handful of reasons, and clients or the user's own id. A
+// row whose cause finds no number keeps the texts.
 type causes struct {
 	mu      sync.RWMutex
 	numbers map[cause]uint32
@@ -152,11 +174,11 @@ func (c *causes) init() {
 	c.numbers, c.all = map[cause]uint32{{}: 0}, []cause{{}}
 }
 
-// number returns the number of why and by whom a user's generation moved, false when no
-// number is left.
-func (c *causes) number(u *rollcall.User) (uint32, bool) {
+// number returns the number of why and by whom a user's generation moved, 0 when there is
+// no cause, and when no number is left.
+func (c *causes) number(u *rollcall.User) uint32 {
 	if u.GenerationReason == "" && u.GenerationBy == "" {
-		return 0, true
+		return 0
 	}
 	wanted := cause{reason: u.GenerationReason, by: u.GenerationBy, self: u.GenerationBy == u.ID}
 	if wanted.self {
@@ -166,26 +188,23 @@ func (c *causes) number(u *rollcall.User) (uint32, bool) {
 	n, ok := c.numbers[wanted]
 	c.mu.RUnlock()
 	if ok {
-		return n, true
+		return n
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if n, ok := c.numbers[wanted]; ok {
-		return n, true
+		return n
 	}
 	if len(c.all) >= maxCauses {
-		return 0, false
+		return 0
 	}
 	n = uint32(len(c.all))
 	wanted.reason, wanted.by = rollcall.Reason(strings.Clone(string(wanted.reason))), strings.Clone(wanted.by) // not whole records
 	c.numbers[wanted], c.all = n, append(c.all, wanted)
-	return n, true
+	return n
 }
 
 func (c *causes) get(number uint32, userID string) (reason rollcall.Reason, by string) {
-	if number == 0 {
-		return "", ""
-	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	found := c.all[number]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -21,40 +22,96 @@ func TestStoreKeepsTheContractWhileUsersAreForgotten(t *testing.T) {
 	keepsTheContract(t, Options{knownSets: 1})
 }
 
+// manyUsers puts rows into a set until the first one is pushed out, and returns the ids of
+// those that are known.
+func manyUsers(t *testing.T, k *knownUsers) (ids []string) {
+	t.Helper()
+	k.init(1)
+	for i := range 99 {
+		id := string(rune('A' + i))
+		k.put(knownRow(id), nil)
+		ids = append(ids, id)
+		if _, ok := k.get(ids[0]); !ok {
+			return ids[1:]
+		}
+	}
+	t.Fatal("no user was pushed out")
+	return nil
+}
+
 func TestOnlySoManyUsersAreKnownAndTheLastOnes(t *testing.T) {
 	var k knownUsers
-	k.init(1)
-	ids := strings.Split("abcdefghijklmnop", "") // as many as a set holds
-	for _, id := range append(ids, "b", "q") {
-		k.put(knownRow(id), nil)
+	ids := manyUsers(t, &k)
+	if len(ids) < 16 {
+		t.Errorf("%d users are known", len(ids))
 	}
-	for _, id := range append(ids[1:], "q") {
+	k.put(knownRow(ids[1]), nil)
+	k.put(knownRow("z"), nil)
+	for _, id := range append(ids[1:], "z") {
 		want := knownRow(id)
 		if got, ok := k.get(id); !ok || got != want {
 			t.Errorf("%s: %+v, %v", id, got, ok)
 		}
 	}
-	if _, ok := k.get("a"); ok {
+	if _, ok := k.get(ids[0]); ok {
 		t.Error("the one that came first is still known")
 	}
-	k.drop("c")
-	if _, ok := k.get("c"); ok {
+	k.drop(ids[2])
+	if _, ok := k.get(ids[2]); ok {
 		t.Error("one that was dropped is still known")
 	}
 }
 
 func TestAPlaceThatIsEmptyIsTakenBeforeSomebodyElses(t *testing.T) {
 	var k knownUsers
-	k.init(1)
-	ids := strings.Split("abcdefghijklmnop", "") // as many as a set holds
-	for _, id := range ids {
-		k.put(userRow{User: rollcall.User{ID: id}}, nil)
+	ids := manyUsers(t, &k)
+	k.offer(knownRow("y"), nil)
+	if _, ok := k.get("y"); ok {
+		t.Error("a row that was offered has pushed another out")
 	}
-	k.drop("c")
-	k.offer(userRow{User: rollcall.User{ID: "q"}}, nil)
-	for _, id := range append(slices.Delete(ids, 2, 3), "q") {
+	k.drop(ids[2])
+	k.offer(knownRow("z"), nil)
+	for _, id := range append(slices.Delete(ids, 2, 3), "z") {
 		if _, ok := k.get(id); !ok {
 			t.Errorf("%s is not known", id)
+		}
+	}
+}
+
+// TestKnownUsersTakeLittleMemory holds what the table takes of the heap, and that users
+// whose generation has moved have a place as well.
+func TestKnownUsersTakeLittleMemory(t *testing.T) {
+	const users, most = 200_000, 11 << 20
+	began := uint64(t0.UnixMilli())
+	for name, row := range map[string]rollcall.User{
+		"used":  {Version: began + 300, Generation: began, TokenGeneration: began, Events: 300},
+		"moved": {Version: began + 300, Generation: began + 3, TokenGeneration: began, GenerationAt: t0, GenerationReason: rollcall.ReasonDeleted, GenerationBy: "console", Events: 300},
+	} {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		var k knownUsers
+		k.init(defaultKnownSets)
+		id := func(i int) string { return fmt.Sprintf("auth0|%024d", i) }
+		for i := range users {
+			row.ID = id(i)
+			k.put(userRow{User: row, latestEvent: 2_000_000}, nil)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		known := 0
+		for i := range users {
+			if _, ok := k.get(id(i)); ok {
+				known++
+			}
+		}
+		taken := int64(after.HeapAlloc) - int64(before.HeapAlloc)
+		t.Logf("%s: %d of %d users are known in %d KiB", name, known, users, taken>>10)
+		if taken > most {
+			t.Errorf("%s: the table takes %d bytes", name, taken)
+		}
+		if known < users/100*97 {
+			t.Errorf("%s: only %d users are known", name, known)
 		}
 	}
 }
@@ -90,25 +147,36 @@ func TestARowThatTheTableHasNoRoomForIsNotKnown(t *testing.T) {
 	k.init(1)
 	k.put(knownRow("u"), nil)
 	further := knownRow("u")
-	further.further = "\x01\x00"
+	further.further = "\x01\x01x"
+	k.put(further, nil)
+	if got, ok := k.get("u"); !ok || got != further {
+		t.Errorf("a row with a field that nobody knows: %+v, %v", got, ok)
+	}
+	further.further = "\x01\x7f" + strings.Repeat("x", 0x7f)
 	k.put(further, nil)
 	if _, ok := k.get("u"); ok {
-		t.Error("a row with a field that nobody knows is known")
+		t.Error("a row that takes more room than the table gives is known")
 	}
+}
+
+func TestARowIsKnownWhenItsCauseFindsNoNumber(t *testing.T) {
+	var k knownUsers
+	k.init(1)
 	for i := range maxCauses {
 		row := knownRow("v")
 		row.GenerationBy = fmt.Sprint(i)
 		k.put(row, nil)
 	}
-	k.put(knownRow("u"), nil) // a cause that is kept
-	other := knownRow("v")
-	other.GenerationBy = "one too many"
-	k.put(other, nil)
-	if got, ok := k.get("v"); ok {
-		t.Errorf("the row that is known is not the one that was put last: %+v", got)
+	if n := len(k.causes.all); n != maxCauses {
+		t.Errorf("%d causes are kept", n)
 	}
-	if got, ok := k.get("u"); !ok || got != knownRow("u") {
-		t.Errorf("%+v, %v", got, ok)
+	for _, by := range []string{"0", "one too many"} {
+		want := knownRow("u")
+		want.GenerationBy = by
+		k.put(want, nil)
+		if got, ok := k.get("u"); !ok || got != want {
+			t.Errorf("%s: %+v, %v", by, got, ok)
+		}
 	}
 }
 

@@ -28,7 +28,9 @@ const (
 	userFlags = userHasMoved | userHasTokens | userHasEvents
 )
 
-func (u *userRow) encode() []byte {
+func (u *userRow) encode() []byte { return u.appendTo(make([]byte, 0, 64)) }
+
+func (u *userRow) appendTo(b []byte) []byte {
 	flags := byte(0)
 	if !u.GenerationAt.IsZero() || u.GenerationReason != "" || u.GenerationBy != "" {
 		flags |= userHasMoved
@@ -39,7 +41,7 @@ func (u *userRow) encode() []byte {
 	if u.Events > 0 {
 		flags |= userHasEvents
 	}
-	b := append(make([]byte, 0, 64), codec.Format, flags)
+	b = append(b, codec.Format, flags)
 	b = binary.AppendUvarint(b, u.Version)
 	b = codec.AppendAbove(b, u.Generation, u.Version)
 	b = codec.AppendAbove(b, u.TokenGeneration, u.Generation)
