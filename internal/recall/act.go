@@ -94,7 +94,7 @@ func (a *Act) Committed(change *rollcall.Change, st *rollcall.Standing) {
 	entry, known := s.blocks[a.user]
 	if !known {
 		if madeUser(change, st) && a.epoch == m.epochs.of(a.user).acts.Load() && alone(a.epoch) {
-			if first, ok := s.dictionaries.newBlock(&rollcall.User{ID: a.userID}, 0); ok {
+			if first, ok := s.dictionaries.of(a.user).newBlock(&rollcall.User{ID: a.userID}, 0); ok {
 				s.remake(a.user, first, nil, change, st)
 			}
 		}
@@ -150,14 +150,14 @@ func madeUser(change *rollcall.Change, st *rollcall.Standing) bool {
 // remake puts a new block of a user after a change. When no block can hold the user, the
 // old one stays suspended.
 func (s *shard) remake(user uint64, old block, records []record, change *rollcall.Change, st *rollcall.Standing) {
-	if next, ok := s.changed(old, records, change, st); ok {
+	if next, ok := s.changed(user, old, records, change, st); ok {
 		s.put(user, user, next)
 	}
 }
 
 // changed is the block of a user after a change, made from the old one and its records.
 // It reports false when no block can hold the user.
-func (s *shard) changed(old block, records []record, change *rollcall.Change, st *rollcall.Standing) (block, bool) {
+func (s *shard) changed(user uint64, old block, records []record, change *rollcall.Change, st *rollcall.Standing) (block, bool) {
 	moved := st.User.Generation != old.generation()
 	var kept []record
 	replaced := map[string]record{}
@@ -171,7 +171,7 @@ func (s *shard) changed(old block, records []record, change *rollcall.Change, st
 			continue
 		case moved:
 			var ok bool
-			if r, ok = s.outlived(r, old.generation(), st.User.Generation); !ok {
+			if r, ok = s.outlived(user, r, old.generation(), st.User.Generation); !ok {
 				return nil, false
 			}
 		}
@@ -182,7 +182,7 @@ func (s *shard) changed(old block, records []record, change *rollcall.Change, st
 		if !session.EndedAt.IsZero() {
 			continue
 		}
-		r, ok := s.appendStored(nil, &session, old, replaced[session.ID], st.User.Generation)
+		r, ok := s.appendStored(user, nil, &session, old, replaced[session.ID], st.User.Generation)
 		if !ok {
 			return nil, false
 		}
@@ -195,7 +195,7 @@ func (s *shard) changed(old block, records []record, change *rollcall.Change, st
 	slices.SortStableFunc(kept, record.compare)
 	u := st.User
 	u.ID = change.UserID
-	next, ok := s.dictionaries.newBlock(&u, count)
+	next, ok := s.dictionaries.of(user).newBlock(&u, count)
 	if !ok {
 		return nil, false
 	}
@@ -210,13 +210,13 @@ func (s *shard) changed(old block, records []record, change *rollcall.Change, st
 
 // outlived is the record of a session that had its user's generation by inheritance, for
 // a block of a user whose generation has moved.
-func (s *shard) outlived(r record, before, now uint64) (record, bool) {
+func (s *shard) outlived(user uint64, r record, before, now uint64) (record, bool) {
 	var session rollcall.Session
 	var texts arena
 	if s.dictionaries.session(r, "", &session, &texts) {
 		session.Generation.User = before
 	}
-	b, ok := s.dictionaries.appendSession(nil, &session, now)
+	b, ok := s.dictionaries.of(user).appendSession(nil, &session, now)
 	if !ok {
 		return nil, false
 	}
@@ -239,7 +239,7 @@ func stored(p *rollcall.PutSession, st *rollcall.Standing) rollcall.Session {
 // appendStored is appendSession for a session that was put. The old record of the session
 // in the block, or nil, may show a use that the put does not have: that use stays, as in
 // the store, and is durable if it was; else the put's idle end is the durable one.
-func (s *shard) appendStored(b []byte, session *rollcall.Session, whole block, old record, generation uint64) (record, bool) {
+func (s *shard) appendStored(user uint64, b []byte, session *rollcall.Session, whole block, old record, generation uint64) (record, bool) {
 	put := session.Last.IdleExpiresAt
 	shows := false
 	if old != nil && old.lastAt().After(session.Last.At) {
@@ -247,7 +247,7 @@ func (s *shard) appendStored(b []byte, session *rollcall.Session, whole block, o
 		session.Last = s.dictionaries.interaction(old, &texts)
 		shows = !s.uses.isDurable(whole, old)
 	}
-	b, ok := s.dictionaries.appendSession(b, session, generation)
+	b, ok := s.dictionaries.of(user).appendSession(b, session, generation)
 	if !ok {
 		return nil, false
 	}

@@ -147,7 +147,7 @@ func (s *shard) amend(user uint64, entry offset, change *rollcall.Change, st *ro
 		if !session.EndedAt.IsZero() || whole.overflows() {
 			continue
 		}
-		r, ok := s.appendStored(nil, &session, whole, old, whole.generation())
+		r, ok := s.appendStored(user, nil, &session, whole, old, whole.generation())
 		if !ok {
 			return false
 		}
@@ -159,7 +159,7 @@ func (s *shard) amend(user uint64, entry offset, change *rollcall.Change, st *ro
 		whole.appended()+len(appended) > whole.count()+1 || len(segment)+size > cap(segment)) {
 		return false
 	}
-	if !s.dictionaries.setUser(whole, &st.User) {
+	if !s.dictionaries.of(user).setUser(whole, &st.User) {
 		return false
 	}
 	for _, r := range gone {

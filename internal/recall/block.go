@@ -66,7 +66,7 @@ var bytesOrder = binary.LittleEndian
 
 // newBlock is a block without records. It reports false when no block can hold the user's
 // row.
-func (d *dictionaries) newBlock(u *rollcall.User, count int) (block, bool) {
+func (d charged) newBlock(u *rollcall.User, count int) (block, bool) {
 	var room [64]byte
 	rest, ok := d.appendUserRest(room[:0], u)
 	if !ok || u.Events > math.MaxUint32 || len(u.ID) > math.MaxUint16 {
@@ -95,7 +95,7 @@ func (d *dictionaries) newBlock(u *rollcall.User, count int) (block, bool) {
 //	token generation at  6
 //	reason               2  text
 //	by                      the rest
-func (d *dictionaries) appendUserRest(b []byte, u *rollcall.User) ([]byte, bool) {
+func (d charged) appendUserRest(b []byte, u *rollcall.User) ([]byte, bool) {
 	if u.TokenGeneration == u.Generation && u.GenerationAt.IsZero() && u.TokenGenerationAt.IsZero() && u.GenerationReason == "" && u.GenerationBy == "" {
 		return b, true
 	}
@@ -123,7 +123,7 @@ func (d *dictionaries) user(b block) rollcall.User {
 
 // setUser puts what most changes move of a user's row into the block. It reports false,
 // and has done nothing, when something else has moved as well.
-func (d *dictionaries) setUser(b block, u *rollcall.User) bool {
+func (d charged) setUser(b block, u *rollcall.User) bool {
 	var room [64]byte
 	rest, ok := d.appendUserRest(room[:0], u)
 	if !ok || u.Events > math.MaxUint32 || u.Generation != b.generation() || !bytes.Equal(rest, b.userRest()) {

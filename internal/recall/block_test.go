@@ -101,10 +101,11 @@ func TestAMemoryBeginsAgainWhenItsNumbersRunOut(t *testing.T) {
 	m := newMemory()
 	for i := range maxNumber + 10 {
 		s := testSession("session")
+		s.UserID = fmt.Sprint("user ", i/100)
 		s.Initial.UserAgent = fmt.Sprintf("agent %d", i)
 		fill(m, rollcall.User{ID: s.UserID}, s)
 	}
-	_, got, known := remembered(m, aUser)
+	_, got, known := remembered(m, fmt.Sprint("user ", (maxNumber+9)/100))
 	if !known || got[0].Initial.UserAgent != fmt.Sprintf("agent %d", maxNumber+9) {
 		t.Errorf("known %v: %v", known, got)
 	}

@@ -50,8 +50,8 @@ func appendTime(b []byte, t time.Time, ok bool) ([]byte, bool) {
 }
 
 // appendNumber appends a text as its number.
-func (d *dictionaries) appendNumber(b []byte, text string, ok bool) ([]byte, bool) {
-	n, known := d.texts.number(text)
+func (d charged) appendNumber(b []byte, text string, ok bool) ([]byte, bool) {
+	n, known := d.texts.number(text, d.user)
 	return bytesOrder.AppendUint16(b, n), ok && known
 }
 
@@ -68,7 +68,7 @@ func readText(texts *arena, b []byte) (string, []byte) {
 
 // putInteraction writes the latest use in place. It reports false, and has written
 // nothing, for one that the record has no room for.
-func (d *dictionaries) putInteraction(r record, last rollcall.Interaction) bool {
+func (d charged) putInteraction(r record, last rollcall.Interaction) bool {
 	return fits(last.At) && fits(last.IdleExpiresAt) && d.putOrigin(r, atLastOrigin, 0, last.Origin) && r.putInstants(last)
 }
 
@@ -97,9 +97,9 @@ func (d *dictionaries) readInteraction(r record, last *rollcall.Interaction, tex
 // putOrigin writes an origin at a place of the record, and its address as the nth of the
 // two. It reports false, and has written nothing, for an origin that has no room, and for
 // an address that would come back spelled otherwise.
-func (d *dictionaries) putOrigin(r record, at, nth int, o rollcall.Origin) bool {
-	agent, known := d.texts.number(o.UserAgent)
-	network, alsoKnown := d.texts.number(o.ASN)
+func (d charged) putOrigin(r record, at, nth int, o rollcall.Origin) bool {
+	agent, known := d.texts.number(o.UserAgent, d.user)
+	network, alsoKnown := d.texts.number(o.ASN, d.user)
 	if !known || !alsoKnown {
 		return false
 	}

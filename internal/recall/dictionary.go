@@ -10,7 +10,8 @@ import (
 
 // dictionaries number what many sessions have in common, so that a record holds two bytes
 // instead of the value. Entries are only added. When a dictionary is full, the memory
-// drops all blocks and begins again with empty dictionaries.
+// drops all blocks and begins again with empty dictionaries. No user can fill one alone:
+// each has a share, and a session whose value finds no number is not remembered.
 type dictionaries struct {
 	texts    dictionary[string] // user agents, networks, methods, client ids, reasons
 	profiles dictionary[profile]
@@ -28,42 +29,57 @@ const (
 	maxNumber = 1 << 16
 	// maxTexts bounds the bytes of all texts together: anybody can send a user agent.
 	maxTexts = 8 << 20
+	// shares is how many users it takes to fill a dictionary. A share is 256 entries, and
+	// 32 KiB of texts.
+	shares = 256
 )
 
 func newDictionaries() *dictionaries {
 	d := &dictionaries{}
-	d.texts.init()
-	d.profiles.init()
-	size := 0
-	d.texts.keep = func(text string) (string, bool) {
-		if size+len(text) > maxTexts {
-			return "", false
-		}
-		size += len(text)
-		return strings.Clone(text), true // the text may be a part of a whole request
-	}
-	d.profiles.keep = func(p profile) (profile, bool) { return p, true }
+	// A text may be a part of a whole request.
+	d.texts.init(func(text string) int { return len(text) }, strings.Clone)
+	d.profiles.init(func(profile) int { return 0 }, func(p profile) profile { return p })
 	return d
 }
 
 func (d *dictionaries) full() bool { return d.texts.full.Load() || d.profiles.full.Load() }
+
+// charged are dictionaries that charge one user for the entries they add.
+type charged struct {
+	*dictionaries
+	user uint64 // the user's hash
+}
+
+// of returns the dictionaries for what is to be remembered of the user with the hash.
+func (d *dictionaries) of(user uint64) charged { return charged{d, user} }
 
 // A dictionary gives values numbers. Number 0 is the zero value.
 type dictionary[T comparable] struct {
 	mu      sync.RWMutex
 	numbers map[T]uint16
 	values  []T // of fixed length: the value of a number that was given out is read without a lock
-	// keep returns the value to keep, or false when there is no room. keep is called
-	// under mu.
-	keep func(T) (T, bool)
-	full atomic.Bool
+	size    func(T) int
+	keep    func(T) T // returns the value to keep
+	full    atomic.Bool
+
+	bytes   int              // of all values
+	charges map[uint64]share // by the user's hash
 }
 
-func (d *dictionary[T]) init() { d.numbers, d.values = map[T]uint16{}, make([]T, maxNumber) }
+// A share is what one user has added to a dictionary.
+type share struct {
+	entries uint16
+	bytes   uint32
+}
+
+func (d *dictionary[T]) init(size func(T) int, keep func(T) T) {
+	d.numbers, d.values, d.charges = map[T]uint16{}, make([]T, maxNumber), map[uint64]share{}
+	d.size, d.keep = size, keep
+}
 
 // number returns the value's number, a new one for a new value. It reports false when the
-// dictionary is full.
-func (d *dictionary[T]) number(v T) (uint16, bool) {
+// user has added a share already, and when the dictionary is full.
+func (d *dictionary[T]) number(v T, user uint64) (uint16, bool) {
 	if v == d.values[0] {
 		return 0, true
 	}
@@ -78,16 +94,18 @@ func (d *dictionary[T]) number(v T) (uint16, bool) {
 	if n, ok = d.numbers[v]; ok {
 		return n, true
 	}
-	next := len(d.numbers) + 1
-	kept, room := v, false
-	if next < maxNumber {
-		kept, room = d.keep(v)
+	next, size, has := len(d.numbers)+1, d.size(v), d.charges[user]
+	if int(has.entries) == maxNumber/shares || int(has.bytes)+size > maxTexts/shares {
+		return 0, false
 	}
-	if !room {
+	if next == maxNumber || d.bytes+size > maxTexts {
 		d.full.Store(true)
 		return 0, false
 	}
+	kept := d.keep(v)
 	d.values[next], d.numbers[kept] = kept, uint16(next)
+	d.bytes += size
+	d.charges[user] = share{has.entries + 1, has.bytes + uint32(size)}
 	return uint16(next), true
 }
 

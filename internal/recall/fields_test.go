@@ -163,3 +163,26 @@ func TestInstantsOfTheWholeContractAreRemembered(t *testing.T) {
 		}
 	}
 }
+
+// TestACloneHoldsWhenTheMemoryOfTheVisitIsUsedAgain fills every text of a session, those to
+// come as well.
+func TestACloneHoldsWhenTheMemoryOfTheVisitIsUsedAgain(t *testing.T) {
+	f := filler{t: t}
+	var want rollcall.Session
+	f.fill(&want)
+	m := newMemory()
+	if !fill(m, rollcall.User{ID: want.UserID}, want) {
+		t.Fatal("not kept")
+	}
+	var into Snapshot
+	if !m.Sessions(want.UserID, &into) {
+		t.Fatal("not known")
+	}
+	var got rollcall.Session
+	into.Each(func(s *rollcall.Session) bool { got = s.Clone(); return true })
+	clear(into.texts[:cap(into.texts)])
+	into.session.Clients[0], into.session.Methods[0], into.session.Metadata[0], into.session.UsedKeys[0] = "", rollcall.Method{}, rollcall.MetadataEntry{}, rollcall.KeyMark{}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

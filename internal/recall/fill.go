@@ -83,7 +83,7 @@ func (f *Fill) Keep(st *rollcall.Standing, sessions []rollcall.Session, latest L
 		count, sessions = tooMany, nil
 	}
 	d := m.dictionaries.Load()
-	if b, ok := d.newBlock(&st.User, count); ok {
+	if b, ok := d.of(f.user).newBlock(&st.User, count); ok {
 		kept = m.fill(d, b, f.user, f.user, f.epoch, sessions, latest)
 	}
 	return kept && count <= MaxSessions
@@ -103,27 +103,28 @@ func (f *Fill) KeepOne(st *rollcall.Standing, session *rollcall.Session, latest 
 		return
 	}
 	d := m.dictionaries.Load()
-	if b, ok := d.newLone(&st.User, epoch); ok {
+	if b, ok := d.of(user).newLone(&st.User, epoch); ok {
 		m.fill(d, b, m.loneKey(f.session), user, epoch, []rollcall.Session{*session}, latest)
 	}
 }
 
 // fill puts the sessions of a user, read at an epoch, into a block without records, and
-// the block in its place.
+// the block in its place. A user with a session that no record can hold gets a block that
+// says too many: the user's sessions are not worth reading for again.
 func (m *Memory) fill(d *dictionaries, b block, key, user, epoch uint64, sessions []rollcall.Session, latest Latest) bool {
+	head := b
 	records := make([]int, len(sessions)) // where they begin
 	for i := range sessions {
 		records[i] = len(b)
-		grown, ok := d.appendSession(b, &sessions[i], b.generation())
+		grown, ok := d.of(user).appendSession(b, &sessions[i], b.generation())
 		if !ok {
-			if d.full() {
-				m.beginAgain(d)
-			}
+			m.cannotHold(d, head, key, user, epoch)
 			return false
 		}
 		b = grown
 	}
-	return m.keep(d, key, user, b, func(s *shard) bool {
+	holds := true
+	kept := m.keep(d, key, user, b, func(s *shard) bool {
 		if m.epochs.of(user).acts.Load() != epoch {
 			return false
 		}
@@ -134,12 +135,39 @@ func (m *Memory) fill(d *dictionaries, b block, key, user, epoch uint64, session
 			}
 			r := record(b[records[i]:])
 			r.setRound(uint16(s.uses.durable))
-			if sessions[i].Last != stored && !s.show(b, r, sessions[i].Last, false) {
+			if sessions[i].Last != stored && !s.show(user, b, r, sessions[i].Last, false) {
+				holds = false
 				return false
 			}
 		}
 		return true
 	})
+	if !holds {
+		m.cannotHold(d, head, key, user, epoch)
+	}
+	return kept
+}
+
+// cannotHold is called for a block one of whose sessions finds no room in a record. The
+// memory begins again when that is for want of numbers.
+func (m *Memory) cannotHold(d *dictionaries, head block, key, user, epoch uint64) {
+	if d.full() {
+		m.beginAgain(d)
+		return
+	}
+	if head.isLone() {
+		return
+	}
+	if none, ok := d.of(user).none(head); ok {
+		m.keep(d, key, user, none, func(*shard) bool { return m.epochs.of(user).acts.Load() == epoch })
+	}
+}
+
+// none is a block without records that says of a block's user: too many sessions.
+func (d charged) none(b block) (block, bool) {
+	u := d.dictionaries.user(b)
+	u.ID = string(b.userID())
+	return d.newBlock(&u, tooMany)
 }
 
 // keep puts a block in its place, unless good says that the block is not good any more.
@@ -170,9 +198,7 @@ func (m *Memory) keep(d *dictionaries, key, user uint64, b block, good func(*sha
 		return true
 	}
 	if !b.isLone() { // too large: not worth reading for again
-		u := d.user(b)
-		u.ID = string(b.userID())
-		if none, ok := d.newBlock(&u, tooMany); ok {
+		if none, ok := d.of(user).none(b); ok {
 			s.put(key, user, none)
 		}
 	}

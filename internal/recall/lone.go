@@ -11,7 +11,7 @@ import "github.com/rollcall-id/rollcall"
 // that is the epoch.
 
 // newLone is a lone block without its record, of a user read at an epoch.
-func (d *dictionaries) newLone(u *rollcall.User, epoch uint64) (block, bool) {
+func (d charged) newLone(u *rollcall.User, epoch uint64) (block, bool) {
 	b, ok := d.newBlock(u, loneCount)
 	if ok {
 		b.setEpoch(epoch)

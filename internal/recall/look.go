@@ -203,7 +203,7 @@ func (f *found) use(s *rollcall.Session, last rollcall.Interaction) bool {
 	if last.Origin == s.Last.Origin {
 		ok = f.record.putInstants(last)
 	} else {
-		ok = f.shard.dictionaries.putInteraction(f.record, last)
+		ok = f.shard.dictionaries.of(f.user).putInteraction(f.record, last)
 	}
 	if !ok {
 		return false

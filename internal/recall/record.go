@@ -117,7 +117,7 @@ func (r record) compare(other record) int {
 
 // appendSession appends the record of a session to a block of a user who has the generation. It
 // reports false for a session that no record can hold.
-func (d *dictionaries) appendSession(b []byte, s *rollcall.Session, generation uint64) ([]byte, bool) {
+func (d charged) appendSession(b []byte, s *rollcall.Session, generation uint64) ([]byte, bool) {
 	start := len(b)
 	var fixed [atAddresses + 2*16]byte
 	flags := byte(0)
@@ -127,7 +127,7 @@ func (d *dictionaries) appendSession(b []byte, s *rollcall.Session, generation u
 	fixed[atFlags] = flags
 	b = append(b, fixed[:atAddresses+2*record(fixed[:]).addressRoom()]...)
 	r := record(b[start:])
-	p, known := d.profiles.number(profile{s.Lifetimes, s.Generation.Everybody, s.CookieMode})
+	p, known := d.profiles.number(profile{s.Lifetimes, s.Generation.Everybody, s.CookieMode}, d.user)
 	if !known || !d.putInteraction(r, s.Last) || !d.putOrigin(r, atInitial, 1, s.Initial) || !fits(s.CreatedAt) || !fits(s.ExpiresAt) ||
 		len(s.ID) > math.MaxUint8 || len(s.Methods) > math.MaxUint8 || len(s.Clients) > math.MaxUint8 || len(s.Metadata) > math.MaxUint8 {
 		return nil, false
@@ -179,7 +179,7 @@ func (d *dictionaries) appendSession(b []byte, s *rollcall.Session, generation u
 //	digest     32
 //	used keys   1  and 16 each
 //	ending         at (6), reason (2), by with its size (2)
-func (d *dictionaries) appendExtras(b []byte, s *rollcall.Session, generation uint64, flags *byte) (_ []byte, ok bool) {
+func (d charged) appendExtras(b []byte, s *rollcall.Session, generation uint64, flags *byte) (_ []byte, ok bool) {
 	at := len(b)
 	b, ok = append(b, 0), len(s.UsedKeys) <= math.MaxUint8
 	which := byte(0)

@@ -78,12 +78,12 @@ func (u *uses) settleOne(b block, r record) {
 
 // show writes a use that is later than the record's into the record: one that is durable,
 // or that the caller has. It reports false for a use that the record has no room for.
-func (s *shard) show(b block, r record, last rollcall.Interaction, durable bool) bool {
+func (s *shard) show(user uint64, b block, r record, last rollcall.Interaction, durable bool) bool {
 	u := &s.uses
 	if !durable && u.isDurable(b, r) {
 		r.copyDurable()
 	}
-	if !s.dictionaries.putInteraction(r, last) {
+	if !s.dictionaries.of(user).putInteraction(r, last) {
 		return false
 	}
 	if durable {
@@ -174,7 +174,7 @@ func (m *Memory) Show(t *rollcall.Touch, durable bool) {
 	m.eachRecord(user, t.UserID, t.SessionID, func(s *shard, key uint64, b block, r record) {
 		switch {
 		case t.Interaction.At.After(r.lastAt()):
-			if !s.show(b, r, t.Interaction, durable) {
+			if !s.show(user, b, r, t.Interaction, durable) {
 				s.forget(key)
 			}
 		case durable && fits(t.Interaction.IdleExpiresAt) && t.Interaction.IdleExpiresAt.After(readTime(r[atDurable:])):

@@ -50,7 +50,7 @@ type warming struct {
 	// Of the user whose sessions come.
 	hash  uint64
 	user  rollcall.User
-	block block // nil before the first user
+	block block // nil before the first user, and for one whose row no block can hold
 	count int   // of records
 }
 
@@ -60,31 +60,37 @@ func (w *warming) visit(seen rollcall.Walked) bool {
 		w.keep()
 		w.next(&seen.Standing)
 	}
-	if w.full || !seen.Session.EndedAt.IsZero() {
+	if w.full || w.block == nil || !seen.Session.EndedAt.IsZero() {
 		return !w.full
 	}
-	if w.count == MaxSessions { // one too many
-		for r := range w.block.records {
-			w.keepLone(r)
+	if w.count == MaxSessions {
+		w.overflow()
+	}
+	if w.block != nil && !w.block.overflows() {
+		b, ok := w.dictionaries.of(w.hash).appendSession(w.block, seen.Session, w.user.Generation)
+		if ok {
+			w.block = b
+			w.count++
+			bytesOrder.PutUint16(w.block[atCount:], uint16(w.count))
+			return true
 		}
-		w.count = tooMany
-		w.restart()
+		w.overflow()
 	}
-	if w.block.overflows() {
-		if b, ok := w.dictionaries.appendSession(nil, seen.Session, w.user.Generation); ok {
-			w.keepLone(b)
-		}
-		return !w.full
+	if b, ok := w.dictionaries.of(w.hash).appendSession(nil, seen.Session, w.user.Generation); ok {
+		w.keepLone(b)
 	}
-	b, ok := w.dictionaries.appendSession(w.block, seen.Session, w.user.Generation)
-	if !ok {
-		w.full = true
-		return false
-	}
-	w.block = b
-	w.count++
-	bytesOrder.PutUint16(w.block[atCount:], uint16(w.count))
+	w.full = w.full || w.dictionaries.full()
 	return !w.full
+}
+
+// overflow makes the user one with more sessions than a block holds: there is one too many,
+// or one that no record can hold.
+func (w *warming) overflow() {
+	for r := range w.block.records {
+		w.keepLone(r)
+	}
+	w.count = tooMany
+	w.restart()
 }
 
 // next begins with a user.
@@ -95,19 +101,15 @@ func (w *warming) next(st *rollcall.Standing) {
 	w.restart()
 }
 
-// restart begins the user's block.
+// restart begins the user's block; no block begins for a user whose row none can hold.
 func (w *warming) restart() {
-	b, ok := w.dictionaries.newBlock(&w.user, w.count)
-	if !ok {
-		w.full = true
-		return
-	}
-	w.block = b
+	w.block, _ = w.dictionaries.of(w.hash).newBlock(&w.user, w.count)
+	w.full = w.full || w.dictionaries.full()
 }
 
 // keepLone remembers a session of a user who has more than a block holds.
 func (w *warming) keepLone(r record) {
-	lone, ok := w.dictionaries.newLone(&w.user, w.acts[w.hash%userCount])
+	lone, ok := w.dictionaries.of(w.hash).newLone(&w.user, w.acts[w.hash%userCount])
 	if ok {
 		w.put(w.memory.loneKey(w.memory.epochs.hashBytes(r.sessionID())), lone.appendRecord(0, r))
 	}

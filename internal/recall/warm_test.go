@@ -3,7 +3,10 @@ package recall
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rollcall-id/rollcall"
 )
@@ -123,5 +126,48 @@ func TestNothingIsRememberedOfAWalkWhenUsesCannotBeWritten(t *testing.T) {
 	}
 	if err := New(1<<20, nil).Warm(noUses, func(func(rollcall.Walked) bool) error { return failed }); !errors.Is(err, failed) {
 		t.Error(err)
+	}
+}
+
+func TestAWalkPassesByWhatNoRecordCanHold(t *testing.T) {
+	for name, spoil := range map[string]func(st *rollcall.Standing, s *rollcall.Session){
+		"a session":    func(_ *rollcall.Standing, s *rollcall.Session) { s.CreatedAt = time.Unix(-1, 0) },
+		"a user's row": func(st *rollcall.Standing, _ *rollcall.Session) { st.User.Events = 1 << 33 },
+		"a user's share of all": func(_ *rollcall.Standing, s *rollcall.Session) {
+			s.Initial.UserAgent = strings.Repeat("x", maxTexts/shares+1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := New(8<<20, func(rollcall.Touch) {})
+			all := slices.Concat(sessionsOf("a", 2), sessionsOf("odd", 3), sessionsOf("z", 2))
+			if err := m.Warm(noUses, func(visit func(rollcall.Walked) bool) error {
+				for i := range all {
+					st := rollcall.Standing{User: rollcall.User{ID: all[i].UserID, Version: 1}}
+					if all[i].ID == "odd-1" || name == "a user's row" && all[i].UserID == "odd" {
+						spoil(&st, &all[i])
+					}
+					if !visit(rollcall.Walked{Standing: st, Session: &all[i]}) {
+						t.Errorf("the walk ends at %s", all[i].ID)
+						break
+					}
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			for _, id := range []string{"a-0", "a-1", "z-0", "z-1"} {
+				if _, _, known := look(m, id); !known {
+					t.Errorf("%s is not remembered", id)
+				}
+			}
+			if name == "a user's row" {
+				return
+			}
+			for _, id := range []string{"odd-0", "odd-2"} {
+				if _, _, known := look(m, id); !known {
+					t.Errorf("%s, of the same user, is not remembered", id)
+				}
+			}
+		})
 	}
 }
