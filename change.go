@@ -91,6 +91,9 @@ type End struct {
 	Ending
 	// Last must be as late as that of every Touch that has returned.
 	Last Interaction
+	// Initial is the row's, by the caller's word. An engine need not look: where Last has the
+	// same origin, the engine may take Last's origin from the row instead.
+	Initial Origin
 	// FileAt is when a sweep looks at the ended row.
 	FileAt time.Time
 }

@@ -103,7 +103,7 @@ func (m *Manager) ending(f *fact, blind, over bool, a attempt, by rollcall.Calle
 	c := rollcall.Change{UserID: s.UserID, User: moved(f.Standing.User), Events: []rollcall.Event{e}}
 	if blind {
 		at := rollcall.At{ID: s.ID, UserID: s.UserID, CreatedAt: s.CreatedAt}
-		c.Ends = []rollcall.End{{At: at, Ending: ending, Last: s.Last, FileAt: m.fileAt(&s)}}
+		c.Ends = []rollcall.End{{At: at, Ending: ending, Last: s.Last, Initial: s.Initial, FileAt: m.fileAt(&s)}}
 	} else {
 		c.Sessions = []rollcall.PutSession{m.put(s)}
 	}

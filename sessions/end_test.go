@@ -107,7 +107,8 @@ type lookedStore struct {
 	rollcall.Store
 	looks    []rollcall.At
 	unread   []bool // of each ending
-	conflict int    // so many commits of endings conflict
+	ends     []rollcall.End
+	conflict int // so many commits of endings conflict
 }
 
 // Session notes the look.
@@ -119,8 +120,8 @@ func (s *lookedStore) Session(ctx context.Context, at rollcall.At) (rollcall.Ses
 // Commit notes endings.
 func (s *lookedStore) Commit(ctx context.Context, c rollcall.Change) (rollcall.Standing, error) {
 	ends := len(c.Ends) > 0
-	for range c.Ends {
-		s.unread = append(s.unread, true)
+	for _, e := range c.Ends {
+		s.unread, s.ends = append(s.unread, true), append(s.ends, e)
 	}
 	for _, p := range c.Sessions {
 		if !p.Session.EndedAt.IsZero() {
@@ -175,6 +176,20 @@ func TestAnEndingReadsNoMoreThanItMust(t *testing.T) {
 				t.Errorf("ended again: %v", err)
 			}
 		})
+	}
+}
+
+func TestAnUnreadEndingSaysWhereTheSessionBegan(t *testing.T) {
+	store := &lookedStore{Store: memory.New()}
+	n := newNodeOn(t, store, newClock(), withMemory(8<<20))
+	s, token := n.create(signIn(aUser))
+	n.clock.Advance(time.Minute)
+	if _, err := n.Check(context.Background(), token.Reveal(), rollcall.Use{IP: "192.0.2.200", UserAgent: "another"}); err != nil {
+		t.Fatal(err)
+	}
+	n.must(n.End(context.Background(), shop, s.ID, rollcall.ReasonRevoked))
+	if len(store.ends) != 1 || store.ends[0].Initial != s.Initial || store.ends[0].Last.Origin.UserAgent != "another" {
+		t.Errorf("ended as %+v, began from %+v", store.ends, s.Initial)
 	}
 }
 

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	pebbledb "github.com/cockroachdb/pebble/v2"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/store/pebble/internal/codec"
@@ -260,5 +262,30 @@ func TestAnUnreadEndingThatIsNotTrueBringsNothingBack(t *testing.T) {
 	}
 	if got, _, err := s.Session(background, rollcall.At{ID: "gone"}); err != nil || !got.EndedAt.IsZero() {
 		t.Errorf("created after its ending: %+v, %v", got, err)
+	}
+}
+
+func TestAnEndingDoesNotRepeatAnOriginThatItsRowHas(t *testing.T) {
+	const most = 50 // bytes: no user agent
+	began := shortRow()
+	began.session.Initial.UserAgent = strings.Repeat("b", 100)
+	began.session.Last.Origin = began.session.Initial
+	elsewhere := began.session
+	elsewhere.Last.Origin.UserAgent = strings.Repeat("a", 100)
+	nowhere := began.session
+	nowhere.Last.Origin = rollcall.Origin{}
+	for name, session := range map[string]rollcall.Session{"where it began": began.session, "elsewhere": elsewhere, "nowhere": nowhere} {
+		session.Last.At = session.Last.At.Add(time.Minute)
+		want := session.Ended(rollcall.Ending{EndedAt: at.Add(time.Hour), EndReason: rollcall.ReasonLogout, EndedBy: "u"})
+		want.Version++
+		e := endOf(want)
+		ending := encodeEnding(&e)
+		if n := len(ending); n > most && name != "elsewhere" {
+			t.Errorf("used from %s: the ending takes %d bytes", name, n)
+		}
+		got, err := decodeRow(append(began.encode(), ending...))
+		if diff := cmp.Diff(want, got.session); err != nil || diff != "" {
+			t.Errorf("used from %s: %v\n%s", name, err, diff)
+		}
 	}
 }

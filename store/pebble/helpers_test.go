@@ -106,7 +106,7 @@ func endOf(ended rollcall.Session) rollcall.End {
 	return rollcall.End{
 		At:     rollcall.At{ID: ended.ID, UserID: ended.UserID, CreatedAt: ended.CreatedAt},
 		Ending: rollcall.Ending{EndedAt: ended.EndedAt, EndReason: ended.EndReason, EndedBy: ended.EndedBy},
-		Last:   ended.Last, FileAt: ended.EndedAt,
+		Last:   ended.Last, Initial: ended.Initial, FileAt: ended.EndedAt,
 	}
 }
 

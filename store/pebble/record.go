@@ -174,15 +174,20 @@ func rowOf(value []byte) (_ row, ok bool, err error) {
 const (
 	endingMark = 0xff
 
-	endingHasOrigin = 1 // of the last use, when that is not the row's first one's
+	// The origin of the last use; without a flag that is the zero one.
+	endingHasOrigin = 1
+	endingAtInitial = 2 // is the row's Initial
 )
 
-// encodeEnding writes an ending. The origin of the last use is left out when it is zero:
-// the caller then knows of no use.
+// encodeEnding writes an ending.
 func encodeEnding(e *rollcall.End) []byte {
 	flags := byte(0)
-	if e.Last.Origin != (rollcall.Origin{}) {
-		flags |= endingHasOrigin
+	switch e.Last.Origin {
+	case rollcall.Origin{}:
+	case e.Initial:
+		flags = endingAtInitial
+	default:
+		flags = endingHasOrigin
 	}
 	b := append(make([]byte, 0, 160), flags)
 	b = codec.AppendLater(b, 0, e.EndedAt, filedAt(e.FileAt), e.Last.At, e.Last.IdleExpiresAt)
@@ -205,12 +210,18 @@ func joinEnding(d *codec.Decoder, r *row) {
 		return
 	}
 	e := d.Part()
-	flags := e.Flags(endingHasOrigin)
+	flags := e.Flags(endingHasOrigin | endingAtInitial)
 	var put rollcall.End
 	e.Later(0, &put.EndedAt, &put.FileAt, &put.Last.At, &put.Last.IdleExpiresAt)
 	put.EndReason, put.EndedBy = rollcall.Reason(e.Text()), e.Text()
-	if flags&endingHasOrigin != 0 {
+	switch flags {
+	case 0:
+	case endingAtInitial:
+		put.Last.Origin = r.session.Initial
+	case endingHasOrigin:
 		put.Last.Origin = e.Origin()
+	default:
+		d.Fail()
 	}
 	further := e.Fields()
 	if d.Err() != nil || e.End() != nil {

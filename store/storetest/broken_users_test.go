@@ -132,6 +132,10 @@ var brokenEnds = []brokenEngine{
 		}),
 	},
 	{
+		name: "takes a last use for one from where the session began", clauses: []string{"an end of what was not read says when, why and by whom, and nothing else", modelClause},
+		open: altersEnds(func(_ *memory.Store, e *rollcall.End) { e.Last.Origin = e.Initial }),
+	},
+	{
 		name: "puts all of what was ended unread", clauses: []string{"an end of what was not read says when, why and by whom, and nothing else", modelClause},
 		open: func(s *memory.Store) rollcall.Store {
 			return altersCommits(s, func(c *rollcall.Change) {

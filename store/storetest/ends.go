@@ -48,13 +48,19 @@ func testEnds(t *testing.T, h Harness) {
 	s.same("one with a later use", first, s.session(first.ID))
 
 	// Beside a put, in one change.
-	third := s.session(sessionID(3))
-	c := ending(s.user("u"), unread(s.session(sessionID(2)), when))
+	second, third := s.session(sessionID(2)), s.session(sessionID(3))
+	fromInitial := unread(second, when)
+	fromInitial.Last = interaction(time.Hour, "")
+	fromInitial.Last.Origin = second.Initial
+	c := ending(s.user("u"), fromInitial)
 	third.Clients = []string{"kept"}
 	c.Sessions = []rollcall.PutSession{{Session: third, Replaces: 1}}
 	s.commit(c)
 	s.same("the list", []string{sessionID(3)}, s.list("u"))
 	s.same("what was put", []string{"kept"}, s.session(sessionID(3)).Clients)
+	second = second.Ended(when)
+	second.Version, second.Last = 2, fromInitial.Last
+	s.same("one with a later use from where the session began", second, s.session(second.ID))
 
 	s.conflicts("a claim of the id", creation(s.user("v"), newSession("v", sessionID(0), t0)))
 	want.Metadata = nil

@@ -101,7 +101,8 @@ func (m *model) endUnread() {
 	e := unread(s, newEnding(m.instant()))
 	e.FileAt = own(m.instant(), i)
 	if rapid.Bool().Draw(m.r, "used meanwhile") {
-		e.Last = rollcall.Interaction{At: s.Last.At.Add(time.Minute), IdleExpiresAt: own(m.instant(), i), Origin: rollcall.Origin{IP: "192.0.2.7"}}
+		from := rapid.SampledFrom([]rollcall.Origin{{IP: "192.0.2.7"}, {}, s.Initial}).Draw(m.r, "from")
+		e.Last = rollcall.Interaction{At: s.Last.At.Add(time.Minute), IdleExpiresAt: own(m.instant(), i), Origin: from}
 	}
 	u.Version += m.stale()
 	m.commit(ending(u, e, newEvent(s.UserID, 1)))

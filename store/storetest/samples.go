@@ -118,6 +118,6 @@ func nextGeneration(u rollcall.User, events ...rollcall.Event) rollcall.Change {
 func unread(s rollcall.Session, e rollcall.Ending) rollcall.End {
 	return rollcall.End{
 		At:     rollcall.At{ID: s.ID, UserID: s.UserID, CreatedAt: s.CreatedAt},
-		Ending: e, Last: s.Last, FileAt: e.EndedAt.Add(24 * time.Hour),
+		Ending: e, Last: s.Last, Initial: s.Initial, FileAt: e.EndedAt.Add(24 * time.Hour),
 	}
 }
