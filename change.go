@@ -239,6 +239,9 @@ func (c *Change) restProblem() string {
 		}
 	}
 	if c.Everybody != nil {
+		if !isText(c.Everybody.Everybody.GenerationBy) {
+			return "everybody's row with what is no text"
+		}
 		for client := range c.Everybody.Everybody.Clients {
 			if !isText(client) {
 				return "a client that is no text"

@@ -13,6 +13,19 @@ import (
 
 var brokenCommits = []brokenEngine{
 	{
+		name: "keeps where a session began when it is put again", clauses: []string{"everything comes back as it was put"},
+		open: func(s *memory.Store) rollcall.Store {
+			return altersCommits(s, func(c *rollcall.Change) {
+				c.Sessions = slices.Clone(c.Sessions)
+				for i, p := range c.Sessions {
+					if kept, ok := stored(s, p.Session.ID); ok {
+						c.Sessions[i].Session.Initial = kept.Initial
+					}
+				}
+			})
+		},
+	},
+	{
 		name: "puts whatever the version", open: blindPuts,
 		clauses: []string{
 			"puts carry the version they replace", "documents have versions", "everybody's row has versions, and stands beside every user's",

@@ -1,8 +1,13 @@
 package storetest
 
 import (
+	"fmt"
+	"net/netip"
 	"reflect"
+	"strings"
 	"time"
+
+	"github.com/rollcall-id/rollcall"
 )
 
 // each visits every basic value and every instant that v holds, with the path that
@@ -73,4 +78,31 @@ func spoil(p any) {
 			*t = t.Add(time.Hour)
 		}
 	})
+}
+
+// otherwise is a session with another value in every field that a put may change, those of
+// its list elements as well, but for an ending.
+func otherwise(s rollcall.Session) rollcall.Session {
+	o, n := s.Clone(), 0
+	each(reflect.ValueOf(&o).Elem(), "", func(path string, v reflect.Value) {
+		n++
+		switch {
+		case v.Kind() == reflect.String && strings.HasSuffix(path, ".IP"):
+			v.SetString(netip.MustParseAddr(v.String()).Next().String())
+		case v.Kind() == reflect.String && strings.HasSuffix(path, ".ASN"):
+			v.SetString(fmt.Sprint(n, v.String()))
+		case v.Kind() == reflect.String:
+			v.SetString(fmt.Sprint(n, " ", v.String()))
+		case v.CanInt():
+			v.SetInt(v.Int() + 1)
+		case v.CanUint():
+			v.SetUint(v.Uint() + 1)
+		default:
+			t := v.Addr().Interface().(*time.Time)
+			*t = t.Add(time.Hour)
+		}
+	})
+	o.ID, o.UserID, o.CreatedAt, o.Version = s.ID, s.UserID, s.CreatedAt, s.Version
+	o.EndedAt, o.EndReason, o.EndedBy = s.EndedAt, s.EndReason, s.EndedBy
+	return o
 }

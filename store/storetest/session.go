@@ -34,7 +34,11 @@ func testRoundTrip(t *testing.T, h Harness) {
 	s.same("list", []rollcall.Session{want}, list)
 	s.same("the list's standing", standing, st)
 
-	ended := want.Ended(newEnding(t0.Add(time.Hour)))
+	other := otherwise(want)
+	s.commit(replacement(other))
+	other.Version++
+	s.same("a session that is put again", other, s.session(other.ID))
+	ended := otherwise(other).Ended(newEnding(t0.Add(time.Hour)))
 	s.commit(replacement(ended))
 	ended.Version++
 	s.same("an ended session", ended, s.session(ended.ID))
