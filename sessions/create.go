@@ -101,11 +101,7 @@ func (c *creation) decide(ctx context.Context, a attempt) (decision, error) {
 	}
 	for _, s := range room.over[:min(len(room.over), rollcall.MaxChange)] {
 		change.Sessions = append(change.Sessions, c.m.put(s))
-		e := rollcall.NewEvent(rollcall.SessionEnded, s.EndedAt, c.by, s)
-		if s.EndReason == rollcall.ReasonIdle || s.EndReason == rollcall.ReasonExpired {
-			e = expiredEvent(s)
-		}
-		change.Events = append(change.Events, e)
+		change.Events = append(change.Events, lastEvent(s, c.by))
 	}
 	if len(room.over) >= rollcall.MaxChange { // the creation itself comes with the rest
 		room.over = room.over[rollcall.MaxChange:]

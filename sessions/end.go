@@ -96,11 +96,7 @@ func (m *Manager) ending(f *fact, blind, over bool, a attempt, by rollcall.Calle
 		ending = limitReached(&f.Session)
 	}
 	s := f.Session.Ended(ending)
-	e := rollcall.NewEvent(rollcall.SessionEnded, a.now, by, s)
-	if over {
-		e = expiredEvent(s)
-	}
-	c := rollcall.Change{UserID: s.UserID, User: moved(f.Standing.User), Events: []rollcall.Event{e}}
+	c := rollcall.Change{UserID: s.UserID, User: moved(f.Standing.User), Events: []rollcall.Event{lastEvent(s, by)}}
 	if blind {
 		at := rollcall.At{ID: s.ID, UserID: s.UserID, CreatedAt: s.CreatedAt}
 		c.Ends = []rollcall.End{{At: at, Ending: ending, Last: s.Last, Initial: s.Initial, FileAt: m.fileAt(&s)}}

@@ -104,10 +104,14 @@ func limitReached(s *rollcall.Session) rollcall.Ending {
 	return e
 }
 
-// expiredEvent is the event of a session that has been ended for a limit of its own; its
-// instant is that of the limit, however late the limit is written down.
-func expiredEvent(s rollcall.Session) rollcall.Event {
-	return rollcall.NewEvent(rollcall.SessionExpired, s.EndedAt, rollcall.Caller{}, s)
+// lastEvent is the event of a session that has been ended, at the instant of its ending:
+// session.expired, which is nobody's act, for a limit of its own, however late the limit is
+// written down; else session.ended, by the caller.
+func lastEvent(s rollcall.Session, by rollcall.Caller) rollcall.Event {
+	if s.EndReason == rollcall.ReasonIdle || s.EndReason == rollcall.ReasonExpired {
+		return rollcall.NewEvent(rollcall.SessionExpired, s.EndedAt, rollcall.Caller{}, s)
+	}
+	return rollcall.NewEvent(rollcall.SessionEnded, s.EndedAt, by, s)
 }
 
 // fileAt is when a sweep looks at a session's row next: shortly after the session can be

@@ -109,7 +109,7 @@ func (m *Manager) sweepVerdict(s *rollcall.Session, st *rollcall.Standing, now t
 		v.FileAt = now
 	}
 	if !outdated { // an ending of many has left its own event
-		e := expiredEvent(s.Ended(ending))
+		e := lastEvent(s.Ended(ending), rollcall.Caller{})
 		v.Event = &e
 	}
 	return v
