@@ -40,6 +40,13 @@ var databases struct {
 	free []string // that no test uses
 }
 
+// Start starts the server, unless it runs: what DSN and Empty do as well. A test that asks
+// for a database in a bubble of testing/synctest calls Start before, outside of the bubble.
+func Start(t testing.TB) {
+	t.Helper()
+	running(t)
+}
+
 // DSN returns the address of a database with empty tables, which is the test's own until
 // the test ends. The test must leave the tables' form alone.
 func DSN(t testing.TB) string {
@@ -54,8 +61,6 @@ func DSN(t testing.TB) string {
 	var err error
 	if name == "" {
 		name, err = s.create(template)
-	} else {
-		err = s.exec(name, empty)
 	}
 	if err == nil { // without which all databases were one store's copies
 		err = postgres.Renew(t.Context(), s.dsn(name))
@@ -64,8 +69,9 @@ func DSN(t testing.TB) string {
 		t.Fatalf("making a database: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := s.exec("postgres", fmt.Sprintf("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s'", name)); err != nil {
+		if err := s.exec(name, empty); err != nil {
 			t.Errorf("leaving a database: %v", err)
+			return
 		}
 		databases.Lock()
 		defer databases.Unlock()
@@ -74,8 +80,10 @@ func DSN(t testing.TB) string {
 	return s.dsn(name)
 }
 
-// empty makes a database like a new one. A copy of the template takes ten times as long.
-const empty = `TRUNCATE users, sessions, uses, events, documents, everybody RESTART IDENTITY;
+// empty makes a database that a test leaves like a new one. A copy of the template takes
+// ten times as long.
+const empty = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
+TRUNCATE users, sessions, uses, events, documents, everybody RESTART IDENTITY;
 INSERT INTO everybody (version, generation, settings) VALUES (0, 0, 0);
 UPDATE meta SET removed_xid = '0', removed_seq = 0`
 
