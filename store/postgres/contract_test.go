@@ -26,7 +26,32 @@ func TestStoreKeepsTheContract(t *testing.T) {
 			}
 			return s
 		},
+		OpenFull: openFull,
+		OneFloor: true,
 	})
+}
+
+// openFull opens a store whose server can be told to say what it says when a table cannot
+// grow, in the midst of a statement.
+func openFull(t *testing.T) (rollcall.Store, func(storetest.Room)) {
+	t.Helper()
+	dsn := postgrestest.Empty(t)
+	if err := postgres.Create(t.Context(), dsn); err != nil {
+		t.Fatal(err)
+	}
+	conn := connect(t, dsn)
+	set := func(room storetest.Room) {
+		does := `RETURN NEW`
+		if room == storetest.RoomForNothing {
+			does = `RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'`
+		}
+		execute(t, conn, `CREATE OR REPLACE FUNCTION grow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN `+does+`; END $$`)
+	}
+	set(storetest.RoomForAll)
+	for _, table := range []string{"users", "sessions", "uses", "events", "documents", "everybody"} {
+		execute(t, conn, `CREATE TRIGGER grow BEFORE INSERT OR UPDATE ON `+table+` FOR EACH ROW EXECUTE FUNCTION grow()`)
+	}
+	return opened(t, dsn), set
 }
 
 // opened is a store that the caller closes.

@@ -41,6 +41,9 @@ type Harness struct {
 	// OpenFull returns a store with room for all, and what sets the room that is left.
 	// Nil for an engine that is never full.
 	OpenFull func(t *testing.T) (s rollcall.Store, set func(Room))
+	// OneFloor says that the engine does not know how much room is left, against the
+	// contract: set is not called with RoomForEndings.
+	OneFloor bool
 }
 
 // A Room says for what a store has room.
