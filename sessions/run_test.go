@@ -18,14 +18,9 @@ func TestRunWritesInteractionsAndSweeps(t *testing.T) {
 	eachMemory(t, func(t *testing.T, size int64) {
 		synctest.Test(t, func(t *testing.T) {
 			store := memory.New()
-			m, err := sessions.New(store, sessions.Options{Memory: size, TouchInterval: time.Minute, Retention: 48 * time.Hour})
-			if err != nil {
-				t.Fatal(err)
-			}
-			n := node{Manager: m, t: t, store: store}
-			ctx, cancel := context.WithCancel(context.Background())
-			done := make(chan error)
-			go func() { done <- m.Run(ctx) }()
+			n, _ := running(t, store, 0, withMemory(size), func(o *sessions.Options) {
+				o.TouchInterval, o.SweepInterval, o.Retention = time.Minute, time.Minute, 48*time.Hour
+			})
 			in := signIn(aUser)
 			in.Asked.Absolute = time.Hour
 			s, token := n.create(in)
@@ -64,8 +59,6 @@ func TestRunWritesInteractionsAndSweeps(t *testing.T) {
 			if got := n.events(); len(got) != 0 {
 				t.Errorf("events outlive their retention: %v", got)
 			}
-			cancel()
-			n.must(<-done)
 		})
 	})
 }
@@ -74,21 +67,13 @@ func TestRunWritesWhatIsLeftAtItsStop(t *testing.T) {
 	eachMemory(t, func(t *testing.T, size int64) {
 		synctest.Test(t, func(t *testing.T) {
 			store := memory.New()
-			m, err := sessions.New(store, sessions.Options{Memory: size, TouchInterval: time.Hour})
-			if err != nil {
-				t.Fatal(err)
-			}
-			n := node{Manager: m, t: t, store: store}
-			ctx, cancel := context.WithCancel(context.Background())
-			done := make(chan error)
-			go func() { done <- m.Run(ctx) }()
+			n, stop := running(t, store, 0, withMemory(size), func(o *sessions.Options) { o.TouchInterval = time.Hour })
 			s, token := n.create(signIn(aUser))
 			time.Sleep(time.Minute)
 			if !n.accepts(token) {
 				t.Fatal("refused")
 			}
-			cancel()
-			n.must(<-done)
+			stop()
 			stored, _, err := store.Session(context.Background(), rollcall.At{ID: s.ID})
 			if err != nil || !stored.Last.At.Equal(time.Now().UTC().Truncate(time.Millisecond)) {
 				t.Errorf("stored %v, %v", stored.Last.At, err)
@@ -101,14 +86,7 @@ func TestSweepRemovesEndingsOfManySilently(t *testing.T) {
 	eachMemory(t, func(t *testing.T, size int64) {
 		synctest.Test(t, func(t *testing.T) {
 			store := memory.New()
-			m, err := sessions.New(store, sessions.Options{Memory: size, TouchInterval: time.Hour, SweepInterval: time.Hour})
-			if err != nil {
-				t.Fatal(err)
-			}
-			n := node{Manager: m, t: t, store: store}
-			ctx, cancel := context.WithCancel(context.Background())
-			done := make(chan error)
-			go func() { done <- m.Run(ctx) }()
+			n, _ := running(t, store, 0, withMemory(size), hourly, func(o *sessions.Options) { o.TouchInterval = time.Hour })
 			for range 220 {
 				n.create(signIn(aUser))
 			}
@@ -129,8 +107,6 @@ func TestSweepRemovesEndingsOfManySilently(t *testing.T) {
 			if got := len(n.events()); got != 0 {
 				t.Errorf("%d events are left", got)
 			}
-			cancel()
-			n.must(<-done)
 		})
 	})
 }
