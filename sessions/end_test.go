@@ -303,15 +303,24 @@ func TestEndingAllOfAUserWithoutSessionsWritesNothing(t *testing.T) {
 	})
 }
 
-// TestNoCheckThatBeganAfterAnEndingIsAccepted lets everything happen at once.
+// TestNoCheckThatBeganAfterAnEndingIsAccepted lets everything happen at once. Without memory
+// another node looks than the one that ends.
 func TestNoCheckThatBeganAfterAnEndingIsAccepted(t *testing.T) {
-	n := newNode(t, cached)
+	eachEngineAndMemory(t, endingsAmongLooks)
+}
+
+func endingsAmongLooks(t *testing.T, e engine, size int64) {
+	n := newNodeOn(t, e.open(t), newClock(), withMemory(size))
+	looks := n
+	if size == 0 {
+		looks = newNodeOn(t, e.another(t, n.store), n.clock)
+	}
 	var all sync.WaitGroup
 	stop := make(chan struct{})
 	for w := range 4 {
 		user := fmt.Sprintf("user-%d", w%2)
 		all.Go(func() {
-			for i := range 40 {
+			for i := range e.many(40) {
 				s, token, err := n.Create(context.Background(), shop, signIn(user))
 				if err != nil {
 					t.Error(err)
@@ -328,11 +337,11 @@ func TestNoCheckThatBeganAfterAnEndingIsAccepted(t *testing.T) {
 								over = true
 							default:
 							}
-							_, err := n.Check(context.Background(), token.Reveal(), rollcall.Use{})
+							_, err := looks.Check(context.Background(), token.Reveal(), rollcall.Use{})
 							if over && err == nil {
 								t.Error("an ended session is accepted")
 							}
-							page, err := n.List(context.Background(), rollcall.ListQuery{UserID: user, Take: 100})
+							page, err := looks.List(context.Background(), rollcall.ListQuery{UserID: user, Take: 100})
 							if err != nil {
 								t.Error(err)
 							}
@@ -371,7 +380,7 @@ func TestNoCheckThatBeganAfterAnEndingIsAccepted(t *testing.T) {
 			case <-stop:
 				return
 			case <-time.After(time.Millisecond):
-				_ = n.Flush(context.Background())
+				_ = looks.Flush(context.Background())
 			}
 		}
 	})

@@ -2,6 +2,7 @@ package sessions_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -126,43 +127,47 @@ func TestWhatDecidesIsReadAfterWhatGuardsIt(t *testing.T) {
 			for second, other := range acts {
 				for before := range 6 {
 					most := 2 + before%2 // none is free, or one
-					before /= 2
-					engine := e.open(t)
-					limit := limited(most, rollcall.EndOldest)
-					b := newNodeOn(t, engine, newClock(), limit)
-					oldest, oldestToken := b.create(signIn(aUser))
-					b.clock.Advance(time.Millisecond)
-					s, token := b.create(signIn(aUser))
-					b.clock.Advance(time.Millisecond)
-					acted := false
-					between := func() {
-						if !acted {
-							acted = true
-							b.must(other(b, s, token))
+					if before /= 2; e.shared && most != 2+before%2 {
+						continue // half of what an engine in this process is asked
+					}
+					t.Run(fmt.Sprintf("%s, and %s before read %d, limit %d", first, second, before, most), func(t *testing.T) {
+						engine := e.open(t)
+						limit := limited(most, rollcall.EndOldest)
+						b := newNodeOn(t, engine, newClock(), limit)
+						oldest, oldestToken := b.create(signIn(aUser))
+						b.clock.Advance(time.Millisecond)
+						s, token := b.create(signIn(aUser))
+						b.clock.Advance(time.Millisecond)
+						acted := false
+						between := func() {
+							if !acted {
+								acted = true
+								b.must(other(b, s, token))
+							}
 						}
-					}
-					store := &observed{Store: engine, beforeCommit: func(*rollcall.Change) { between() }}
-					store.beforeRead = func(n int) {
-						if n == before {
-							between()
+						store := &observed{Store: e.another(t, engine), beforeCommit: func(*rollcall.Change) { between() }}
+						store.beforeRead = func(n int) {
+							if n == before {
+								between()
+							}
 						}
-					}
-					a := newNodeOn(t, store, b.clock, limit)
-					a.must(act(a, s, token))
-					if got := len(a.list(aUser)); got > most {
-						t.Errorf("%s, and %s before read %d: %d sessions with a limit of %d", first, second, before, got, most)
-					}
-					switch {
-					case first == "end all" && a.accepts(oldestToken), first == "end all" && a.accepts(token):
-						t.Errorf("%s, and %s before read %d: a session is accepted after all were ended", first, second, before)
-					case first == "end" && a.accepts(token):
-						t.Errorf("%s, and %s before read %d: the session is accepted after it was ended", first, second, before)
-					}
-					for _, n := range []node{a, b} {
-						if n.accepts(oldestToken) != b.live(oldest.ID) || n.accepts(token) != b.live(s.ID) {
-							t.Errorf("%s, and %s before read %d: the nodes do not agree", first, second, before)
+						a := newNodeOn(t, store, b.clock, limit)
+						a.must(act(a, s, token))
+						if got := len(a.list(aUser)); got > most {
+							t.Errorf("%d sessions", got)
 						}
-					}
+						switch {
+						case first == "end all" && a.accepts(oldestToken), first == "end all" && a.accepts(token):
+							t.Error("a session is accepted after all were ended")
+						case first == "end" && a.accepts(token):
+							t.Error("the session is accepted after it was ended")
+						}
+						for _, n := range []node{a, b} {
+							if n.accepts(oldestToken) != b.live(oldest.ID) || n.accepts(token) != b.live(s.ID) {
+								t.Error("the nodes do not agree")
+							}
+						}
+					})
 				}
 			}
 		}
@@ -203,7 +208,7 @@ func TestEndOthersOfManyHoldsAgainstAnEndingBetweenItsReads(t *testing.T) {
 					}
 				}
 				a := newNodeOn(t, &observed{
-					Store: engine,
+					Store: e.another(t, engine),
 					beforeRead: func(n int) {
 						if n == before {
 							between()

@@ -171,7 +171,7 @@ func rowsOf(t *testing.T, store rollcall.Store) (all []rollcall.Session) {
 }
 
 // running starts a Manager with the time of the test's bubble, and runs it until stop is
-// called or the test ends. ahead is by how much its clock is off. The intervals are long:
+// called or the test ends, which fails if Run does. ahead is by how much its clock is off. The intervals are long:
 // tests wait for days.
 func running(t *testing.T, store rollcall.Store, ahead time.Duration, configure ...func(*sessions.Options)) (n node, stop func()) {
 	t.Helper()

@@ -86,11 +86,20 @@ func lateLimits(ending string) func(*sessions.Options) {
 	return limited(2, rollcall.EndOldest)
 }
 
+// lateness is by how much a use is late. A shared engine takes long to open for each: it has
+// all of them with one test, of two nodes, and one with the others.
+func (e engine) lateness(all bool) []time.Duration {
+	if e.shared && !all {
+		return []time.Duration{2 * time.Minute}
+	}
+	return []time.Duration{0, 2 * time.Minute, time.Hour}
+}
+
 // eachLateUse runs a test for every ending, lateness of a use, and parting of the clock of
 // who ends from that of who uses.
-func eachLateUse(t *testing.T, test func(t *testing.T, ending string, late, apart time.Duration)) {
+func eachLateUse(t *testing.T, lateness []time.Duration, test func(t *testing.T, ending string, late, apart time.Duration)) {
 	for ending := range lateEndings {
-		for _, late := range []time.Duration{0, 2 * time.Minute, time.Hour} {
+		for _, late := range lateness {
 			for _, apart := range []time.Duration{0, 5 * time.Minute, -5 * time.Minute} {
 				t.Run(fmt.Sprintf("%s, %s late, clocks %s apart", ending, late, apart), func(t *testing.T) {
 					t.Parallel()
@@ -133,7 +142,7 @@ func staysEnded(t *testing.T, what string, n node, u *lateUse, ends bool, at ...
 
 func TestNoEndingIsUndoneByAUseThatIsWrittenLateOnOneNode(t *testing.T) {
 	eachEngineAndMemory(t, func(t *testing.T, e engine, size int64) {
-		eachLateUse(t, func(t *testing.T, ending string, late, apart time.Duration) {
+		eachLateUse(t, e.lateness(false), func(t *testing.T, ending string, late, apart time.Duration) {
 			store := newLate(e.open(t))
 			n := newNodeOn(t, store, newClock(), withMemory(size), lateLimits(ending))
 			u := signInTwice(n)
@@ -153,11 +162,11 @@ func TestNoEndingIsUndoneByAUseThatIsWrittenLateOnOneNode(t *testing.T) {
 
 func TestNoEndingIsUndoneByAUseThatAnotherNodeWritesLate(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e engine) {
-		eachLateUse(t, func(t *testing.T, ending string, late, apart time.Duration) {
+		eachLateUse(t, e.lateness(true), func(t *testing.T, ending string, late, apart time.Duration) {
 			engine := e.open(t)
 			store := newLate(engine)
 			uses := newNodeOn(t, store, newClock(), lateLimits(ending))
-			ends := newNodeOn(t, engine, newClock(), lateLimits(ending))
+			ends := newNodeOn(t, e.another(t, engine), newClock(), lateLimits(ending))
 			u := signInTwice(uses)
 			var use sync.WaitGroup
 			use.Go(func() { _, _ = uses.Check(context.Background(), u.victimToken.Reveal(), rollcall.Use{}) })
@@ -179,10 +188,10 @@ func TestNoEndingIsUndoneByAUseThatAnotherNodeWritesLate(t *testing.T) {
 // with others, instead of in the store.
 func TestNoEndingIsUndoneByAUseThatWaitsToBeWritten(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e engine) {
-		eachLateUse(t, func(t *testing.T, ending string, late, apart time.Duration) {
+		eachLateUse(t, e.lateness(false), func(t *testing.T, ending string, late, apart time.Duration) {
 			store := e.open(t)
 			uses := newNodeOn(t, store, newClock(), lateLimits(ending))
-			ends := newNodeOn(t, store, newClock(), lateLimits(ending))
+			ends := newNodeOn(t, e.another(t, store), newClock(), lateLimits(ending))
 			u := signInTwice(uses)
 			uses.clock.Advance(-10 * time.Second)
 			if !uses.accepts(u.victimToken) {
@@ -204,7 +213,7 @@ func TestNoEndingIsUndoneByAUseThatWaitsToBeWritten(t *testing.T) {
 // moves both limits, until the session's absolute end has come.
 func TestNoEndingIsUndoneByAnAuthenticationThatIsLate(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e engine) {
-		eachLateUse(t, func(t *testing.T, ending string, late, apart time.Duration) {
+		eachLateUse(t, e.lateness(false), func(t *testing.T, ending string, late, apart time.Duration) {
 			engine := e.open(t)
 			arrived, goOn := make(chan struct{}), make(chan struct{})
 			store := &observed{Store: engine, beforeCommit: func(c *rollcall.Change) {
@@ -214,7 +223,7 @@ func TestNoEndingIsUndoneByAnAuthenticationThatIsLate(t *testing.T) {
 				}
 			}}
 			uses := newNodeOn(t, store, newClock(), lateLimits(ending))
-			ends := newNodeOn(t, engine, newClock(), lateLimits(ending))
+			ends := newNodeOn(t, e.another(t, engine), newClock(), lateLimits(ending))
 			u := signInTwice(uses)
 			var act sync.WaitGroup
 			var token rollcall.Token
@@ -310,7 +319,7 @@ func TestNoSessionIsGoodAgainOnceANodeHasRefusedIt(t *testing.T) {
 				store := &observed{Store: engine}
 				store.failing(&fail)
 				n := newNodeOn(t, store, newClock(), shortIdle)
-				other := newNodeOn(t, engine, n.clock, shortIdle)
+				other := newNodeOn(t, e.another(t, engine), n.clock, shortIdle)
 				_, token := n.create(signIn(aUser))
 				refused, unknown := "", false
 				for n.clock.Now().Before(t0.Add(recovery + 20*time.Minute)) {
@@ -338,7 +347,11 @@ func TestNoSessionIsGoodAgainOnceANodeHasRefusedIt(t *testing.T) {
 				}
 			})
 		}
-		for _, recovery := range []time.Duration{10 * time.Minute, 14*time.Minute + 59*time.Second, 15*time.Minute + 2*time.Second, 20 * time.Minute, 40 * time.Minute} {
+		recoveries := []time.Duration{14*time.Minute + 59*time.Second, 15*time.Minute + 2*time.Second}
+		if !e.shared { // thousands of checks each
+			recoveries = append(recoveries, 10*time.Minute, 20*time.Minute, 40*time.Minute)
+		}
+		for _, recovery := range recoveries {
 			test(recovery, time.Second)
 			test(recovery, 7*time.Second)
 		}

@@ -14,15 +14,10 @@ import (
 )
 
 func TestLimitOfSessionsIsExactUnderRaces(t *testing.T) {
-	for _, at := range []rollcall.AtLimit{rollcall.Deny, rollcall.EndOldest} {
-		t.Run(string(at), func(t *testing.T) {
-			limited := func(o *sessions.Options) {
-				o.Policy = rollcall.DefaultPolicy()
-				o.Policy.MaxSessionsPerUser, o.Policy.AtLimit = 5, at
-				o.Memory = 0 // two nodes write the store
-			}
-			a := newNode(t, limited)
-			b := newNodeOn(t, a.store, a.clock, limited) // the queue alone does not help
+	eachEngine(t, func(t *testing.T, e engine) {
+		for _, at := range []rollcall.AtLimit{rollcall.Deny, rollcall.EndOldest} {
+			a := newNodeOn(t, e.open(t), newClock(), limited(5, at))
+			b := newNodeOn(t, e.another(t, a.store), a.clock, limited(5, at)) // the queue alone does not help
 			var made atomic.Int64
 			var wg sync.WaitGroup
 			for i := range 32 {
@@ -36,7 +31,7 @@ func TestLimitOfSessionsIsExactUnderRaces(t *testing.T) {
 						if err == nil {
 							made.Add(1)
 						} else if at != rollcall.Deny || rollcall.ErrorCode(err) != rollcall.CodeLimit {
-							t.Errorf("Create: %v", err)
+							t.Errorf("%s: Create: %v", at, err)
 						}
 						return
 					}
@@ -45,7 +40,7 @@ func TestLimitOfSessionsIsExactUnderRaces(t *testing.T) {
 			wg.Wait()
 			want := map[rollcall.AtLimit]int64{rollcall.Deny: 5, rollcall.EndOldest: 32}[at]
 			if got := len(a.list(aUser)); got != 5 || made.Load() != want {
-				t.Errorf("%d sessions live of %d made, want 5 of %d", got, made.Load(), want)
+				t.Errorf("%s: %d sessions live of %d made, want 5 of %d", at, got, made.Load(), want)
 			}
 			refused := 0
 			for _, e := range a.events() {
@@ -54,10 +49,10 @@ func TestLimitOfSessionsIsExactUnderRaces(t *testing.T) {
 				}
 			}
 			if refused != 27 {
-				t.Errorf("%d events of the limit, want 27", refused)
+				t.Errorf("%s: %d events of the limit, want 27", at, refused)
 			}
-		})
-	}
+		}
+	})
 }
 
 func TestOldestSessionsEndAtTheLimit(t *testing.T) {
