@@ -95,6 +95,21 @@ func TestSecretHashMatchesItsSecretAlone(t *testing.T) {
 	}
 }
 
+func TestARequestDigestIsOfItsRequestAloneAndNeverTheSameTwice(t *testing.T) {
+	request, other := rollcall.NewSession{UserID: "a"}, rollcall.NewSession{UserID: "b"}
+	d, again := rollcall.NewRequestDigest(request), rollcall.NewRequestDigest(request)
+	if !d.Of(request) || !again.Of(request) || d.Of(other) || (rollcall.RequestDigest{}).Of(request) {
+		t.Error("a digest is of another request, or not of its own")
+	}
+	if d == again {
+		t.Error("two requests have one digest")
+	}
+	key := rollcall.DerivationKey{1}
+	if key.Secret(d, "x") == key.Secret(again, "x") || key.Secret(d, "x") != key.Secret(d, "x") || key.Secret(d, "x") == key.Secret(d, "y") {
+		t.Error("a secret does not depend on the digest and the parts")
+	}
+}
+
 func TestUserIDs(t *testing.T) {
 	for _, tt := range []struct {
 		id string

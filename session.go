@@ -53,9 +53,9 @@ type Session struct {
 	Initial Origin
 	Last    Interaction
 
-	// RequestDigest is the digest of the request that made the present secret, if
-	// that carried an Idempotency-Key, else zero.
-	RequestDigest [32]byte
+	// RequestDigest is the digest of the request that made the present secret, if that
+	// request carried an Idempotency-Key, else zero. The secret was derived with the digest.
+	RequestDigest RequestDigest
 	// UsedKeys mark the Idempotency-Keys of further authentications.
 	UsedKeys []KeyMark
 
@@ -83,9 +83,6 @@ type Generation struct {
 	User      uint64
 	Everybody uint64
 }
-
-// A KeyMark tells that an Idempotency-Key was used, without saying which.
-type KeyMark [16]byte
 
 // A Reason says why a session ended.
 type Reason string

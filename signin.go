@@ -1,14 +1,16 @@
 package rollcall
 
 import (
-	"crypto/sha256"
-	"encoding/json"
 	"slices"
 	"time"
 )
 
-// MaxIdempotencyKeyLength bounds an Idempotency-Key, in bytes.
-const MaxIdempotencyKeyLength = 255
+const (
+	// MaxIdempotencyKeyLength bounds an Idempotency-Key, in bytes.
+	MaxIdempotencyKeyLength = 255
+	// IdempotencyWindow is how long the Idempotency-Key of a creation counts.
+	IdempotencyWindow = 24 * time.Hour
+)
 
 // A NewSession is what a creator says of a sign-in.
 type NewSession struct {
@@ -75,12 +77,13 @@ func CheckClientID(id string) error {
 }
 
 // Build returns the session that the creation makes at now, under a policy, with the
-// generations g and the token t. asn finds the network of an address, "" when unknown.
-func (n NewSession) Build(p *Policy, now time.Time, g Generation, t Token, asn func(ip string) string) Session {
+// generations g and the token t, whose secret was derived with the digest d, zero for a
+// random one. asn finds the network of an address, "" when unknown.
+func (n NewSession) Build(p *Policy, now time.Time, g Generation, t Token, d RequestDigest, asn func(ip string) string) Session {
 	origin := NewOrigin(n.IP, n.UserAgent)
 	origin.ASN = asn(origin.IP)
 	s := Session{
-		ID: t.ID, UserID: n.UserID, Generation: g, SecretHash: t.Secret.Hash(),
+		ID: t.ID, UserID: n.UserID, Generation: g, SecretHash: t.Secret.Hash(), RequestDigest: d,
 		CreatedAt: now, UpdatedAt: now, AuthenticatedAt: now, RenewedAt: now,
 		Lifetimes: p.Shorten(n.CookieMode, n.Asked), CookieMode: n.CookieMode,
 		Methods: Stamped(n.Methods, now), Metadata: n.Metadata, Initial: origin,
@@ -90,9 +93,6 @@ func (n NewSession) Build(p *Policy, now time.Time, g Generation, t Token, asn f
 	}
 	s.ExpiresAt = now.Add(s.Lifetimes.Absolute)
 	s.Last = s.Touched(p, now, origin)
-	if n.IdempotencyKey != "" {
-		s.RequestDigest = Digest(n.Unkeyed())
-	}
 	return s
 }
 
@@ -107,20 +107,10 @@ func Stamped(methods []Method, now time.Time) []Method {
 	return methods
 }
 
-// Unkeyed returns the creation without its IdempotencyKey: what its [Digest] is made of.
+// Unkeyed returns the creation without its IdempotencyKey: what its [RequestDigest] is made of.
 func (n NewSession) Unkeyed() NewSession {
 	n.IdempotencyKey = ""
 	return n
-}
-
-// Digest returns a hash of a request, by which two requests under one Idempotency-Key are
-// told apart.
-func Digest(request any) [32]byte {
-	b, err := json.Marshal(request)
-	if err != nil {
-		panic("rollcall: a request is always JSON: " + err.Error())
-	}
-	return sha256.Sum256(b)
 }
 
 // An Authentication is a further one within a session.
@@ -147,8 +137,8 @@ func (a Authentication) Check() error {
 	return CheckMethods(a.Methods)
 }
 
-// Unkeyed returns the authentication without its IdempotencyKey: what its [Digest] is made
-// of.
+// Unkeyed returns the authentication without its IdempotencyKey: what its
+// [RequestDigest] is made of.
 func (a Authentication) Unkeyed() Authentication {
 	a.IdempotencyKey = ""
 	return a

@@ -42,7 +42,7 @@ func newFixture(t *testing.T) fixture {
 // callers should send and not all that is put up with.
 func newBareFixture(t *testing.T) fixture {
 	t.Helper()
-	m, err := sessions.New(memory.New(), sessions.Options{Clock: func() time.Time { return t0 }, DerivationKey: rollcall.DerivationKey{1}})
+	m, err := sessions.New(memory.New(), sessions.Options{Clock: func() time.Time { return t0 }, DerivationKeys: []rollcall.DerivationKey{{1}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -15,11 +16,8 @@ import (
 )
 
 // Keys are what a node signs and derives with. They may be used at once from many
-// goroutines; Issuer.Reload changes those that sign.
+// goroutines; Issuer.Reload changes them.
 type Keys struct {
-	// Derivation makes answers to repeated creations. It never changes.
-	Derivation rollcall.DerivationKey
-
 	dir     string
 	current atomic.Pointer[keysNow]
 }
@@ -30,26 +28,19 @@ type keysNow struct {
 	signing  *signingKey // a server's
 	inUse    *signingKey // that of tokens minted offline
 	jwks     []byte
+	// derivation is what a server derives with, the newest first; newestDerivation is the
+	// id of the first.
+	derivation       []rollcall.DerivationKey
+	newestDerivation string
 }
 
 // OpenKeys reads the keys of a directory, and makes what is missing. Files and
 // directory are the owner's alone; a key that others can read is refused. Keys
-// whose tokens must all have ended are dropped.
+// of which nothing can count any more are dropped.
 func OpenKeys(dir string) (*Keys, error) { return openKeys(dir, time.Now()) }
 
 func openKeys(dir string, now time.Time) (*Keys, error) {
-	if err := checkKeyDir(dir); err != nil {
-		return nil, err
-	}
 	k := &Keys{dir: dir}
-	derivation, err := openKey(filepath.Join(dir, derivationFile), newDerivationKey)
-	if err != nil {
-		return nil, err
-	}
-	if len(derivation) != len(k.Derivation) {
-		return nil, fmt.Errorf("reading %s: not %d bytes", filepath.Join(dir, derivationFile), len(k.Derivation))
-	}
-	copy(k.Derivation[:], derivation)
 	read, err := k.read(now)
 	if err != nil {
 		return nil, err
@@ -58,7 +49,13 @@ func openKeys(dir string, now time.Time) (*Keys, error) {
 	return k, nil
 }
 
-// read reads the signing keys as they are in the directory now.
+// DerivationKeys are what makes and repeats answers to requests with an Idempotency-Key:
+// the newest key first, then those that can still be asked for what they made.
+func (k *Keys) DerivationKeys() []rollcall.DerivationKey {
+	return slices.Clone(k.current.Load().derivation)
+}
+
+// read reads the keys as they are in the directory now.
 func (k *Keys) read(now time.Time) (*keysNow, error) {
 	if err := checkKeyDir(k.dir); err != nil {
 		return nil, err
@@ -72,11 +69,20 @@ func (k *Keys) read(now time.Time) (*keysNow, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newKeysNow(ring, now)
+	derivation, err := readDerivationKeys(k.dir)
+	if err == nil && len(derivation) == 0 {
+		if _, err = openKey(filepath.Join(k.dir, derivationFile), newDerivationKey); err == nil {
+			derivation, err = readDerivationKeys(k.dir)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newKeysNow(ring, derivation, now)
 }
 
-func newKeysNow(ring keyring, now time.Time) (*keysNow, error) {
-	n := &keysNow{accepted: ring.accepted(now)}
+func newKeysNow(ring keyring, derivation derivationKeys, now time.Time) (*keysNow, error) {
+	n := &keysNow{accepted: ring.accepted(now), derivation: derivation.kept(now), newestDerivation: derivation.files().newest().id}
 	n.signing, n.inUse = n.accepted.newest(), n.accepted.inUse()
 	var set struct {
 		Keys []jwk `json:"keys"`
@@ -89,22 +95,34 @@ func newKeysNow(ring keyring, now time.Time) (*keysNow, error) {
 	return n, err
 }
 
-// Take notes in the directory that a server signs with the newest key from now on:
-// a day later its predecessors are dropped. Only a server calls it. When the note
-// cannot be written, they go on being accepted.
+// Take notes in the directory that a server uses the newest keys from now on: when what
+// their predecessors have made no longer counts, these are dropped. Only a server calls
+// Take. When the note cannot be written, the predecessors are kept.
 func (k *Keys) Take(now time.Time) error {
 	ring, err := readKeyring(k.dir)
 	if err != nil {
 		return err
 	}
+	derivation, err := readDerivationKeys(k.dir)
+	if err != nil {
+		return err
+	}
+	// A key that has been made since is taken at the next reload.
 	current := k.current.Load()
-	if len(ring) == 0 || ring.newest().Kid != current.signing.Kid {
-		return nil // another one has been made since; it is taken at the next reload
+	signing := len(ring) > 0 && ring.newest().Kid == current.signing.Kid
+	deriving := len(derivation) > 0 && derivation.files().newest().id == current.newestDerivation
+	noted := signing && ring.files().take(&signingKind, now)
+	noted = deriving && derivation.files().take(&derivationKind, now) || noted
+	if !noted {
+		return nil
 	}
-	if err := ring.take(k.dir, now); err != nil {
-		return fmt.Errorf("noting the signing key in use: %w", err)
+	if err := writeTaken(k.dir, ring.files(), derivation.files()); err != nil {
+		return fmt.Errorf("noting the keys in use: %w", err)
 	}
-	taken, err := newKeysNow(ring, now)
+	if !signing || !deriving {
+		return nil
+	}
+	taken, err := newKeysNow(ring, derivation, now)
 	if err == nil {
 		k.current.Store(taken)
 	}

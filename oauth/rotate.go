@@ -2,31 +2,41 @@ package oauth
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
+
+	"github.com/rollcall-id/rollcall"
 )
 
-// A KeyInfo describes a signing key, without anything secret.
+// A KeyInfo describes a key of ours, without anything secret.
 type KeyInfo struct {
-	ID        string    `json:"kid"`
+	ID string `json:"kid"`
+	// Use is one of the two below.
+	Use       string    `json:"use"`
 	Algorithm string    `json:"alg"`
 	Created   time.Time `json:"created"`
-	// State is one of the four below.
+	// State is one of those below.
 	State string `json:"state"`
 	// Until is when an old key is dropped; zero for one that is not old.
 	Until time.Time `json:"until,omitzero"`
 }
 
-// The states of a signing key.
+// The uses of a key.
 const (
-	KeySigning = "signing" // the server signs with it
-	KeyNext    = "next"    // the server will, once it reads the directory anew
-	KeyOld     = "old"     // its tokens are accepted
-	KeyOver    = "over"    // its tokens are not, and its file is no use
+	KeySigns   = "sig"    // management tokens
+	KeyDerives = "derive" // what is answered to a repeated request
 )
+
+// The states of a key.
+const (
+	KeySigning  = "signing"  // the server signs with it
+	KeyDeriving = "deriving" // the server derives with it
+	KeyNext     = "next"     // the server will, once it reads the directory anew
+	KeyOld      = "old"      // what it has made still counts
+	KeyOver     = "over"     // nothing of it counts, and its file is no use
+)
+
+// derivationAlgorithm is how derivation keys are used.
+const derivationAlgorithm = "HS256"
 
 // RotateKey makes a new signing key in a directory, for one of Algorithms. A server
 // takes it at its next start or reload; tokens that older keys have signed go on
@@ -39,57 +49,58 @@ func RotateKey(dir, alg string, now time.Time) (KeyInfo, error) {
 	if err != nil {
 		return KeyInfo{}, err
 	}
-	if len(ring) >= maxSigningKeys {
-		return KeyInfo{}, fmt.Errorf("there are %d signing keys already: reload the server, so that the old ones come to their end", len(ring))
-	}
 	data, err := newSigningKey(alg)
 	if err != nil {
 		return KeyInfo{}, err
 	}
-	// Newer than every other, whatever the clock says.
-	created := now.UTC().Truncate(time.Millisecond)
-	if len(ring) > 0 && !created.After(ring.newest().created) {
-		created = ring.newest().created.UTC().Truncate(time.Millisecond).Add(time.Millisecond)
-	}
-	path := filepath.Join(dir, signingPrefix+created.Format(signingTime)+".pem")
-	if err := createFile(path, data); err != nil {
+	path, created, err := ring.files().add(dir, &signingKind, data, now)
+	if err != nil {
 		return KeyInfo{}, err
 	}
-	for _, k := range ring {
-		if k.isOver(now) {
-			if err := os.Remove(k.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return KeyInfo{}, err
-			}
-		}
+	made, err := signingKind.readOne(path)
+	if err != nil {
+		return KeyInfo{}, err
 	}
-	made, err := readSigningKey(path)
-	return KeyInfo{ID: made.Kid, Algorithm: made.Alg, Created: made.created.UTC(), State: KeyNext}, err
+	k, err := parseOwnKey(made)
+	return KeyInfo{ID: k.Kid, Use: KeySigns, Algorithm: k.Alg, Created: created, State: KeyNext}, err
 }
 
-// ListKeys describes the signing keys of a directory, newest first.
+// RotateDerivationKey makes a new derivation key in a directory. A server takes it at its
+// next start or reload; what older keys have made can still be asked for again. Files of keys
+// that are over are removed.
+func RotateDerivationKey(dir string, now time.Time) (KeyInfo, error) {
+	if err := checkKeyDir(dir); err != nil {
+		return KeyInfo{}, err
+	}
+	keys, err := readDerivationKeys(dir)
+	if err != nil {
+		return KeyInfo{}, err
+	}
+	data, err := newDerivationKey()
+	if err != nil {
+		return KeyInfo{}, err
+	}
+	_, created, err := keys.files().add(dir, &derivationKind, data, now)
+	if err != nil {
+		return KeyInfo{}, err
+	}
+	id := rollcall.DerivationKey(data).Fingerprint()
+	return KeyInfo{ID: id, Use: KeyDerives, Algorithm: derivationAlgorithm, Created: created, State: KeyNext}, nil
+}
+
+// ListKeys describes the keys of a directory, those that sign before those that derive,
+// newest first.
 func ListKeys(dir string, now time.Time) ([]KeyInfo, error) {
 	ring, err := readKeyring(dir)
-	if err != nil || len(ring) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	used := ring.inUse()
-	var infos []KeyInfo
-	past := false // whether the key in use has been listed
-	for i := len(ring) - 1; i >= 0; i-- {
-		k := &ring[i]
-		info := KeyInfo{ID: k.Kid, Algorithm: k.Alg, Created: k.created.UTC().Truncate(time.Millisecond), Until: k.until.UTC(), State: KeyNext}
-		switch {
-		case k == used:
-			info.State, past = KeySigning, true
-		case k.isOver(now):
-			info.State = KeyOver
-		case past:
-			info.State = KeyOld
-		}
-		if k.until.IsZero() {
-			info.Until = time.Time{}
-		}
-		infos = append(infos, info)
+	keys, err := readDerivationKeys(dir)
+	if err != nil {
+		return nil, err
 	}
-	return infos, nil
+	infos := ring.files().infos(now, KeySigning, func(i int) KeyInfo { return KeyInfo{Use: KeySigns, Algorithm: ring[i].Alg} })
+	return append(infos, keys.files().infos(now, KeyDeriving, func(int) KeyInfo {
+		return KeyInfo{Use: KeyDerives, Algorithm: derivationAlgorithm}
+	})...), nil
 }

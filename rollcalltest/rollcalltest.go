@@ -152,7 +152,7 @@ func (s *Server) start(t testing.TB, o Options) error {
 		return err
 	}
 	if s.Manager, err = sessions.New(memory.New(), sessions.Options{
-		Policy: o.Policy, DerivationKey: made.keys.Derivation, Clock: s.Now, Logger: o.Logger, TouchInterval: 20 * time.Millisecond,
+		Policy: o.Policy, DerivationKeys: made.keys.DerivationKeys(), Clock: s.Now, Logger: o.Logger, TouchInterval: 20 * time.Millisecond,
 	}); err != nil {
 		return err
 	}

@@ -18,14 +18,15 @@ func (m *Manager) Authenticate(ctx context.Context, by rollcall.Caller, id strin
 	if err := a.Check(); err != nil {
 		return rollcall.Session{}, rollcall.Token{}, err
 	}
-	if err := m.checkKey(a.IdempotencyKey); err != nil {
+	keys, err := m.keysFor(a.IdempotencyKey)
+	if err != nil {
 		return rollcall.Session{}, rollcall.Token{}, err
 	}
-	token, mark := rollcall.Token{ID: id, Secret: rollcall.NewSecret()}, rollcall.KeyMark{}
+	token, digest, mark := rollcall.Token{ID: id, Secret: rollcall.NewSecret()}, rollcall.RequestDigest{}, rollcall.KeyMark{}
+	parts := []string{"authenticate", by.ID, id, a.IdempotencyKey}
 	if a.IdempotencyKey != "" {
-		token.Secret = m.key.Derive("authenticate secret", []string{by.ID, id, a.IdempotencyKey})
-		sum := m.key.Derive("authenticate mark", []string{by.ID, id, a.IdempotencyKey})
-		mark = rollcall.KeyMark(sum[:len(mark)])
+		digest, mark = rollcall.NewRequestDigest(a.Unkeyed()), rollcall.MarkKey(by.ID, id, a.IdempotencyKey)
+		token.Secret = keys[0].Secret(digest, parts...)
 	}
 	policy := m.policy.Load()
 	s, err := m.change(ctx, id, func(s rollcall.Session, now time.Time) (rollcall.Session, rollcall.Event, error) {
@@ -33,7 +34,9 @@ func (m *Manager) Authenticate(ctx context.Context, by rollcall.Caller, id strin
 			return s, rollcall.Event{}, rollcall.Errorf(rollcall.CodeInvalid, "The session belongs to another user")
 		}
 		if a.IdempotencyKey != "" && slices.Contains(s.UsedKeys, mark) {
-			return s, rollcall.Event{}, repeats(&s, a, token)
+			var err error
+			token.Secret, err = repeats(&s, a, keys, parts)
+			return s, rollcall.Event{}, err
 		}
 		if len(s.Methods)+len(a.Methods) > rollcall.MaxMethods {
 			return s, rollcall.Event{}, rollcall.Errorf(rollcall.CodeInvalid, "A session holds at most %d authentication methods", rollcall.MaxMethods)
@@ -41,9 +44,8 @@ func (m *Manager) Authenticate(ctx context.Context, by rollcall.Caller, id strin
 		from := rollcall.NewOrigin(a.IP, a.UserAgent)
 		from.ASN = m.asn(from.IP)
 		s = s.Authenticated(policy, now, rollcall.Stamped(a.Methods, now), a.Full, token.Secret.Hash(), from)
-		s.RequestDigest = [32]byte{}
+		s.RequestDigest = digest
 		if a.IdempotencyKey != "" {
-			s.RequestDigest = rollcall.Digest(a.Unkeyed())
 			s.UsedKeys = append(slices.Clip(s.UsedKeys), mark)
 		}
 		return s, rollcall.NewEvent(rollcall.SessionAuthenticated, now, by, s), nil
@@ -54,14 +56,18 @@ func (m *Manager) Authenticate(ctx context.Context, by rollcall.Caller, id strin
 	return s, token, nil
 }
 
-// repeats says what a repeated authentication is answered: errUnchanged when it is
-// the one that made the present secret.
-func repeats(s *rollcall.Session, a rollcall.Authentication, token rollcall.Token) error {
-	switch {
-	case !s.SecretHash.Matches(token.Secret):
-		return rollcall.Errorf(rollcall.CodeConflict, "The session has a new token since this Idempotency-Key was used")
-	case s.RequestDigest != rollcall.Digest(a.Unkeyed()):
-		return errKeyReused
+// repeats returns the secret that a repeated authentication is answered, with errUnchanged,
+// when it is the authentication that made the present secret. Errors: CodeConflict otherwise.
+func repeats(s *rollcall.Session, a rollcall.Authentication, keys []rollcall.DerivationKey, parts []string) (rollcall.Secret, error) {
+	for _, key := range keys {
+		secret := key.Secret(s.RequestDigest, parts...)
+		switch {
+		case !s.SecretHash.Matches(secret):
+		case !s.RequestDigest.Of(a.Unkeyed()):
+			return rollcall.Secret{}, errKeyReused
+		default:
+			return secret, errUnchanged
+		}
 	}
-	return errUnchanged
+	return rollcall.Secret{}, rollcall.Errorf(rollcall.CodeConflict, "The session has a new token since this Idempotency-Key was used, or its derivation key is no longer kept")
 }

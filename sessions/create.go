@@ -8,9 +8,6 @@ import (
 	"github.com/rollcall-id/rollcall"
 )
 
-// idempotencyWindow is how long a key counts.
-const idempotencyWindow = 24 * time.Hour
-
 // Create makes a session and returns it with its token, whose secret is given out here
 // and never again.
 //
@@ -25,7 +22,8 @@ func (m *Manager) Create(ctx context.Context, by rollcall.Caller, n rollcall.New
 	if err := n.Check(); err != nil {
 		return rollcall.Session{}, rollcall.Token{}, err
 	}
-	if err := m.checkKey(n.IdempotencyKey); err != nil {
+	keys, err := m.keysFor(n.IdempotencyKey)
+	if err != nil {
 		return rollcall.Session{}, rollcall.Token{}, err
 	}
 	replaced, err := m.replaced(ctx, n)
@@ -38,14 +36,14 @@ func (m *Manager) Create(ctx context.Context, by rollcall.Caller, n rollcall.New
 		}
 		replaced = fact{}
 	}
-	c := creation{m: m, policy: m.policy.Load(), by: by, n: n, replaced: replaced}
+	c := creation{m: m, policy: m.policy.Load(), by: by, n: n, keys: keys, replaced: replaced}
 	if err := m.act(ctx, n.UserID, ordinary, c.decide); err != nil {
 		return rollcall.Session{}, rollcall.Token{}, err
 	}
 	if c.refusal != nil {
 		return rollcall.Session{}, rollcall.Token{}, c.refusal
 	}
-	return c.made, c.token, nil
+	return c.made, c.minted.token, nil
 }
 
 // A creation is one call of Create, decided as often as others come between.
@@ -54,13 +52,14 @@ type creation struct {
 	policy   *rollcall.Policy
 	by       rollcall.Caller
 	n        rollcall.NewSession
+	keys     []rollcall.DerivationKey
 	replaced fact // the zero fact when nothing is replaced
 	// left is what a change that was only a part has left to do, as of the standing that
 	// the change left; nil when the user's sessions are to be read.
 	left *room
 
 	made    rollcall.Session
-	token   rollcall.Token
+	minted  minted
 	refusal error // a limit was hit: the refusal leaves an event, which is committed
 }
 
@@ -75,7 +74,7 @@ func (c *creation) restsOnNothing() bool {
 func (c *creation) decide(ctx context.Context, a attempt) (decision, error) {
 	c.refusal = nil
 	if c.restsOnNothing() {
-		c.token = newToken()
+		c.minted = minted{token: newToken()}
 		user := &rollcall.PutUser{User: newUser(c.n.UserID, a.now), Replaces: rollcall.AnyVersion}
 		return c.created(a.now, rollcall.Change{UserID: c.n.UserID, User: user}, rollcall.Generation{}, true), nil
 	}
@@ -84,7 +83,7 @@ func (c *creation) decide(ctx context.Context, a attempt) (decision, error) {
 		return decision{}, err
 	}
 	var earlier rollcall.Session
-	if c.token, earlier, err = c.m.tokenFor(ctx, a.now, c.by, c.n); err != nil {
+	if c.minted, earlier, err = c.m.mint(ctx, a.now, c.by, c.n, c.keys); err != nil {
 		return decision{}, err
 	}
 	if earlier.ID != "" {
@@ -116,7 +115,7 @@ func (c *creation) decide(ctx context.Context, a attempt) (decision, error) {
 
 // created adds the new session to the change.
 func (c *creation) created(now time.Time, change rollcall.Change, g rollcall.Generation, stamped bool) decision {
-	s := c.n.Build(c.policy, now, g, c.token, c.m.asn)
+	s := c.n.Build(c.policy, now, g, c.minted.token, c.minted.digest, c.m.asn)
 	p := c.m.put(s)
 	p.Fresh, p.Stamped = c.n.ID == "" && c.n.IdempotencyKey == "", stamped
 	change.Sessions = append(change.Sessions, p)

@@ -57,7 +57,7 @@ func newNode(t *testing.T, configure ...func(*sessions.Options)) node {
 
 func newNodeOn(t *testing.T, store rollcall.Store, c *clock, configure ...func(*sessions.Options)) node {
 	t.Helper()
-	o := sessions.Options{Clock: c.Now, DerivationKey: rollcall.DerivationKey{1, 2, 3}}
+	o := sessions.Options{Clock: c.Now, DerivationKeys: []rollcall.DerivationKey{{1, 2, 3}}}
 	for _, f := range configure {
 		f(&o)
 	}

@@ -16,9 +16,10 @@ type Options struct {
 	// Policy is the limits. What it leaves out is DefaultPolicy's: both lifetimes,
 	// the answer at the limit of sessions, the levels.
 	Policy rollcall.Policy
-	// DerivationKey makes answers to repeated creations. Nodes that share a
-	// store must share it. With the zero key, Idempotency-Key is refused.
-	DerivationKey rollcall.DerivationKey
+	// DerivationKeys make what a repeated creation or authentication is answered: the
+	// current key first, then earlier ones; see SetDerivationKeys. Without any, an
+	// Idempotency-Key is refused. New refuses a zero key.
+	DerivationKeys []rollcall.DerivationKey
 	// Clock is the one place that instants come from; nil is time.Now.
 	Clock func() time.Time
 	// Logger takes what an operator should know; nil discards it.
@@ -29,7 +30,8 @@ type Options struct {
 	// seconds. Then it fails, its outcome unknown, and what it has begun to write goes
 	// on. An act that ends several users' or everybody's sessions may wait twice.
 	ActTimeout time.Duration
-	// SweepInterval is how often the sweep looks for work; 0 is one minute.
+	// SweepInterval is how often the sweep looks for work; 0 is one minute. Nodes that share
+	// a store share the number of live sessions twice as often.
 	SweepInterval time.Duration
 	// Retention is how long an ended session and an event are kept; 0 is 30 days. At
 	// least MinRetention.
@@ -50,7 +52,7 @@ type Options struct {
 type Manager struct {
 	store   rollcall.Store
 	policy  atomic.Pointer[rollcall.Policy] // read once a call
-	key     rollcall.DerivationKey
+	keys    atomic.Pointer[[]rollcall.DerivationKey]
 	clock   func() time.Time
 	log     *slog.Logger
 	asn     func(ip string) string
@@ -60,6 +62,7 @@ type Manager struct {
 	tidy    tidying
 	counts  liveCount
 	memory  *nodeMemory // nil remembers nothing
+	shared  bool        // other nodes may write to the store
 
 	touchInterval time.Duration
 	sweepInterval time.Duration
@@ -86,7 +89,7 @@ func New(store rollcall.Store, o Options) (*Manager, error) {
 	}
 	m := &Manager{
 		store:         store,
-		key:           o.DerivationKey,
+		shared:        store.Traits().Shared,
 		clock:         o.Clock,
 		log:           o.Logger,
 		asn:           o.Networks,
@@ -95,6 +98,9 @@ func New(store rollcall.Store, o Options) (*Manager, error) {
 		retention:     o.Retention,
 	}
 	m.policy.Store(&o.Policy)
+	if err := m.SetDerivationKeys(o.DerivationKeys...); err != nil {
+		return nil, err
+	}
 	if m.clock == nil {
 		m.clock = time.Now
 	}

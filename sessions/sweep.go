@@ -13,7 +13,7 @@ const (
 	overMargin = time.Minute
 	// MinRetention is the shortest time for which ended sessions are kept: an id made
 	// elsewhere and an Idempotency-Key count for as long.
-	MinRetention = idempotencyWindow
+	MinRetention = rollcall.IdempotencyWindow
 	// sweepBite is how many rows one bite looks at.
 	sweepBite = 200
 )

@@ -121,6 +121,7 @@ func TestMistakesExitWith2AndSayWhatToDo(t *testing.T) {
 		{"an issuer over plain http", "issuers: [{issuer: \"https://a/\", audience: b, jwks_url: \"http://a/jwks\", scopes: [\"read:sessions\"]}]\n", []string{"config", "check"}, "jwks_url: it is https"},
 		{"half a limit", "rate_burst: 5\n", []string{"config", "check"}, "set rate_limit"},
 		{"a key of an unknown kind", "", []string{"keys", "rotate", "--data", dir, "--alg", "HS256"}, "--alg must be one of RS256, ES256, EdDSA"},
+		{"an algorithm of a derivation key", "", []string{"keys", "rotate", "--data", dir, "--derivation", "--alg", "EdDSA"}, "--alg is for keys that sign"},
 		{"no keys to rotate", "", []string{"keys", "rotate", "--data", filepath.Join(dir, "none")}, "there are no keys"},
 		{"no keys to list", "", []string{"keys", "list", "--data", filepath.Join(dir, "none")}, "there are no keys"},
 		{"nobody to revoke", "", []string{"sessions", "revoke"}, "name a session's id"},

@@ -66,8 +66,11 @@ func (r *running) reload(log *slog.Logger) error {
 	if err := r.issuer.Reload(oauth.Callers{Clients: fresh.clients, Issuers: fresh.issuers}); err != nil {
 		return err
 	}
+	if err := r.manager.SetDerivationKeys(r.keys.DerivationKeys()...); err != nil {
+		return err
+	}
 	if err := r.keys.Take(time.Now()); err != nil {
-		log.Warn("older signing keys go on being accepted", "error", err)
+		log.Warn("older keys are kept", "error", err)
 	}
 	r.cert.Set(cert)
 	r.cfg.level.Set(logLevel(fresh))

@@ -184,6 +184,52 @@ func TestSIGHUPReloadsCallersKeysCertificateAndLogLevel(t *testing.T) {
 	}
 }
 
+// signIn makes a session under an Idempotency-Key.
+func (p *process) signIn(key string) (m made) {
+	p.t.Helper()
+	request, err := http.NewRequest("POST", p.plain+"/v1/sessions", strings.NewReader(`{"user_id":"auth0|1","authentication":{"methods":[{"name":"pwd"}]}}`))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+p.mint("create:sessions"))
+	request.Header.Set("Idempotency-Key", key)
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := p.client.Do(request)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if err := json.NewDecoder(answer.Body).Decode(&m); err != nil || m.Token == "" {
+		p.t.Fatalf("%d %v", answer.StatusCode, err)
+	}
+	return m
+}
+
+func TestACreationIsRepeatedAcrossAnExchangeOfTheDerivationKey(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	p := serveOn(t, data)
+	first := p.signIn("first")
+	if out, errs, code := run(t, "keys", "rotate", "--data", data, "--derivation"); code != 0 {
+		t.Fatalf("%d %s %s", code, out, errs)
+	}
+	p.reload(`"msg":"reloaded"`)
+	second := p.signIn("second")
+	if again := p.signIn("first"); again != first {
+		t.Error("after the reload a repetition makes another session or token")
+	}
+	// The key from before is of no use to what was made after the reload.
+	if err := os.Remove(filepath.Join(data, "keys", "derivation.key")); err != nil {
+		t.Fatal(err)
+	}
+	p.reload(`"msg":"reloaded"`)
+	if again := p.signIn("second"); again != second {
+		t.Error("the new key does not derive")
+	}
+	if code := p.stop(syscall.SIGTERM); code != 0 {
+		t.Errorf("exit %d", code)
+	}
+}
+
 func TestKeysAreRotatedAndListedOffline(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	if _, err := oauth.OpenKeys(filepath.Join(data, "keys")); err != nil {
@@ -196,13 +242,17 @@ func TestKeysAreRotatedAndListedOffline(t *testing.T) {
 			t.Errorf("%d %s %s", code, out, errs)
 		}
 	}
-	out, errs, code := run(t, "keys", "list", "--data", data)
-	if code != 0 || strings.Count(out, "\n") != 4 || !strings.HasPrefix(out, "KID") || !strings.Contains(out, "EdDSA") {
+	out, errs, code := run(t, "keys", "rotate", "--data", data, "--derivation")
+	if code != 0 || !strings.Contains(out, "Made the derivation key ") {
+		t.Errorf("%d %s\n%s", code, errs, out)
+	}
+	out, errs, code = run(t, "keys", "list", "--data", data)
+	if code != 0 || strings.Count(out, "\n") != 6 || !strings.HasPrefix(out, "KID") || !strings.Contains(out, "EdDSA") {
 		t.Errorf("%d %s\n%s", code, errs, out)
 	}
 	var infos []oauth.KeyInfo
 	out, _, code = run(t, "keys", "list", "--data", data, "--json")
-	if err := json.Unmarshal([]byte(out), &infos); err != nil || code != 0 || len(infos) != 3 || infos[0].State != oauth.KeySigning {
+	if err := json.Unmarshal([]byte(out), &infos); err != nil || code != 0 || len(infos) != 5 || infos[3].Use != oauth.KeyDerives || infos[0].State != oauth.KeySigning {
 		t.Errorf("%d %v\n%s", code, err, out)
 	}
 	if strings.Contains(out, "PRIVATE") {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -15,7 +16,7 @@ import (
 func newKeys() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "keys",
-		Short: "List the keys that sign management tokens, and make new ones",
+		Short: "List the keys that sign management tokens and derive session tokens, and make new ones",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -25,49 +26,73 @@ func newKeys() *cobra.Command {
 
 func newKeysRotate() *cobra.Command {
 	var alg string
-	var asJSON bool
+	var derivation, asJSON bool
 	c := &cobra.Command{
 		Use:   "rotate",
-		Short: "Make a new signing key; tokens that older ones have signed go on being accepted",
-		Long: `Make a new signing key in the data directory, without asking the server. It signs
-once the server has read it, at SIGHUP or at its next start. Older keys stay
-published, and their tokens accepted, for the 24 hours that a token lives; then they
-are dropped, and the next rotation removes their files.`,
+		Short: "Make a new signing key, or a new derivation key; what older ones have made goes on counting",
+		Long: `Make a new key in the data directory, without asking the server. The server uses the
+key once it has read it, at SIGHUP or at its next start.
+
+Without --derivation the key signs management tokens. Older keys stay published, and
+their tokens accepted, for the 24 hours that a token lives.
+
+With --derivation the key derives the session tokens that requests with an
+Idempotency-Key are given. What older keys have derived can be asked for again for 48
+hours; the sessions themselves do not depend on the key and go on.
+
+Then older keys are dropped, and the next rotation of the same kind removes their files.`,
 		Example: `  rollcall keys rotate --data /var/lib/rollcall && systemctl reload rollcall
-  rollcall keys rotate --data /var/lib/rollcall --alg EdDSA`,
+  rollcall keys rotate --data /var/lib/rollcall --alg EdDSA
+  rollcall keys rotate --data /var/lib/rollcall --derivation`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := oneOf(oauth.Algorithms()...)(alg); err != nil {
 				return usage(fmt.Errorf("--alg %w", err))
 			}
+			if derivation && c.Flags().Changed("alg") {
+				return usage(errors.New("--alg is for keys that sign: a derivation key has no choice of algorithm"))
+			}
 			dir, err := existingKeys(c)
 			if err != nil {
 				return err
 			}
-			made, err := oauth.RotateKey(dir, alg, time.Now())
+			made, err := rotate(dir, alg, derivation)
 			if err != nil {
 				return err
 			}
 			if asJSON {
 				return printJSON(c.OutOrStdout(), made)
 			}
-			fmt.Fprintf(c.OutOrStdout(), "Made the %s key %s.\nA running server takes it at SIGHUP.\n", made.Algorithm, made.ID)
+			what := made.Algorithm
+			if derivation {
+				what = "derivation"
+			}
+			fmt.Fprintf(c.OutOrStdout(), "Made the %s key %s.\nA running server takes it at SIGHUP.\n", what, made.ID)
 			return nil
 		},
 	}
 	addFlags(c.Flags(), "data")
 	c.Flags().StringVar(&alg, "alg", oauth.Algorithms()[0], "algorithm: "+strings.Join(oauth.Algorithms(), ", ")+"; not every client verifies others than the first")
+	c.Flags().BoolVar(&derivation, "derivation", false, "make a derivation key in the place of one that signs")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+func rotate(dir, alg string, derivation bool) (oauth.KeyInfo, error) {
+	if derivation {
+		return oauth.RotateDerivationKey(dir, time.Now())
+	}
+	return oauth.RotateKey(dir, alg, time.Now())
 }
 
 func newKeysList() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "List the signing keys, newest first",
-		Long: `List the signing keys of the data directory, newest first, and the state of each:
-signing; next, once the server reads it; old, with the end of its tokens; over.`,
+		Short: "List the keys, newest first",
+		Long: `List the keys of the data directory, newest first, those that sign (sig) before those
+that derive (derive), and the state of each: signing or deriving; next, once the server
+reads it; old, with the end of what it has made; over.`,
 		Example: `  rollcall keys list --data /var/lib/rollcall
   rollcall keys list --data /var/lib/rollcall --json`,
 		Args: cobra.NoArgs,
@@ -84,13 +109,13 @@ signing; next, once the server reads it; old, with the end of its tokens; over.`
 				return printJSON(c.OutOrStdout(), infos)
 			}
 			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
-			fmt.Fprintln(w, "KID\tALG\tCREATED\tSTATE")
+			fmt.Fprintln(w, "KID\tUSE\tALG\tCREATED\tSTATE")
 			for _, k := range infos {
 				state := k.State
 				if state == oauth.KeyOld && !k.Until.IsZero() {
 					state += " until " + k.Until.Format(time.RFC3339)
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", k.ID, k.Algorithm, k.Created.Format(time.RFC3339), state)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Use, k.Algorithm, k.Created.Format(time.RFC3339), state)
 			}
 			return w.Flush()
 		},

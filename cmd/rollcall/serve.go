@@ -163,7 +163,7 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 		return nil, usage(err)
 	}
 	if err = r.keys.Take(time.Now()); err != nil {
-		log.Warn("older signing keys go on being accepted", "error", err)
+		log.Warn("older keys are kept", "error", err)
 	}
 	login, err := loginURL(cfg)
 	if err != nil {
@@ -308,7 +308,7 @@ func policy(cfg *config) rollcall.Policy {
 
 func managerOptions(cfg *config, keys *oauth.Keys, log *slog.Logger) sessions.Options {
 	return sessions.Options{
-		Policy: policy(cfg), DerivationKey: keys.Derivation, Logger: log,
+		Policy: policy(cfg), DerivationKeys: keys.DerivationKeys(), Logger: log,
 		TouchInterval: cfg.duration("touch_interval"), Retention: cfg.duration("retention"),
 		Memory: halfOfCache(cfg), ActTimeout: cfg.duration("act_timeout"),
 	}
