@@ -87,8 +87,8 @@ func (m *Metrics) watch(d *Doors) {
 type liveSessions struct{ manager *sessions.Manager }
 
 var liveDesc = prometheus.NewDesc("rollcall_sessions_live",
-	"Live sessions, an estimate: counted in the background at the start and every hour, and moved by each creation and ending that this node commits. "+
-		"Those that come to their own end leave it with the next count.", nil, nil)
+	"Live sessions, an estimate: counted in the background at the start and every hour, and moved by each creation and ending. "+
+		"Those that come to their own end leave it with the next count. Nodes that share a store all show the number of the whole store.", nil, nil)
 
 // Describe implements prometheus.Collector.
 func (liveSessions) Describe(to chan<- *prometheus.Desc) { to <- liveDesc }

@@ -293,7 +293,7 @@ func (m *Manager) removing(userID string) memoryAct { return m.memory.Removing(u
 func (m *Manager) warm(ctx context.Context) error {
 	walk := func(visit func(rollcall.Walked) bool) error {
 		room := true
-		_, err := m.walk(ctx, func(w *rollcall.Walked) { room = room && visit(*w) })
+		_, err := m.count(ctx, func(w *rollcall.Walked) { room = room && visit(*w) })
 		return err
 	}
 	if m.memory == nil {

@@ -10,12 +10,17 @@ import (
 	"github.com/rollcall-id/rollcall"
 )
 
+// The documents of a store, beside those that are good once.
+const (
+	notesDocument = "sweep" // see notes
+	liveDocument  = "live"  // see sharedTally
+)
+
 // Sweeps of all nodes share one document: when the store was last swept, and where the
 // log of events was at which instant. Positions alone say which events are old: an event
 // with an instant of the future would hold up those behind it.
 
 const (
-	notesDocument = "sweep"
 	// maxMarks bounds the marks that a retention is cut into.
 	maxMarks = 400
 	// minMarkInterval is how far marks lie apart at least, and how often notes are

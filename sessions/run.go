@@ -7,7 +7,7 @@ import (
 )
 
 // Run does what a Manager does beside its calls, until ctx is done: it reads the store
-// once into memory, writes interactions, tidies behind endings of many, and sweeps. Then
+// once into memory, counts, writes interactions, tidies behind endings of many, and sweeps. Then
 // it writes what is left to write, waits for writes that nobody else waits for any more,
 // and returns. Run is called once. A Manager without Run keeps uses in memory without
 // bound and removes nothing.
@@ -21,16 +21,7 @@ func (m *Manager) Run(ctx context.Context) error {
 			}
 		})
 	})
-	loops.Go(func() {
-		if err := m.warm(ctx); err != nil && ctx.Err() == nil {
-			m.log.Error("could not read the store into memory", "error", err)
-		}
-		every(ctx, recountInterval, func() {
-			if _, err := m.CountLive(ctx); err != nil && ctx.Err() == nil {
-				m.log.Warn("could not count live sessions, trying again in an hour", "error", err)
-			}
-		})
-	})
+	loops.Go(func() { m.runCounts(ctx) })
 	loops.Go(func() { m.runTidy(ctx) })
 	loops.Go(func() {
 		clock := m.newClock()
