@@ -36,7 +36,8 @@ type Page struct {
 	Sessions []Session
 	// Next is the cursor of the page that follows, "" when no session does.
 	Next string
-	// Total is the number of the user's live sessions, when it was asked for.
+	// Total is the number of the user's live sessions, when it was asked for; -1 when it is
+	// larger than ListQuery.TotalUpTo.
 	Total int
 	// Until is the first instant at which a session that the page depends on comes to
 	// its own end; the zero time if there is none. Before Until the page changes only
@@ -95,6 +96,9 @@ type ListQuery struct {
 	Take int
 	// Total asks for the number of the user's live sessions as well.
 	Total bool
+	// TotalUpTo bounds how far is counted for Total, and so what the query costs; 0 counts
+	// all of the user's sessions.
+	TotalUpTo int
 }
 
 // After holds the query against its bounds and returns the position that its cursor names.

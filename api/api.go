@@ -24,6 +24,9 @@ type Options struct {
 	Anonymous func(*http.Request) rollcall.Caller
 	Cookie    wire.Cookie
 	Logger    *slog.Logger
+	// LimitSelf counts a call under /v1/me by the session that asks, and answers 429 and
+	// returns false when that was one too many; nil limits nothing.
+	LimitSelf func(w http.ResponseWriter, sessionID string) bool
 	// EndingAge is how lately users must have been authenticated to end sessions of
 	// their own; zero asks for nothing.
 	EndingAge time.Duration
@@ -35,7 +38,10 @@ type Options struct {
 func New(o Options) http.Handler {
 	d := &door{
 		Door:    wire.Door{Authenticate: o.Authenticate, Logger: o.Logger, Answers: answers},
-		manager: o.Manager, anonymous: o.Anonymous, cookie: o.Cookie, endingAge: o.EndingAge,
+		manager: o.Manager, anonymous: o.Anonymous, cookie: o.Cookie, endingAge: o.EndingAge, limitSelf: o.LimitSelf,
+	}
+	if d.limitSelf == nil {
+		d.limitSelf = func(http.ResponseWriter, string) bool { return true }
 	}
 	if d.anonymous == nil {
 		d.anonymous = func(*http.Request) rollcall.Caller { return rollcall.Caller{} }
@@ -80,6 +86,7 @@ type door struct {
 	anonymous func(*http.Request) rollcall.Caller
 	cookie    wire.Cookie
 	endingAge time.Duration
+	limitSelf func(w http.ResponseWriter, sessionID string) bool
 }
 
 var answers = map[rollcall.Code]wire.Answer{

@@ -528,6 +528,28 @@ func TestUsersSeeAndEndTheirOwnSessions(t *testing.T) {
 	}
 }
 
+func TestATotalOfManySessionsIsLeftOutOfOnesOwnList(t *testing.T) {
+	f := newFixture(t)
+	mine := f.create(signIn)
+	list := func() string {
+		w := f.do("GET", "/v1/me/sessions?take=1", "", "Authorization", "Bearer "+mine.Token)
+		if w.Code != 200 {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		return w.Body.String()
+	}
+	for range 99 {
+		f.create(signIn)
+	}
+	if body := list(); !strings.HasSuffix(body, `,"total":100}`) {
+		t.Errorf("of a hundred: %s", body)
+	}
+	f.create(signIn)
+	if body := list(); strings.Contains(body, `"total"`) || !strings.Contains(body, `"next"`) {
+		t.Errorf("of more: %s", body)
+	}
+}
+
 func TestEndingsCanRequireAFreshAuthentication(t *testing.T) {
 	f := newFixture(t)
 	now := t0

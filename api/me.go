@@ -14,8 +14,8 @@ import (
 // A selfHandler answers a request of a session's own user.
 type selfHandler func(w http.ResponseWriter, r *http.Request, s rollcall.Session, by rollcall.Caller) error
 
-// self lets the holder of a good session token pass. Endings can require that
-// the user was authenticated lately.
+// self lets the holder of a good session token pass, so often as the session may ask.
+// Endings can require that the user was authenticated lately.
 func (d *door) self(h selfHandler, ending bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		token, ok := bearer(r)
@@ -29,6 +29,9 @@ func (d *door) self(h selfHandler, ending bool) http.HandlerFunc {
 		}
 		s, _, err := d.manager.Inspect(r.Context(), token, require)
 		if err == nil {
+			if !d.limitSelf(w, s.ID) {
+				return
+			}
 			by := d.anonymous(r)
 			by.ID = s.UserID
 			err = h(w, r, s, by)
@@ -39,8 +42,12 @@ func (d *door) self(h selfHandler, ending bool) http.HandlerFunc {
 	}
 }
 
+// maxOwnTotal is up to which number a user is told how many sessions there are: to count
+// costs no more than the largest page.
+const maxOwnTotal = rollcall.MaxTake
+
 // listOwn lists the user's sessions as the published API does, with the one that
-// asks marked as current.
+// asks marked as current, and the total if that is at most maxOwnTotal.
 func (d *door) listOwn(w http.ResponseWriter, r *http.Request, current rollcall.Session, _ rollcall.Caller) error {
 	values, err := wire.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -50,7 +57,7 @@ func (d *door) listOwn(w http.ResponseWriter, r *http.Request, current rollcall.
 	if err != nil {
 		return err
 	}
-	q.UserID, q.Total = current.UserID, true
+	q.UserID, q.Total, q.TotalUpTo = current.UserID, true, maxOwnTotal
 	page, err := d.manager.List(r.Context(), q)
 	if err != nil {
 		return err
@@ -69,8 +76,11 @@ func (d *door) listOwn(w http.ResponseWriter, r *http.Request, current rollcall.
 		b = append(b, `,"next":`...)
 		b = wire.AppendString(b, page.Next)
 	}
-	b = append(b, `,"total":`...)
-	wire.WriteJSON(w, http.StatusOK, append(strconv.AppendInt(b, int64(page.Total), 10), '}'))
+	if page.Total >= 0 {
+		b = append(b, `,"total":`...)
+		b = strconv.AppendInt(b, int64(page.Total), 10)
+	}
+	wire.WriteJSON(w, http.StatusOK, append(b, '}'))
 	return nil
 }
 

@@ -36,20 +36,20 @@ type MySession struct {
 // A MyPage is a part of the user's live sessions, newest first.
 type MyPage struct {
 	Sessions []MySession `json:"sessions"`
-	Next     string      `json:"next"` // "" when no session follows
-	Total    int         `json:"total"`
+	Next     string      `json:"next"`  // "" when no session follows
+	Total    int         `json:"total"` // -1 when there are more than a hundred
 }
 
 // List returns a page of the user's live sessions, newest first. Errors: ErrRefused,
 // ErrUnavailable.
 func (m Me) List(ctx context.Context, o ListOptions) (MyPage, error) {
 	const op = "list own sessions"
-	o.Total = false // it is in every answer
+	o.Total = false // the answer says the total unasked
 	a, err := m.do(ctx, call{op: op, method: http.MethodGet, path: "/v1/me/sessions", query: o.query()})
 	if err != nil {
 		return MyPage{}, err
 	}
-	var page MyPage
+	page := MyPage{Total: -1}
 	return page, a.read(op, &page)
 }
 

@@ -38,6 +38,8 @@ type Doors struct {
 	ReturnOrigins []string
 	// Limit bounds how often a caller with a management token may ask.
 	Limit CallerLimit
+	// SessionLimit bounds how often a session may ask under /v1/me.
+	SessionLimit CallerLimit
 	// TrustedProxies may say where a request came from.
 	TrustedProxies []netip.Prefix
 	// Backup copies the store into a new directory, which is removed when it has
@@ -69,7 +71,7 @@ func (d *Doors) Handler() http.Handler {
 	d.published = published
 	own := api.New(api.Options{
 		Manager: d.Manager, Authenticate: authenticate, Anonymous: from.caller,
-		Cookie: d.Cookie, Logger: d.Logger, EndingAge: d.EndingAge,
+		Cookie: d.Cookie, Logger: d.Logger, EndingAge: d.EndingAge, LimitSelf: d.limitedSelf(),
 	})
 	checks := gate.New(gate.Options{
 		Manager: d.Manager, Cookie: d.Cookie, RemoteIP: from.UserIP, Trusted: from.Sent,

@@ -17,7 +17,7 @@ import (
 // maxLimited bounds how many callers' buckets are remembered.
 const maxLimited = 10_000
 
-// A CallerLimit is how often one caller may ask: a token bucket. The zero
+// A CallerLimit is how often one caller, or one session, may ask: a token bucket. The zero
 // CallerLimit sets no limit.
 type CallerLimit struct {
 	PerSecond int // requests a second, in the long run; 0 sets no limit
@@ -50,15 +50,32 @@ func (d *Doors) limited(next wire.Authenticate) wire.Authenticate {
 		if !ok {
 			return by, false
 		}
-		v := l.take(by.ID, now)
-		l.say(w.Header(), v)
-		if !v.allowed {
-			w.Header().Set("Retry-After", strconv.FormatInt(max(1, v.reset-now.Unix()), 10))
-			wire.WriteError(w, http.StatusTooManyRequests, "Global limit has been reached", "too_many_requests")
+		if !l.pass(w, by.ID, now) {
 			return rollcall.Caller{}, false
 		}
 		return by, true
 	}
+}
+
+// limitedSelf lets each session pass so often, nil when there is no limit. The limit comes
+// after the session's token was found good: nobody else can use up the session's.
+func (d *Doors) limitedSelf() func(w http.ResponseWriter, sessionID string) bool {
+	if d.SessionLimit.PerSecond == 0 {
+		return nil
+	}
+	l := newLimiter(d.SessionLimit)
+	return func(w http.ResponseWriter, sessionID string) bool { return l.pass(w, sessionID, time.Now()) }
+}
+
+// pass counts a request, says the limit, and answers a request that is one too many.
+func (l *limiter) pass(w http.ResponseWriter, caller string, now time.Time) bool {
+	v := l.take(caller, now)
+	l.say(w.Header(), v)
+	if !v.allowed {
+		w.Header().Set("Retry-After", strconv.FormatInt(max(1, v.reset-now.Unix()), 10))
+		wire.WriteError(w, http.StatusTooManyRequests, "Global limit has been reached", "too_many_requests")
+	}
+	return v.allowed
 }
 
 // limiter holds a bucket for each caller.

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/doortest"
 	"github.com/rollcall-id/rollcall/internal/wire"
+	"github.com/rollcall-id/rollcall/reference/referencetest"
 )
 
 // limitedDoor answers 200 to whoever names itself, and 403 to who lacks the scope.
@@ -123,4 +125,59 @@ func TestHalfALimitIsRefused(t *testing.T) {
 			t.Errorf("%+v: %v", l, err)
 		}
 	}
+}
+
+// TestASessionIsLimitedInWhatItAsksOfItself holds that no other session, and nobody who only
+// knows the id, uses up what a session may ask.
+func TestASessionIsLimitedInWhatItAsksOfItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoors(t)
+		d.SessionLimit = CallerLimit{PerSecond: 1, Burst: 3}
+		h := referencetest.Handler(t, d.Handler())
+		var tokens []rollcall.Token
+		for range 2 {
+			_, token, err := d.Manager.Create(t.Context(), rollcall.Caller{}, rollcall.NewSession{UserID: "u"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tokens = append(tokens, token)
+		}
+		get := func(token rollcall.Token) *httptest.ResponseRecorder {
+			return doortest.Serve(h, "GET", "/v1/me/sessions", "", "Authorization", "Bearer "+token.Reveal())
+		}
+		for range 10 {
+			if w := get(rollcall.Token{ID: tokens[0].ID, Secret: rollcall.NewSecret()}); w.Code != 401 {
+				t.Errorf("a wrong secret: %d", w.Code)
+			}
+		}
+		for left := int64(2); left >= 0; left-- {
+			if w := get(tokens[0]); w.Code != 200 || number(t, w, "x-ratelimit-limit") != 3 || number(t, w, "x-ratelimit-remaining") != left {
+				t.Errorf("%d %v", w.Code, w.Header())
+			}
+		}
+		w := get(tokens[0])
+		wait := number(t, w, "Retry-After")
+		if w.Code != 429 || wait < 1 {
+			t.Errorf("one too many: %d %v %s", w.Code, w.Header(), w.Body)
+		}
+		for _, call := range [][2]string{{"DELETE", "/v1/me/sessions/" + tokens[1].ID}, {"POST", "/v1/me/sessions/end-others"}} {
+			if w := doortest.Serve(h, call[0], call[1], "", "Authorization", "Bearer "+tokens[0].Reveal()); w.Code != 429 {
+				t.Errorf("%s %s: %d", call[0], call[1], w.Code)
+			}
+		}
+		if w := get(tokens[1]); w.Code != 200 {
+			t.Errorf("another session: %d", w.Code)
+		}
+		time.Sleep(time.Duration(wait) * time.Second)
+		if w := get(tokens[0]); w.Code != 200 {
+			t.Errorf("after the wait: %d", w.Code)
+		}
+		d.SessionLimit = CallerLimit{}
+		h = d.Handler()
+		for range 50 {
+			if w := get(tokens[0]); w.Code != 200 || w.Header().Get("X-RateLimit-Limit") != "" {
+				t.Errorf("without a limit: %d %v", w.Code, w.Header())
+			}
+		}
+	})
 }

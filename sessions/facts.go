@@ -108,7 +108,8 @@ func (m *Manager) storedPages(ctx context.Context, userID string, after rollcall
 
 // eachStored calls visit with a user's sessions that are not ended and follow after, in
 // order, each with the standing of its own moment, until visit returns false. The first
-// read asks for limit rows. It returns the standing of the first read.
+// read asks for limit rows, each further one for twice as many, up to a batch. It returns the
+// standing of the first read.
 func (m *Manager) eachStored(ctx context.Context, userID string, limit int, after rollcall.Position, visit func(*rollcall.Standing, *rollcall.Session) bool) (first rollcall.Standing, err error) {
 	for reads := 0; ; reads++ {
 		st, sessions, err := m.storedPages(ctx, userID, after, limit)
@@ -127,7 +128,7 @@ func (m *Manager) eachStored(ctx context.Context, userID string, limit int, afte
 			return first, nil
 		}
 		after = sessions[len(sessions)-1].Position()
-		limit = batch
+		limit = min(2*limit, batch)
 	}
 }
 

@@ -69,7 +69,13 @@ func (m *Manager) Each(ctx context.Context, q rollcall.ListQuery, show func(*rol
 
 // each is Each at an instant, for a query whose cursor was read.
 func (m *Manager) each(ctx context.Context, now time.Time, q rollcall.ListQuery, after rollcall.Position, show func(*rollcall.Session)) (page rollcall.Page, err error) {
+	// enough reports that there are more sessions than are counted for a total.
+	enough := func() bool { return q.TotalUpTo > 0 && page.Total > q.TotalUpTo }
 	counting := q.Total && after == rollcall.Position{}
+	limit := q.Take + 1
+	if counting && q.TotalUpTo > 0 {
+		limit = max(limit, q.TotalUpTo+1)
+	}
 	var last rollcall.Position
 	shown, more := 0, false
 	count := func(s *rollcall.Session) {
@@ -78,7 +84,7 @@ func (m *Manager) each(ctx context.Context, now time.Time, q rollcall.ListQuery,
 			page.Until = over
 		}
 	}
-	err = m.eachLive(ctx, q.UserID, q.Take+1, now, after, func(s *rollcall.Session) bool {
+	err = m.eachLive(ctx, q.UserID, limit, now, after, func(s *rollcall.Session) bool {
 		count(s)
 		if shown < q.Take {
 			if shown++; shown == q.Take {
@@ -88,7 +94,7 @@ func (m *Manager) each(ctx context.Context, now time.Time, q rollcall.ListQuery,
 			return true
 		}
 		more = true
-		return counting
+		return counting && !enough()
 	})
 	if err != nil {
 		return rollcall.Page{}, err
@@ -96,12 +102,20 @@ func (m *Manager) each(ctx context.Context, now time.Time, q rollcall.ListQuery,
 	if more {
 		page.Next = rollcall.EncodeCursor(q.UserID, last)
 	}
-	if more && !counting || after != (rollcall.Position{}) {
-		page.Total = -1
-	}
 	if q.Total && !counting {
 		page.Total = 0
-		err = m.eachLive(ctx, q.UserID, batch, now, rollcall.Position{}, func(s *rollcall.Session) bool { count(s); return true })
+		if limit = batch; q.TotalUpTo > 0 {
+			limit = q.TotalUpTo + 1
+		}
+		err = m.eachLive(ctx, q.UserID, limit, now, rollcall.Position{}, func(s *rollcall.Session) bool {
+			count(s)
+			return !enough()
+		})
+	} else if more && !counting || after != (rollcall.Position{}) {
+		page.Total = -1
+	}
+	if q.Total && enough() {
+		page.Total = -1
 	}
 	return page, err
 }

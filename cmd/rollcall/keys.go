@@ -58,6 +58,7 @@ func keys() []key {
 		{name: "max_connections", value: 10000, help: "open connections per listener; 0 sets no limit; all together are bounded by the limit of open files as well", check: atLeast(0)},
 		{name: "rate_limit", value: 0, help: "requests a second that one caller may make of /api/v2 and /v1 in the long run; 0 sets no limit"},
 		{name: "rate_burst", value: 0, help: "requests that one caller may make at once; 0 is as many as rate_limit"},
+		{name: "session_rate_limit", value: 5, help: "requests a second that one session may make of /v1/me in the long run, and four times as many at once; 0 sets no limit", check: atLeast(0)},
 		{name: "drain_delay", value: time.Duration(0), help: "how long to serve on after a stop was asked for, not ready, so that load balancers notice", check: atLeast(time.Duration(0))},
 		{name: "telemetry_listen", value: "127.0.0.1:9480", help: `address for health, metrics and pprof over plain http, "off" for none; whoever reaches it may ask`},
 		{name: "pprof", value: false, help: "profiles under /debug/pprof on the telemetry address"},

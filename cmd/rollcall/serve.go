@@ -172,7 +172,7 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	r.doors = &server.Doors{
 		Manager: r.manager, Issuer: r.issuer, Keys: r.keys, Cookie: wire.NewCookie(cfg.text("cookie_domain")),
 		TrustedProxies: trusted, Backup: backups(r.store, cfg), Logger: log,
-		Limit: callerLimit(cfg), LoginURL: login, ReturnOrigins: cfg.list("return_origins"), EndingAge: cfg.duration("ending_max_age"),
+		Limit: callerLimit(cfg), SessionLimit: sessionLimit(cfg), LoginURL: login, ReturnOrigins: cfg.list("return_origins"), EndingAge: cfg.duration("ending_max_age"),
 		PageMemory: halfOfCache(cfg), AccessLog: r.accessLog(log), Metrics: r.metrics, Profiling: cfg.flag("pprof"),
 	}
 	return r, nil
@@ -237,6 +237,11 @@ func certificate(cfg *config) (cert tls.Certificate, err error) {
 
 func callerLimit(cfg *config) server.CallerLimit {
 	return server.CallerLimit{PerSecond: cfg.number("rate_limit"), Burst: cfg.number("rate_burst")}
+}
+
+func sessionLimit(cfg *config) server.CallerLimit {
+	n := cfg.number("session_rate_limit")
+	return server.CallerLimit{PerSecond: n, Burst: 4 * n}
 }
 
 func newIssuer(cfg *config, keys *oauth.Keys, ownURLs []string, log *slog.Logger) (*oauth.Issuer, error) {
