@@ -19,6 +19,8 @@ type walkedStore struct {
 	shared bool
 	walks  atomic.Int64
 	full   atomic.Bool // documents find no room
+	// clocked says that the store has a clock of its own: the bubble's.
+	clocked bool
 	// walking, unless nil, is called instead of a walk, with what does the walk.
 	walking func(ctx context.Context, walk func() (string, error)) (string, error)
 	// read, unless nil, is called when a walk has read its sessions, before it visits any.
@@ -27,6 +29,14 @@ type walkedStore struct {
 
 // Traits implements rollcall.Store.
 func (s *walkedStore) Traits() rollcall.Traits { return rollcall.Traits{Shared: s.shared} }
+
+// Ready implements rollcall.Store.
+func (s *walkedStore) Ready(ctx context.Context) (time.Time, error) {
+	if s.clocked {
+		return time.Now(), nil
+	}
+	return s.Store.Ready(ctx)
+}
 
 // Commit implements rollcall.Store.
 func (s *walkedStore) Commit(ctx context.Context, c rollcall.Change) (rollcall.Standing, error) {
@@ -144,6 +154,20 @@ func TestOneNodeOfAStoreCountsTheLiveSessionsForAll(t *testing.T) {
 		synctest.Wait()
 		show(t, 1, "after a count", nodes...)
 		if walks := store.walks.Load(); walks < 10 || walks > 11 {
+			t.Errorf("three nodes walked through the store %d times in ten hours", walks)
+		}
+	})
+}
+
+func TestNodesWhoseClocksPartCountByTheClockOfTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &walkedStore{Store: memory.New(), shared: true, clocked: true}
+		for _, ahead := range []time.Duration{0, 3 * time.Hour, -3 * time.Hour} {
+			running(t, store, ahead, everyMinute)
+		}
+		time.Sleep(10*time.Hour + time.Minute)
+		synctest.Wait()
+		if walks := store.walks.Load(); walks != 11 {
 			t.Errorf("three nodes walked through the store %d times in ten hours", walks)
 		}
 	})
