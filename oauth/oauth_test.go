@@ -32,17 +32,27 @@ const (
 
 // testKeys are made once: making an RSA key takes a while.
 var testKeys = sync.OnceValue(func() *Keys {
-	dir, err := os.MkdirTemp("", "rollcall-keys-")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	k, err := OpenKeys(dir)
+	k, err := OpenKeys(testKeyDir())
 	if err != nil {
 		panic(err)
 	}
 	return k
 })
+
+// testKeyDir has the keys until the last test has ended: a reload reads them anew.
+var testKeyDir = sync.OnceValue(func() string {
+	dir, err := os.MkdirTemp("", "rollcall-keys-")
+	if err != nil {
+		panic(err)
+	}
+	return dir
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	_ = os.RemoveAll(testKeyDir())
+	os.Exit(code)
+}
 
 type fixture struct {
 	t      *testing.T
