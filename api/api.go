@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/request"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/sessions"
 )
@@ -97,25 +98,70 @@ var answers = map[rollcall.Code]wire.Answer{
 	rollcall.CodeUnavailable: {Status: http.StatusServiceUnavailable, Code: "service_unavailable"},
 }
 
-// endByToken logs a session out by its own token, and answers the cookie that
-// makes the browser forget it.
+// endByToken logs out by a session's own token, and answers the cookies that make the
+// browser forget it. The token comes in the Authorization header, or within what the
+// browser sent as its Cookie header, which the body carries: then every session ends whose
+// token is there.
 func (d *door) endByToken(w http.ResponseWriter, r *http.Request) {
-	token, ok := bearer(r)
+	tokens, ok := d.ownTokens(w, r)
 	if !ok {
-		wire.WriteUnauthorized(w, "Missing authentication", false)
 		return
 	}
-	s, err := d.manager.EndByToken(r.Context(), d.anonymous(r), token)
-	if err != nil {
-		d.Fail(w, r, err)
+	ended := ""
+	for _, token := range tokens {
+		s, err := d.manager.EndByToken(r.Context(), d.anonymous(r), token)
+		switch {
+		case err == nil && ended == "":
+			ended = s.ID
+		case err != nil && rollcall.ErrorCode(err) != rollcall.CodeRefused:
+			d.Fail(w, r, err)
+			return
+		}
+	}
+	if ended == "" {
+		d.Fail(w, r, errNotAccepted)
 		return
 	}
 	clearing := d.cookie.Clear()
-	w.Header().Set("Set-Cookie", clearing)
-	b := append([]byte(`{"session_id":`), wire.AppendString(nil, s.ID)...)
+	w.Header()["Set-Cookie"] = clearing
+	b := append([]byte(`{"session_id":`), wire.AppendString(nil, ended)...)
 	b = append(b, `,"set_cookie":`...)
-	wire.WriteJSON(w, http.StatusOK, append(wire.AppendString(b, clearing), '}'))
+	b = append(wire.AppendString(b, clearing[0]), `,"set_cookies":[`...)
+	for i, text := range clearing {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = wire.AppendString(b, text)
+	}
+	wire.WriteJSON(w, http.StatusOK, append(b, "]}"...))
 }
+
+// ownTokens returns the tokens that a log-out comes with. When it reports false it has
+// answered the request.
+func (d *door) ownTokens(w http.ResponseWriter, r *http.Request) ([]string, bool) {
+	if len(r.Header["Authorization"]) > 0 || r.ContentLength == 0 {
+		token, ok := bearer(r)
+		if !ok {
+			wire.WriteUnauthorized(w, "Missing authentication", false)
+		}
+		return []string{token}, ok
+	}
+	body, ok := wire.ReadObject(w, r)
+	if !ok {
+		return nil, false
+	}
+	f := fields{body: body}
+	f.require("cookie")
+	cookies := f.text("cookie")
+	if err := f.done(); err != nil {
+		d.Fail(w, r, err)
+		return nil, false
+	}
+	tokens := request.FindTokens(http.Header{"Cookie": {cookies}}, rollcall.TokenPrefix, d.cookie.Name)
+	return tokens.All(), true
+}
+
+var errNotAccepted = &rollcall.Error{Code: rollcall.CodeRefused, Message: "The session token is not accepted."}
 
 // bearer returns the request's only bearer token.
 func bearer(r *http.Request) (string, bool) {

@@ -198,7 +198,8 @@ func TestEndByTokenAnswersTheClearingCookie(t *testing.T) {
 	f := newFixture(t)
 	c := f.create(signIn)
 	w := f.do("POST", "/v1/sessions/end", "", "Authorization", "bearer "+c.Token)
-	want := `{"session_id":"` + c.Session.ID + `","set_cookie":"__Host-rollcall=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"}`
+	want := `{"session_id":"` + c.Session.ID + `","set_cookie":"__Host-rollcall=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax",` +
+		`"set_cookies":["__Host-rollcall=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Lax"]}`
 	if w.Code != http.StatusOK || w.Body.String() != want || !strings.HasPrefix(w.Header().Get("Set-Cookie"), "__Host-rollcall=; Path=/; Max-Age=0") {
 		t.Errorf("%d %s %v", w.Code, w.Body, w.Header())
 	}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -35,11 +36,17 @@ func (m *Middleware) pageAddress(r *http.Request) string {
 	return address
 }
 
+// maxForm is how much of a form ReturnAddress reads, in bytes.
+const maxForm = 1 << 20
+
 // ReturnAddress is where to send somebody who has signed in: the path that the
-// request's query or form says, or "/" when it says none or one that would lead out
+// request's form or query says, or "/" when it says none or one that would lead out
 // of this application.
+//
+// A form is read if it is posted in the ordinary encoding of forms, up to 1 MiB. One that
+// is larger, or multipart, counts when the application has parsed it before.
 func (m *Middleware) ReturnAddress(r *http.Request) string {
-	address := r.FormValue(m.o.ReturnParameter)
+	address := m.returnParameter(r)
 	if rest, ok := strings.CutPrefix(address, m.o.Origin); ok && m.o.Origin != "" {
 		address = rest
 	}
@@ -47,6 +54,19 @@ func (m *Middleware) ReturnAddress(r *http.Request) string {
 		return address
 	}
 	return "/"
+}
+
+// returnParameter is the address as the request says it.
+func (m *Middleware) returnParameter(r *http.Request) string {
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if r.PostForm == nil && r.Method == http.MethodPost && r.Body != nil && media == "application/x-www-form-urlencoded" {
+		r.Body = http.MaxBytesReader(nil, r.Body, maxForm)
+		_ = r.ParseForm() // what could be read of it counts
+	}
+	if values := r.PostForm[m.o.ReturnParameter]; len(values) > 0 {
+		return values[0]
+	}
+	return r.URL.Query().Get(m.o.ReturnParameter)
 }
 
 // isLocal reports whether an address is a path of this application to every browser:

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -49,6 +50,21 @@ func (c *Client) Check(ctx context.Context, token string, use rollcall.Use) (Ide
 		return Identity{}, e
 	}
 	return a.identity(op, t)
+}
+
+// isLive reports whether a session token is good now, and records no use. Errors:
+// ErrUnavailable.
+func (c *Client) isLive(ctx context.Context, token string) (bool, error) {
+	const op = "check"
+	t, ok := rollcall.ParseToken(token)
+	if !ok {
+		return false, nil
+	}
+	_, err := Me{c, t, true}.do(ctx, call{op: op, method: http.MethodGet, path: "/check", query: url.Values{"touch": {"false"}}, header: userHeaders(rollcall.Use{})})
+	if errors.Is(err, ErrRefused) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // userHeaders say where the user is, as a proxy would. An agent that the user did not

@@ -83,16 +83,25 @@ func (m Me) EndOthers(ctx context.Context) error {
 // browser forget its token. Errors: ErrRefused when it is over already,
 // ErrUnavailable.
 func (m Me) SignOut(ctx context.Context) (SetCookie, error) {
+	clearing, err := m.signOut(ctx)
+	if err != nil || len(clearing) == 0 {
+		return "", err
+	}
+	return SetCookie(clearing[0]), nil
+}
+
+// signOut is SignOut with the values for all cookies that the server clears.
+func (m Me) signOut(ctx context.Context) ([]string, error) {
 	const op = "sign out"
 	a, err := m.do(ctx, call{op: op, method: http.MethodPost, path: "/v1/sessions/end"})
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	var said struct {
-		SetCookie string `json:"set_cookie"`
+		SetCookies []string `json:"set_cookies"`
 	}
 	err = a.read(op, &said)
-	return SetCookie(said.SetCookie), err
+	return said.SetCookies, err
 }
 
 func (m Me) act(ctx context.Context, k call) error {

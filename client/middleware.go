@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/request"
 )
@@ -20,8 +22,13 @@ type MiddlewareOptions struct {
 	// Application is the id under which this application joins the sessions that it is
 	// used with; "" joins none.
 	Application string
-	// CookieDomain is the server's cookie_domain.
-	CookieDomain string
+	// CookieName, CookieDomain and CookieSameSite are the server's cookie_name,
+	// cookie_domain and cookie_same_site: "", "" and zero are its defaults.
+	CookieName     string
+	CookieDomain   string
+	CookieSameSite http.SameSite
+	// ClearedCookieDomains are the server's cookie_domains_cleared.
+	ClearedCookieDomains []string
 	// LoginURL is where people are sent who ask for a page and are not signed in, or
 	// not well enough: a path of this application or an address elsewhere; "" sends
 	// nobody.
@@ -53,8 +60,9 @@ const (
 // that are good. It may serve many requests at once.
 //
 // The token comes as the gate takes it: as a bearer token with Rollcall's prefix, or
-// else in the cookie. A cookie that is there twice is none, since nobody can tell
-// which is the browser's own. When the server cannot say, the answer is 503: nobody
+// else in the cookie. A __Host- cookie that is there twice is none, since nobody can
+// tell which is the browser's own; of up to four different __Secure- cookies, the only
+// one that is live counts. When the server cannot say, the answer is 503: nobody
 // passes for somebody, or for nobody, by an outage.
 //
 // A request that may change something and carries its token in a cookie must come
@@ -64,10 +72,11 @@ const (
 // The server sees this application as a proxy: its address must be among the
 // server's trusted_proxies for the users' addresses to be believed.
 type Middleware struct {
-	client *Client
-	o      MiddlewareOptions
-	cookie string
-	login  *url.URL
+	client  *Client
+	o       MiddlewareOptions
+	cookie  request.Cookie
+	login   *url.URL
+	several rate.Sometimes // the warning of several cookies
 }
 
 // NewMiddleware returns a Middleware, or what is wrong with its options.
@@ -84,15 +93,23 @@ func NewMiddleware(c *Client, o MiddlewareOptions) (*Middleware, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	m := &Middleware{client: c, o: o, cookie: "__Host-rollcall"}
-	if o.CookieDomain != "" {
-		m.cookie = "__Secure-rollcall"
+	if o.CookieName == "" {
+		o.CookieName = request.DefaultCookieName
 	}
+	if err := request.CheckCookieName(o.CookieName); err != nil {
+		return nil, fmt.Errorf("client: CookieName %w", err)
+	}
+	m := &Middleware{client: c, o: o, several: rate.Sometimes{Interval: time.Minute}}
+	m.cookie = request.CookieOptions{
+		Name: o.CookieName, Domain: o.CookieDomain, SameSite: o.CookieSameSite, ClearedDomains: o.ClearedCookieDomains,
+	}.Cookie()
 	if err := rollcall.CheckClientID(o.Application); err != nil {
 		return nil, fmt.Errorf("client: Application: %w", err)
 	}
-	if o.Origin != "" && !isOrigin(o.Origin) {
-		return nil, fmt.Errorf("client: Origin is one such as https://app.example.com, not %q", o.Origin)
+	if o.Origin != "" {
+		if err := request.CheckOrigin(o.Origin); err != nil {
+			return nil, fmt.Errorf("client: Origin: %w", err)
+		}
 	}
 	if err := m.readLoginURL(); err != nil {
 		return nil, err
@@ -116,11 +133,6 @@ func (m *Middleware) readLoginURL() error {
 	}
 	m.login = u
 	return nil
-}
-
-func isOrigin(text string) bool {
-	u, err := url.Parse(text)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.Scheme+"://"+u.Host == text
 }
 
 type identityKey struct{}
@@ -179,31 +191,50 @@ var errCrossOrigin = &Error{Op: "check", Status: http.StatusForbidden, Message: 
 
 // check asks the server about a request's session.
 func (m *Middleware) check(r *http.Request, require rollcall.Requirement) (Identity, error) {
-	token, fromCookie := m.token(r)
-	if token == "" {
-		return Identity{}, refused("check")
-	}
-	if fromCookie && m.o.CrossOrigin.Check(r) != nil {
-		return Identity{}, errCrossOrigin
-	}
 	ctx, cancel := context.WithTimeout(r.Context(), m.o.Timeout)
 	defer cancel()
+	tokens := m.tokens(r)
+	token, err := m.only(ctx, r, &tokens)
+	if err != nil {
+		return Identity{}, err
+	}
+	if tokens.FromCookie && m.o.CrossOrigin.Check(r) != nil {
+		return Identity{}, errCrossOrigin
+	}
 	return m.client.Check(ctx, token, rollcall.Use{
 		IP: m.UserIP(r), UserAgent: r.UserAgent(), ClientID: m.o.Application, Require: require,
 	})
 }
 
-// token finds a request's token, "" when there is none to tell.
-func (m *Middleware) token(r *http.Request) (token string, fromCookie bool) {
-	token, fromCookie, ok := request.Token(r.Header, rollcall.TokenPrefix, m.cookie)
-	if !ok {
-		return "", false
+// tokens are the session tokens that a request carries.
+func (m *Middleware) tokens(r *http.Request) request.Tokens {
+	return request.FindTokens(r.Header, rollcall.TokenPrefix, m.cookie.Name)
+}
+
+// only returns the token that counts, and asks the server only when several cookies must
+// be told apart. Errors: ErrRefused when none counts, ErrUnavailable.
+func (m *Middleware) only(ctx context.Context, r *http.Request, tokens *request.Tokens) (string, error) {
+	token, err := tokens.Only(func(token string) (bool, error) { return m.client.isLive(ctx, token) })
+	if errors.Is(err, request.ErrSeveralCookies) {
+		m.several.Do(func() {
+			m.o.Logger.WarnContext(r.Context(), "a request is refused because it has several session cookies", "cookie", m.cookie.Name)
+		})
 	}
-	return token, fromCookie
+	if errors.Is(err, request.ErrSeveralCookies) || errors.Is(err, request.ErrNoToken) {
+		return "", refused("check")
+	}
+	return token, err
 }
 
 // Me returns the calls of a request's own session.
 func (m *Middleware) Me(r *http.Request) Me {
-	token, _ := m.token(r)
+	if i, ok := FromContext(r.Context()); ok {
+		return m.client.Me(i.Token.Reveal())
+	}
+	tokens := m.tokens(r)
+	token, err := m.only(r.Context(), r, &tokens)
+	if err != nil {
+		token = "" // which no call is made with
+	}
 	return m.client.Me(token)
 }

@@ -288,13 +288,21 @@ func TestPeopleAreSentToTheLoginAndBackToThePageTheyAskedFor(t *testing.T) {
 	if err != nil || u.Host != "" || u.Path != "/login" || u.Query().Get("lang") != "en" || u.Query().Get("return_to") != "/account/caf%C3%A9?q=a%26b&x=%0d%0aSet-Cookie:%20a=b" {
 		t.Errorf("%v %v", response.Header, err)
 	}
-	for _, method := range []string{"POST", "HEAD", "DELETE"} {
+	if response, _ := a.do("HEAD", "/account", page...); response.StatusCode != 302 {
+		t.Errorf("a link that is tried: %d", response.StatusCode)
+	}
+	for _, method := range []string{"POST", "DELETE"} {
 		if response, _ := a.do(method, "/account", page...); response.StatusCode != 401 {
 			t.Errorf("%s: %d", method, response.StatusCode)
 		}
 	}
-	if response, _ := a.do("GET", "/account", "Accept", "application/json"); response.StatusCode != 401 {
-		t.Errorf("for data: %d", response.StatusCode)
+	for name, headers := range map[string][]string{
+		"for data": {"Accept", "application/json"}, "no html": {"Accept", "text/html;q=0"},
+		"fetch": append([]string{"Sec-Fetch-Mode", "cors"}, page...), "htmx": append([]string{"HX-Request", "true"}, page...),
+	} {
+		if response, _ := a.do("GET", "/account", headers...); response.StatusCode != 401 {
+			t.Errorf("%s: %d", name, response.StatusCode)
+		}
 	}
 
 	elsewhere := newAppOn(t, a.rc, client.MiddlewareOptions{LoginURL: "https://login.example/in", Origin: "https://app.example", ReturnParameter: "back"})
@@ -442,6 +450,10 @@ func TestMiddlewareThatIsHalfConfiguredIsRefused(t *testing.T) {
 		{LoginURL: "javascript:x", Origin: "https://app.example"},
 		{Origin: "https://app.example/"},
 		{Origin: "app.example"},
+		{Origin: "https://App.example"},
+		{Origin: "https://app.example:443"},
+		{CookieName: "a b"},
+		{CookieName: "__Host-rollcall"},
 		{Application: "a\nb"},
 		{LoginURL: "%zz"},
 	} {

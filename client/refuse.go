@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/request"
 )
 
 // RequireLevel lets only those pass who reach one of the levels, such as aal2. It
@@ -57,7 +58,7 @@ func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, err error, w
 		m.o.Logger.ErrorContext(r.Context(), "cannot say who is signed in", "error", err)
 		h.Set("Retry-After", "1")
 		write(w, http.StatusServiceUnavailable, ErrUnavailable.Error())
-	case m.login != nil && isForPage(r):
+	case m.login != nil && request.IsNavigation(r.Method, r.Header):
 		h.Set("Location", m.loginAddress(r, insufficient, what))
 		w.WriteHeader(http.StatusFound)
 	case insufficient:
@@ -67,12 +68,6 @@ func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, err error, w
 		h.Set("WWW-Authenticate", "Bearer")
 		write(w, http.StatusUnauthorized, "nobody is signed in")
 	}
-}
-
-// isForPage reports whether a browser is on its way to a page: only then does sending
-// it elsewhere do any good.
-func isForPage(r *http.Request) bool {
-	return r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
 func (m *Middleware) loginAddress(r *http.Request, insufficient bool, what rollcall.Requirement) string {

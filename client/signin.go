@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/request"
 )
 
 // SignIn records that a user has signed in by this request, and gives the browser
@@ -29,14 +31,35 @@ func (m *Middleware) SignIn(w http.ResponseWriter, r *http.Request, n NewSession
 	if n.UserAgent == "" {
 		n.UserAgent = r.UserAgent()
 	}
-	if token, fromCookie := m.token(r); n.Replaces == "" && fromCookie {
-		n.Replaces = token
+	held := m.tokens(r)
+	if n.Replaces == "" && held.FromCookie && len(held.All()) > 0 {
+		n.Replaces = held.All()[0]
 	}
 	s, err := m.client.Create(r.Context(), n)
 	if err != nil {
 		return SignedIn{}, err
 	}
-	return s, m.give(w, r, s)
+	if err := m.give(w, r, s); err != nil {
+		return s, err
+	}
+	m.endOthers(r, &held, n.Replaces)
+	return s, nil
+}
+
+// endOthers ends the sessions of the other cookies that a browser held before, so that the
+// new one is the only one that is live.
+func (m *Middleware) endOthers(r *http.Request, held *request.Tokens, replaced string) {
+	if !held.FromCookie {
+		return
+	}
+	for _, token := range held.All() {
+		if token == replaced {
+			continue
+		}
+		if _, err := m.client.Me(token).signOut(r.Context()); err != nil && !errors.Is(err, ErrRefused) {
+			m.o.Logger.WarnContext(r.Context(), "a session that the browser held before goes on", "error", err)
+		}
+	}
 }
 
 // Authenticate records a further authentication of the request's own user, and gives
@@ -64,13 +87,17 @@ func (m *Middleware) Authenticate(w http.ResponseWriter, r *http.Request, a Reau
 	return s, m.give(w, r, s)
 }
 
-// give sets the cookie as the server says. A cookie that this Middleware would not
+// give sets the cookie as the server says, and clears what the browser may hold beside it.
+// That comes first: a browser that knows no partitions has one cookie for both. A cookie that this Middleware would not
 // read is of no use to anybody, so its session ends.
 func (m *Middleware) give(w http.ResponseWriter, r *http.Request, s SignedIn) error {
 	c, err := http.ParseSetCookie(s.SetCookie.Reveal())
-	if err != nil || c.Name != m.cookie || c.Value != s.Token.Reveal() {
+	if err != nil || c.Name != m.cookie.Name || c.Value != s.Token.Reveal() {
 		_, _ = m.client.Me(s.Token.Reveal()).SignOut(context.WithoutCancel(r.Context()))
-		return &Error{Op: "sign in", Message: fmt.Sprintf("the server's cookie is not %s: CookieDomain must be its cookie_domain", m.cookie)}
+		return &Error{Op: "sign in", Message: fmt.Sprintf("the server's cookie is not %s: CookieName and CookieDomain must be its cookie_name and cookie_domain", m.cookie.Name)}
+	}
+	for _, clearing := range m.cookie.Clear()[1:] {
+		setCookie(w, SetCookie(clearing))
 	}
 	setCookie(w, s.SetCookie)
 	return nil
@@ -81,9 +108,10 @@ func setCookie(w http.ResponseWriter, c SetCookie) {
 	w.Header().Set("Cache-Control", "no-store")
 }
 
-// SignOut ends the request's session and makes the browser forget its cookie. When
-// it returns nil nothing accepts the session any more; that nobody was signed in is no
-// error. When it fails the cookie stays, since the session may well go on.
+// SignOut ends the request's session, or every session whose cookie the request carries,
+// and makes the browser forget the cookies. When it returns nil nothing accepts these
+// sessions any more; that nobody was signed in is no error. When it fails the cookies
+// stay, since a session may well go on.
 //
 // Pages elsewhere must not sign people out, so it takes no GET: such a request fails
 // with Status 405, one from another origin with 403.
@@ -92,26 +120,24 @@ func (m *Middleware) SignOut(w http.ResponseWriter, r *http.Request) error {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
 		return &Error{Op: "sign out", Status: http.StatusMethodNotAllowed, Message: "signing out changes something: use POST"}
 	}
-	token, fromCookie := m.token(r)
-	if fromCookie && m.o.CrossOrigin.Check(r) != nil {
+	tokens := m.tokens(r)
+	if tokens.FromCookie && m.o.CrossOrigin.Check(r) != nil {
 		return errCrossOrigin
 	}
-	clearing, err := m.client.Me(token).SignOut(r.Context())
-	if err != nil && !errors.Is(err, ErrRefused) {
-		return err
+	clearing := m.cookie.Clear()
+	for _, token := range tokens.All() {
+		said, err := m.client.Me(token).signOut(r.Context())
+		if err != nil && !errors.Is(err, ErrRefused) {
+			return err
+		}
+		for _, text := range said {
+			if !slices.Contains(clearing, text) {
+				clearing = append(clearing, text)
+			}
+		}
 	}
-	if clearing == "" {
-		clearing = m.forget()
+	for _, text := range clearing {
+		setCookie(w, SetCookie(text))
 	}
-	setCookie(w, clearing)
 	return nil
-}
-
-// forget is the clearing cookie for a session that is over already.
-func (m *Middleware) forget() SetCookie {
-	c := http.Cookie{
-		Name: m.cookie, Domain: m.o.CookieDomain, Path: "/", MaxAge: -1,
-		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
-	}
-	return SetCookie(c.String())
 }

@@ -13,6 +13,10 @@ import (
 // to is of the configured origin, also as lenient browsers read it.
 func FuzzReturnAddress(f *testing.F) {
 	fix := newFixture(&testing.T{})
+	login := &url.URL{Scheme: "https", Host: "login.example.com", Path: "/start"}
+	fix.gate = fix.with(func(o *gate.Options) {
+		o.LoginURL, o.ReturnOrigins = login, []string{"https://app.example.com", "https://*.example.org"}
+	})
 	for _, seed := range [][3]string{
 		{"https", "app.example.com", "/a?b=c"},
 		{"https", "app.example.com", "//evil.example.com"},
@@ -25,6 +29,9 @@ func FuzzReturnAddress(f *testing.F) {
 		{"https", "app.example.com", "/\r\nLocation: https://evil.example.com"},
 		{"https://app.example.com/?", "", "/"},
 		{"javascript", "app.example.com", "/"},
+		{"https", "tenant.example.org", "/"},
+		{"https", "evil.example.com#.example.org", "/"},
+		{"https", "evil.example.com/.example.org", "/"},
 	} {
 		f.Add(seed[0], seed[1], seed[2], true)
 		f.Add(seed[0], seed[1], seed[2], false)
@@ -69,11 +76,15 @@ func FuzzReturnAddress(f *testing.F) {
 				continue
 			}
 			rest, ok := strings.CutPrefix(address, "https://app.example.com/")
+			tenant, _, _ := strings.Cut(strings.TrimPrefix(address, "https://"), "/")
+			if label, below := strings.CutSuffix(tenant, ".example.org"); below && label != "" && !strings.ContainsAny(label, ".:@") {
+				rest, ok = strings.CutPrefix(address, "https://"+tenant+"/")
+			}
 			// Browsers drop tabs and line breaks, and read a backslash as a slash.
 			if !ok || !trusted || strings.ContainsAny(rest, "\\\t\r\n\x00") || strings.HasPrefix(rest, "/") {
 				t.Errorf("%s: %q, %q, %q leads to %q", name, proto, host, uri, address)
 			}
-			if u, err := url.Parse(address); err != nil || u.Host != "app.example.com" || u.User != nil {
+			if u, err := url.Parse(address); err != nil || u.Host != "app.example.com" && !strings.HasSuffix(u.Host, ".example.org") || u.User != nil {
 				t.Errorf("%s: %q, %q, %q leads to %v %v", name, proto, host, uri, u, err)
 			}
 		}

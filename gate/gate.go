@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/rollcall-id/rollcall"
-	"github.com/rollcall-id/rollcall/internal/request"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/sessions"
 )
@@ -39,24 +38,30 @@ type Options struct {
 	// LoginURL is where Login sends browsers that are not signed in; "" sends them
 	// nowhere.
 	LoginURL *url.URL
-	// ReturnOrigins are the origins that a browser may be sent back to.
+	// ReturnOrigins are the origins that a browser may be sent back to, each as
+	// CheckReturnOrigin takes it.
 	ReturnOrigins []string
+	// CORSOrigins are the origins whose pages may read a 401.
+	CORSOrigins []string
 	Logger        *slog.Logger
 }
 
 // A Gate answers checks. Its handlers may serve many requests at once.
 //
 // The session's token comes as a bearer token with our prefix, or else in the
-// cookie. The answer is 200 without a body, or 401, the same bytes whatever
+// cookie; which of several counts, internal/request says. The answer is 200 without a body, or 401, the same bytes whatever
 // the cause; 503 when the store cannot say.
 //
 // In the query, client_id names the application that asks, and joins the session's
 // clients; acr, amr and max_age say what the authentication must be, and a good
 // session that does not meet them is 401 with a challenge (RFC 9470).
-type Gate struct{ o Options }
+type Gate struct {
+	o       Options
+	several *severalCookies
+}
 
 // New returns a Gate.
-func New(o Options) *Gate { return &Gate{o} }
+func New(o Options) *Gate { return &Gate{o, newSeveralCookies()} }
 
 // answers is the one table from the domain's codes to this door's answers.
 var answers = map[rollcall.Code]wire.Answer{
@@ -94,9 +99,8 @@ var (
 )
 
 func (g *Gate) read(r *http.Request) (use rollcall.Use, token string, err error) {
-	token, _, ok := request.Token(r.Header, rollcall.TokenPrefix, g.o.Cookie.Name)
-	if !ok {
-		return use, "", errRefused
+	if token, err = g.token(r); err != nil {
+		return use, "", err
 	}
 	use = rollcall.Use{IP: g.o.RemoteIP(r), UserAgent: r.UserAgent()}
 	if r.URL.RawQuery == "" {
@@ -117,6 +121,7 @@ func (g *Gate) read(r *http.Request) (use rollcall.Use, token string, err error)
 // refuse answers why a session is not good.
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	anonymous(w.Header())
+	g.sayOrigin(w.Header(), r, err)
 	switch {
 	case wire.WriteInsufficient(w, err):
 	case rollcall.ErrorCode(err) == rollcall.CodeRefused:

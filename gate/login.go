@@ -4,17 +4,17 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/request"
 )
 
 // ReturnParameter is the parameter of the login URL that says where to go back to.
 const ReturnParameter = "return_to"
 
 // Login is Check for proxies that pass a redirect on (nginx does not): a browser
-// that asks for a page and is not signed in, or not well enough, is sent to the
+// that is on its way to a page and is not signed in, or not well enough, is sent to the
 // login URL. Everything else is answered as Check answers it, and so is a session
 // that lacks nothing but a method (amr): the login URL has no parameter for that.
 //
@@ -63,14 +63,14 @@ func canSay(err error) bool {
 	return !ok || len(i.Requirement.Levels) > 0 || i.Requirement.Aged
 }
 
-// wantsPage reports whether a browser is on its way to a page: only then does
-// sending it elsewhere do any good.
+// wantsPage reports whether a browser is on its way to a page, with the method that a
+// trusted proxy names.
 func (g *Gate) wantsPage(r *http.Request) bool {
 	method := r.Method
 	if forwarded := r.Header.Get("X-Forwarded-Method"); forwarded != "" && g.o.Trusted(r) {
 		method = forwarded
 	}
-	return method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html")
+	return request.IsNavigation(method, r.Header)
 }
 
 // returnAddress is the page that was asked for, as a trusted proxy says.
@@ -83,7 +83,7 @@ func (g *Gate) returnAddress(r *http.Request) (string, bool) {
 	}
 	origin := h.Get("X-Forwarded-Proto") + "://" + h.Get("X-Forwarded-Host")
 	path := h.Get("X-Forwarded-Uri")
-	if !g.o.Trusted(r) || !slices.Contains(g.o.ReturnOrigins, origin) || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
+	if !g.o.Trusted(r) || !g.isReturnOrigin(origin) || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") {
 		return "", false
 	}
 	// Read back, the address must still be of that origin: nothing in the path may

@@ -22,6 +22,7 @@ import (
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/client"
+	"github.com/rollcall-id/rollcall/internal/request"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/oauth"
 	"github.com/rollcall-id/rollcall/server"
@@ -36,8 +37,11 @@ const ClientID = "test"
 type Options struct {
 	// Policy is the limits; one without lifetimes stands for the default.
 	Policy rollcall.Policy
-	// CookieDomain shares the session cookie with sub-domains.
-	CookieDomain string
+	// CookieName, CookieDomain and CookieSameSite are the settings of those names; CookieDomain
+	// shares the session cookie with sub-domains.
+	CookieName     string
+	CookieDomain   string
+	CookieSameSite http.SameSite
 	// EndingAge is how lately users must have been authenticated to end sessions of
 	// their own; 0 asks for nothing.
 	EndingAge time.Duration
@@ -161,8 +165,9 @@ func (s *Server) start(t testing.TB, o Options) error {
 		return err
 	}
 	s.URL = l.URLs()[1]
+	cookie := wire.Cookie{Cookie: request.CookieOptions{Name: o.CookieName, Domain: o.CookieDomain, SameSite: o.CookieSameSite}.Cookie()}
 	d := &server.Doors{
-		Manager: s.Manager, Keys: made.keys, Cookie: wire.NewCookie(o.CookieDomain), EndingAge: o.EndingAge,
+		Manager: s.Manager, Keys: made.keys, Cookie: cookie, EndingAge: o.EndingAge,
 		TrustedProxies: trusted, Logger: o.Logger,
 	}
 	secret, _ := oauth.NewClientSecret()

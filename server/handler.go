@@ -34,8 +34,9 @@ type Doors struct {
 	EndingAge time.Duration
 	// LoginURL is where /check/login sends browsers; nil sends them nowhere.
 	LoginURL *url.URL
-	// ReturnOrigins are the origins that a browser may be sent back to.
-	ReturnOrigins []string
+	// ReturnOrigins are the origins that a browser may be sent back to, CORSOrigins those
+	// whose pages may read the 401 of a check.
+	ReturnOrigins, CORSOrigins []string
 	// Limit bounds how often a caller with a management token may ask.
 	Limit CallerLimit
 	// SessionLimit bounds how often a session may ask under /v1/me.
@@ -56,7 +57,8 @@ type Doors struct {
 	// PageMemory is how many bytes to keep spelled listings in; 0 keeps none.
 	PageMemory int64
 
-	published *management.Door // since Handler
+	published *management.Door // since Handler, as checks
+	checks    *gate.Gate
 	draining  atomic.Bool
 }
 
@@ -75,8 +77,9 @@ func (d *Doors) Handler() http.Handler {
 	})
 	checks := gate.New(gate.Options{
 		Manager: d.Manager, Cookie: d.Cookie, RemoteIP: from.UserIP, Trusted: from.Sent,
-		LoginURL: d.LoginURL, ReturnOrigins: d.ReturnOrigins, Logger: d.Logger,
+		LoginURL: d.LoginURL, ReturnOrigins: d.ReturnOrigins, CORSOrigins: d.CORSOrigins, Logger: d.Logger,
 	})
+	d.checks = checks
 	backup := d.backupRoute(authenticate)
 	exact := map[string]http.Handler{
 		"/check":                 http.HandlerFunc(checks.Check),

@@ -73,6 +73,9 @@ func (m *Metrics) watch(d *Doors) {
 	if d.Manager.Remembers() {
 		m.watchCache(d.cacheLookups)
 	}
+	if d.checks != nil {
+		m.Counter("rollcall_check_several_cookies_total", "Checks that were refused because the request had several session cookies, and nobody could tell which is the browser's own.", nil, d.checks.SeveralCookies)
+	}
 	counts := d.Issuer.Counts()
 	const verifications = "rollcall_token_verifications_total"
 	const help = "Management tokens that requests came with: verified by their signature, remembered from an earlier verification, or refused."

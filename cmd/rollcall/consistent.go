@@ -31,7 +31,7 @@ func (c *config) consistent() error {
 			return fmt.Errorf("public_url: %w", err)
 		}
 	}
-	if _, err := loginURL(c); err != nil {
+	if _, err := c.browsers(); err != nil {
 		return err
 	}
 	if _, err := certificate(c); err != nil {

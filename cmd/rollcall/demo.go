@@ -212,7 +212,7 @@ func fetchToken(ctx context.Context, r *remoteServer, id, secret string) (string
 	var token struct {
 		AccessToken string `json:"access_token"`
 	}
-	if err := json.NewDecoder(answer.Body).Decode(&token); err != nil || answer.StatusCode != http.StatusOK {
+	if err := json.NewDecoder(io.LimitReader(answer.Body, 1<<20)).Decode(&token); err != nil || answer.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("asking for a token: %s %w", answer.Status, err)
 	}
 	return token.AccessToken, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/request"
 	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/pebble"
 )
@@ -40,9 +41,13 @@ func keys() []key {
 		{name: "behind_proxy", value: false, help: "a proxy in front speaks TLS: plain http may listen off loopback"},
 		{name: "trusted_proxies", value: []string{}, help: "addresses and networks whose X-Forwarded-For is believed; repeatable"},
 		{name: "asn_database", value: "", help: "file that says which network (ASN) an address belongs to, in MaxMind's format (.mmdb), read anew when it changes; without one networks are not shown"},
-		{name: "cookie_domain", value: "", help: "domain to share the session cookie with; without one it stays with the host", check: domainOrNone},
+		{name: "cookie_domain", value: "", help: "domain to share the session cookie with; without one it stays with the host", check: cookieDomainOrNone},
+		{name: "cookie_domains_cleared", value: []string{}, help: "domains for which a sign-out clears the cookie as well, such as a former cookie_domain; repeatable", check: each(cookieDomain)},
+		{name: "cookie_name", value: request.DefaultCookieName, help: "what follows __Host-, or with a cookie_domain __Secure-, in the cookie's name; see below", check: cookieName},
+		{name: "cookie_same_site", value: "Lax", help: "Lax, Strict, or None for applications in frames of other sites, then Partitioned; see below", check: oneOf("Lax", "Strict", "None")},
 		{name: "login_url", value: "", help: "where /check/login sends browsers that are not signed in; needs return_origins for them to come back"},
-		{name: "return_origins", value: []string{}, help: "origins such as https://app.example.com that a browser may be sent back to; repeatable"},
+		{name: "return_origins", value: []string{}, help: "origins such as https://app.example.com that a browser may be sent back to; https://*.example.com is each sub-domain one label below; repeatable", check: each(returnOrigin)},
+		{name: "cors_origins", value: []string{}, help: "origins whose pages may read the 401 of a check; none by default; repeatable", check: each(corsOrigin)},
 		{name: "ending_max_age", value: time.Duration(0), help: "how lately users must have been authenticated to end sessions of their own; 0 asks for nothing", check: atLeast(time.Duration(0))},
 		{name: "session_lifetime", value: p.Persistent.Absolute, help: "absolute limit of persistent sessions"},
 		{name: "idle_session_lifetime", value: p.Persistent.Idle, help: "idle limit of persistent sessions"},
@@ -95,10 +100,3 @@ func atLeast[T int | time.Duration](least T) func(any) error {
 }
 
 var domain = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$`)
-
-func domainOrNone(value any) error {
-	if text := value.(string); text != "" && !domain.MatchString(text) {
-		return fmt.Errorf("must be a domain such as example.com")
-	}
-	return nil
-}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,7 +18,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/rollcall-id/rollcall"
-	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/oauth"
 	"github.com/rollcall-id/rollcall/server"
 	"github.com/rollcall-id/rollcall/sessions"
@@ -166,39 +164,16 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 		log.Warn("older keys are kept", "error", err)
 	}
 	login, err := loginURL(cfg)
-	if err != nil {
+	if err = errors.Join(err, cfg.warnOfBrowsers(log)); err != nil {
 		return nil, usage(err)
 	}
 	r.doors = &server.Doors{
-		Manager: r.manager, Issuer: r.issuer, Keys: r.keys, Cookie: wire.NewCookie(cfg.text("cookie_domain")),
+		Manager: r.manager, Issuer: r.issuer, Keys: r.keys, Cookie: cfg.cookie(), CORSOrigins: cfg.list("cors_origins"),
 		TrustedProxies: trusted, Backup: backups(r.store, cfg), Logger: log,
 		Limit: callerLimit(cfg), SessionLimit: sessionLimit(cfg), LoginURL: login, ReturnOrigins: cfg.list("return_origins"), EndingAge: cfg.duration("ending_max_age"),
 		PageMemory: halfOfCache(cfg), AccessLog: r.accessLog(log), Metrics: r.metrics, Profiling: cfg.flag("pprof"),
 	}
 	return r, nil
-}
-
-// loginURL reads where browsers are sent, and holds the origins they may come back
-// to against their form.
-func loginURL(cfg *config) (*url.URL, error) {
-	for _, origin := range cfg.list("return_origins") {
-		u, err := url.Parse(origin)
-		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Scheme+"://"+u.Host != origin {
-			return nil, fmt.Errorf("return_origins: %q is no origin such as https://app.example.com", origin)
-		}
-	}
-	text := cfg.text("login_url")
-	if text == "" {
-		if len(cfg.list("return_origins")) > 0 {
-			return nil, errors.New("return_origins without a login_url: set login_url")
-		}
-		return nil, nil
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-		return nil, fmt.Errorf("login_url: %q is no address such as https://app.example.com/login", text)
-	}
-	return u, nil
 }
 
 func keyDir(cfg *config) string { return filepath.Join(cfg.text("data"), "keys") }

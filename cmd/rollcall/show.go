@@ -49,6 +49,13 @@ func newConfig() *cobra.Command {
 			if _, err := (&running{cfg: cfg}).openNetworks(slog.New(slog.DiscardHandler)); err != nil {
 				return usage(err)
 			}
+			warnings, err := cfg.browsers()
+			for _, w := range warnings {
+				fmt.Fprintln(c.ErrOrStderr(), "warning: "+w)
+			}
+			if err != nil {
+				return usage(err)
+			}
 			fmt.Fprintln(c.OutOrStdout(), "The configuration is good.")
 			return nil
 		},

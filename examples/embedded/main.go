@@ -121,7 +121,7 @@ func (a *app) signedIn(h func(http.ResponseWriter, *http.Request, rollcall.Sessi
 func (a *app) me(w http.ResponseWriter, _ *http.Request, s rollcall.Session) { answer(w, shown(s)) }
 
 func (a *app) list(w http.ResponseWriter, r *http.Request, s rollcall.Session) {
-	page, err := a.manager.List(r.Context(), rollcall.ListQuery{UserID: s.UserID, From: r.FormValue("from"), Take: rollcall.MaxTake})
+	page, err := a.manager.List(r.Context(), rollcall.ListQuery{UserID: s.UserID, From: r.URL.Query().Get("from"), Take: rollcall.MaxTake})
 	if err != nil {
 		fail(w, err)
 		return

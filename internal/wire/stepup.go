@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,10 +19,10 @@ import (
 func ReadRequirement(values url.Values) (rollcall.Requirement, error) {
 	var r rollcall.Requirement
 	for _, text := range values["acr"] {
-		r.Levels = append(r.Levels, strings.Fields(text)...)
+		r.Levels = append(r.Levels, words(text)...)
 	}
 	for _, text := range values["amr"] {
-		r.Methods = append(r.Methods, strings.Fields(text)...)
+		r.Methods = append(r.Methods, words(text)...)
 	}
 	if values.Has("acr") && len(r.Levels) == 0 || values.Has("amr") && len(r.Methods) == 0 || len(r.Levels)+len(r.Methods) > 32 {
 		return r, errRequirement
@@ -43,6 +44,12 @@ func ReadRequirement(values url.Values) (rollcall.Requirement, error) {
 		return r, nil
 	}
 	return r, errRequirement
+}
+
+// words are those of a text, separated by spaces alone: other white space would part what
+// who wrote the text takes for one word.
+func words(text string) []string {
+	return slices.DeleteFunc(strings.Split(text, " "), func(word string) bool { return word == "" })
 }
 
 var errRequirement = errors.New("acr and amr are words, max_age is a number of seconds")
