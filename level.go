@@ -12,10 +12,14 @@ import (
 type Level struct {
 	Name string
 	// AnyOf are the combinations of methods that reach it. A method is a name, or
-	// a name and a type as in mfa:otp. An empty combination asks for nothing.
+	// a name and a type as in mfa:otp. An empty combination asks for nothing. In a
+	// combination with email or sms, mfa without a type is met only by a method whose type
+	// is known and goes another way: a second code to the same mailbox or telephone is no
+	// second factor.
 	AnyOf [][]string
-	// MaxAge bounds the time since the latest authentication, MaxIdle the time
-	// since the latest use; zero sets no bound.
+	// MaxAge bounds the time since each method of the combination was used, and since the
+	// latest authentication; MaxIdle bounds the time since the latest use. Zero sets no
+	// bound.
 	MaxAge  time.Duration
 	MaxIdle time.Duration
 }
@@ -117,8 +121,9 @@ type Requirement struct {
 	Levels []string
 	// Methods must all have been used.
 	Methods []string
-	// MaxAge bounds the time since the latest authentication. It counts when Aged
-	// is set, since an age of 0 asks for an authentication right now.
+	// MaxAge bounds the time since the latest authentication, and since each method that
+	// Levels and Methods rest on. It counts when Aged is set, since an age of 0 asks for an
+	// authentication right now.
 	MaxAge time.Duration
 	Aged   bool
 }
@@ -128,17 +133,21 @@ func (r Requirement) IsZero() bool { return len(r.Levels) == 0 && len(r.Methods)
 
 // Meets reports whether a session that was last used as its Last says meets the
 // requirement at now. A level that the policy does not have is not met.
+//
+// How and when are judged on the same evidence: with MaxAge, only methods that were used
+// within it count, for Methods and for Levels alike.
 func (s *Session) Meets(p *Policy, r *Requirement, now time.Time) bool {
-	if r.Aged && now.Sub(s.AuthenticatedAt) > r.MaxAge {
-		return false
-	}
-	for _, method := range r.Methods {
-		if !s.used(method) {
+	var since time.Time
+	if r.Aged {
+		if since = now.Add(-r.MaxAge); s.AuthenticatedAt.Before(since) {
 			return false
 		}
 	}
+	if !s.usedAll(r.Methods, since) {
+		return false
+	}
 	return len(r.Levels) == 0 || slices.ContainsFunc(r.Levels, func(name string) bool {
-		return slices.ContainsFunc(p.Levels, func(l Level) bool { return l.Name == name && s.reaches(&l, now) })
+		return slices.ContainsFunc(p.Levels, func(l Level) bool { return l.Name == name && s.reaches(&l, since, now) })
 	})
 }
 
@@ -146,29 +155,74 @@ func (s *Session) Meets(p *Policy, r *Requirement, now time.Time) bool {
 // "" when it reaches none.
 func (s *Session) Level(p *Policy, now time.Time) string {
 	for _, l := range slices.Backward(p.Levels) {
-		if s.reaches(&l, now) {
+		if s.reaches(&l, time.Time{}, now) {
 			return l.Name
 		}
 	}
 	return ""
 }
 
-func (s *Session) reaches(l *Level, now time.Time) bool {
-	if l.MaxAge > 0 && now.Sub(s.AuthenticatedAt) > l.MaxAge || l.MaxIdle > 0 && now.Sub(s.Last.At) > l.MaxIdle {
+// reaches reports whether the session reaches a level at now, by what was done since an
+// instant.
+func (s *Session) reaches(l *Level, since, now time.Time) bool {
+	if l.MaxIdle > 0 && now.Sub(s.Last.At) > l.MaxIdle {
 		return false
 	}
-	return slices.ContainsFunc(l.AnyOf, func(methods []string) bool {
-		return !slices.ContainsFunc(methods, func(m string) bool { return !s.used(m) })
+	if l.MaxAge > 0 {
+		if oldest := now.Add(-l.MaxAge); since.Before(oldest) {
+			since = oldest
+		}
+	}
+	if s.AuthenticatedAt.Before(since) {
+		return false
+	}
+	return slices.ContainsFunc(l.AnyOf, func(methods []string) bool { return s.usedAll(methods, since) })
+}
+
+// usedAll reports whether the user was authenticated by each method of a combination since
+// an instant.
+func (s *Session) usedAll(combination []string, since time.Time) bool {
+	for _, method := range combination {
+		if method == "mfa" && !s.usedSecondFactor(combination, since) || !s.used(method, since) {
+			return false
+		}
+	}
+	return true
+}
+
+// used reports whether the user was authenticated by a method, a name or a name and a
+// type, since an instant.
+func (s *Session) used(method string, since time.Time) bool {
+	name, kind, typed := strings.Cut(method, ":")
+	return slices.ContainsFunc(s.Methods, func(m Method) bool {
+		return (m.Name == method || m.Name == name && (!typed || m.Type == kind)) && !m.At.Before(since)
 	})
 }
 
-// used reports whether the user was authenticated by a method: a name, or a name
-// and a type.
-func (s *Session) used(method string) bool {
-	name, kind, typed := strings.Cut(method, ":")
+// usedSecondFactor reports whether the user was authenticated by mfa since an instant, and
+// by another way than each of the other methods of a combination.
+func (s *Session) usedSecondFactor(combination []string, since time.Time) bool {
 	return slices.ContainsFunc(s.Methods, func(m Method) bool {
-		return m.Name == method || m.Name == name && (!typed || m.Type == kind)
+		return m.Name == "mfa" && !m.At.Before(since) && !slices.ContainsFunc(combination, func(first string) bool {
+			return goesTheWayOf(first, m.Type)
+		})
 	})
+}
+
+// goesTheWayOf reports whether a second factor of a type may go to the same mailbox or
+// telephone as a first factor. A type that is not known may.
+func goesTheWayOf(first, kind string) bool {
+	var words []string
+	switch first {
+	case "email":
+		words = []string{"mail"}
+	case "sms":
+		words = []string{"sms", "phone", "voice"}
+	default:
+		return false
+	}
+	kind = strings.ToLower(kind)
+	return kind == "" || slices.ContainsFunc(words, func(word string) bool { return strings.Contains(kind, word) })
 }
 
 // An Insufficient is the refusal of a good session whose authentication does not

@@ -43,9 +43,83 @@ func TestPresetLevelsAreTheAssuranceLevels(t *testing.T) {
 		{methods("pwd"), 30*day + 1, 0, ""},
 	} {
 		now := t0.Add(100 * day)
+		for i := range tt.methods {
+			tt.methods[i].At = now.Add(-tt.age)
+		}
 		s := rollcall.Session{Methods: tt.methods, AuthenticatedAt: now.Add(-tt.age), Last: rollcall.Interaction{At: now.Add(-tt.idle)}}
 		if got := s.Level(&p, now); got != tt.want {
 			t.Errorf("%v, authenticated %v and used %v ago: %q, want %q", tt.methods, tt.age, tt.idle, got, tt.want)
+		}
+	}
+}
+
+// TestALevelIsReachedByMethodsThatAreAllRecentEnough: how and when are judged on the same
+// evidence.
+func TestALevelIsReachedByMethodsThatAreAllRecentEnough(t *testing.T) {
+	p := rollcall.DefaultPolicy()
+	now := t0.Add(100 * 24 * time.Hour)
+	ago := func(d time.Duration, name string) rollcall.Method {
+		name, kind, _ := strings.Cut(name, ":")
+		return rollcall.Method{Name: name, Type: kind, At: now.Add(-d)}
+	}
+	const key = "mfa:webauthn-roaming"
+	strong := []rollcall.Method{ago(13*time.Hour, "pwd"), ago(13*time.Hour, key)}
+	for _, tt := range []struct {
+		name    string
+		methods []rollcall.Method
+		require rollcall.Requirement
+		level   string
+	}{
+		{"password and key long ago, an e-mail's code now", append(strong[:2:2], ago(0, "email")), rollcall.Requirement{}, "aal2"},
+		{"and the same two days ago", []rollcall.Method{ago(48*time.Hour, "pwd"), ago(48*time.Hour, key), ago(0, "email")}, rollcall.Requirement{}, "aal1"},
+		{"the key long ago, the password now", append(strong[:2:2], ago(0, "pwd")), rollcall.Requirement{}, "aal2"},
+		{"both again, at different times", append(strong[:2:2], ago(11*time.Hour, key), ago(time.Minute, "pwd")), rollcall.Requirement{}, "aal3"},
+		{"a level and an age", []rollcall.Method{ago(time.Hour, "pwd"), ago(time.Hour, key), ago(0, "email")}, rollcall.Requirement{Levels: []string{"aal3"}, MaxAge: 5 * time.Minute, Aged: true}, "no"},
+		{"methods and an age", []rollcall.Method{ago(time.Hour, "pwd"), ago(0, "email")}, rollcall.Requirement{Methods: []string{"pwd"}, MaxAge: 5 * time.Minute, Aged: true}, "no"},
+		{"methods that are old, and no age", []rollcall.Method{ago(29*24*time.Hour, "pwd"), ago(0, "email")}, rollcall.Requirement{Methods: []string{"pwd"}}, "aal1"},
+	} {
+		s := rollcall.Session{Methods: tt.methods, AuthenticatedAt: tt.methods[len(tt.methods)-1].At, Last: rollcall.Interaction{At: now}}
+		if got := s.Meets(&p, &tt.require, now); got != (tt.level != "no") {
+			t.Errorf("%s: met %v", tt.name, got)
+		}
+		if got := s.Level(&p, now); tt.level != "no" && got != tt.level {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.level)
+		}
+	}
+}
+
+// TestAMailboxOrATelephoneIsNoSecondFactorOfItself holds the presets and a combination
+// that an application asks for.
+func TestAMailboxOrATelephoneIsNoSecondFactorOfItself(t *testing.T) {
+	p := rollcall.DefaultPolicy()
+	for _, tt := range []struct {
+		first, kind string
+		two         bool
+	}{
+		{"email", "email", false},
+		{"email", "Email-otp", false},
+		{"email", "", false},
+		{"sms", "sms", false},
+		{"sms", "phone", false},
+		{"sms", "voice", false},
+		{"sms", "", false},
+		{"email", "otp", true},
+		{"email", "sms", true},
+		{"sms", "email", true},
+		{"sms", "webauthn-roaming", true},
+		{"pwd", "email", true},
+		{"pwd", "", true},
+		{"federated", "", true},
+	} {
+		s := rollcall.Session{
+			Methods:         []rollcall.Method{{Name: tt.first, At: t0}, {Name: "mfa", Type: tt.kind, At: t0}},
+			AuthenticatedAt: t0, Last: rollcall.Interaction{At: t0},
+		}
+		if got := s.Level(&p, t0); (got == "aal2") != tt.two {
+			t.Errorf("%s, then %q: %q", tt.first, tt.kind, got)
+		}
+		if got := s.Meets(&p, &rollcall.Requirement{Methods: []string{tt.first, "mfa"}}, t0); got != tt.two {
+			t.Errorf("%s, then %q: asked for both, met %v", tt.first, tt.kind, got)
 		}
 	}
 }
