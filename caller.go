@@ -10,19 +10,21 @@ const (
 	ScopeDeleteSessions = "delete:sessions"
 	ScopeCreateSessions = "create:sessions"
 	ScopeEndEverybody   = "end:everybody"
+	ScopeCheckSessions  = "check:sessions"
 	ScopeIntrospect     = "introspect"
 	ScopeBackup         = "backup"
 )
 
 // Scopes lists every scope there is, in the order they are documented.
 func Scopes() []string {
-	return []string{ScopeReadSessions, ScopeUpdateSessions, ScopeDeleteSessions, ScopeCreateSessions, ScopeEndEverybody, ScopeIntrospect, ScopeBackup}
+	return []string{ScopeReadSessions, ScopeUpdateSessions, ScopeDeleteSessions, ScopeCreateSessions, ScopeEndEverybody, ScopeCheckSessions, ScopeIntrospect, ScopeBackup}
 }
 
 // A Caller is who asks, once a bearer token has been verified. Doors ask it for
 // scopes. The zero Caller may do nothing.
 type Caller struct {
-	ID      string // client id
+	ID      string // client id, or what Kind says
+	Kind    ActorKind
 	TokenID string // the token's `jti`
 	Scopes  []string
 	// IP and UserAgent are those of the request, CorrelationID its

@@ -18,10 +18,13 @@ const (
 	// clients first.
 	CheckJoins
 	// CheckWriteFirst: the token is good, and the use must be durable before the answer:
-	// so little idle time is left that another node might take the session for idle.
+	// so little idle time is left that another node might take the session for idle. With
+	// NoTouch, what must be durable is the latest use, which is not written yet.
 	CheckWriteFirst
 	// CheckRecord: the token is good, and the use may be written after the answer.
 	CheckRecord
+	// CheckNoUse: the token is good, and no use is to be recorded.
+	CheckNoUse
 )
 
 // WriteFirstIntervals is how many intervals of writing uses must be left of the durable
@@ -37,19 +40,23 @@ const WriteFirstIntervals = 3
 //
 //  1. the session is over, or the secret is another: CheckRefused
 //  2. the requirement is not met: CheckInsufficient
-//  3. a client is named that has not joined, and may: CheckJoins
-//  4. less than WriteFirstIntervals intervals are left until durable: CheckWriteFirst
-//  5. CheckRecord
+//  3. a client is named that has not joined, and may; not with NoTouch: CheckJoins
+//  4. less than WriteFirstIntervals intervals are left until durable; with NoTouch only if
+//     Last has a use that is not written yet, and so a later idle end: CheckWriteFirst
+//  5. NoTouch: CheckNoUse
+//  6. CheckRecord
 func (s *Session) Check(st *Standing, p *Policy, sum SecretHash, u *Use, durable time.Time, interval time.Duration, now time.Time) CheckVerdict {
 	switch {
 	case s.Over(now, st) || !s.SecretHash.MatchesHash(sum):
 		return CheckRefused
 	case !s.Meets(p, &u.Require, now):
 		return CheckInsufficient
-	case s.joins(u.ClientID):
+	case !u.NoTouch && s.joins(u.ClientID):
 		return CheckJoins
-	case durable.Sub(now) < WriteFirstIntervals*interval:
+	case durable.Sub(now) < WriteFirstIntervals*interval && (!u.NoTouch || durable.Before(s.Last.IdleExpiresAt)):
 		return CheckWriteFirst
+	case u.NoTouch:
+		return CheckNoUse
 	}
 	return CheckRecord
 }

@@ -21,6 +21,18 @@ const (
 	EverybodyEnded       EventType = "everybody.sessions_ended"
 )
 
+// An ActorKind says what an actor is, and so how the server knows who acts.
+type ActorKind string
+
+const (
+	// ActorClient is a client with a management token: what most actors are.
+	ActorClient ActorKind = ""
+	// ActorUser is a session's own user, by the session's token.
+	ActorUser ActorKind = "user"
+	// ActorProxy is a trusted proxy, under a name that the configuration allows it.
+	ActorProxy ActorKind = "proxy"
+)
+
 // An Event is what an act leaves behind, written in the act's own commit. It
 // never holds a secret. Fields that do not apply are empty.
 type Event struct {
@@ -39,8 +51,10 @@ type Event struct {
 	// to: the user's, or everybody's with EverybodyEnded; 0 where none moved.
 	Generation      uint64
 	TokenGeneration uint64
-	// Actor is who acted: a client id, or the session's own user.
-	Actor string
+	// Actor and ActorKind are who acted: a party that has proved who it is. Actor is empty
+	// when nobody acted, as at a limit. ClientID, by contrast, is what the actor has said.
+	Actor     string
+	ActorKind ActorKind
 	// IP and UserAgent are the actor's, as far as they are known.
 	IP        string
 	UserAgent string
@@ -63,7 +77,7 @@ type StoredEvent struct {
 func NewEvent(kind EventType, now time.Time, by Caller, s Session) Event {
 	return Event{
 		ID: newEventID(), Type: kind, At: now, UserID: s.UserID, SessionID: s.ID, Reason: s.EndReason,
-		Actor: by.ID, IP: by.IP, UserAgent: by.UserAgent, CorrelationID: by.CorrelationID,
+		Actor: by.ID, ActorKind: by.Kind, IP: by.IP, UserAgent: by.UserAgent, CorrelationID: by.CorrelationID,
 	}
 }
 

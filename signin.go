@@ -149,8 +149,14 @@ type Use struct {
 	IP        string
 	UserAgent string
 	// ClientID is the application that asks, "" when it is not known. It joins
-	// the session's clients.
+	// the session's clients: who hands it in has made sure of it.
 	ClientID string
+	// By is who named ClientID, for the event of the joining; nil is the application itself.
+	By *Caller
 	// Require is what the authentication must be for the session to be good enough.
 	Require Requirement
+	// NoTouch asks for a check that records no use: the idle end does not move, and
+	// neither the address nor the agent nor ClientID is kept. It is for requests that no
+	// person makes, such as a page that polls.
+	NoTouch bool
 }

@@ -60,7 +60,7 @@ func (o *Origin) textProblem() string {
 
 func (e *Event) textProblem() string {
 	for _, s := range []string{
-		e.ID, string(e.Type), e.UserID, e.SessionID, e.Except, e.ClientID, string(e.Reason), e.Actor, e.IP, e.UserAgent, e.CorrelationID,
+		e.ID, string(e.Type), e.UserID, e.SessionID, e.Except, e.ClientID, string(e.Reason), e.Actor, string(e.ActorKind), e.IP, e.UserAgent, e.CorrelationID,
 	} {
 		if !isText(s) {
 			return "an event with what is no text"

@@ -19,6 +19,9 @@ import (
 type Options struct {
 	Manager      *sessions.Manager
 	Authenticate wire.Authenticate
+	// AuthenticateCheck is Authenticate for the check, which each request of each user of an
+	// application makes: it counts toward no limit of the caller. nil is Authenticate.
+	AuthenticateCheck wire.Authenticate
 	// Anonymous returns who calls as far as the request itself says: address, agent
 	// and mark, without id or scopes, for the events of a session's own token's acts;
 	// nil knows nothing.
@@ -47,6 +50,10 @@ func New(o Options) http.Handler {
 	if d.anonymous == nil {
 		d.anonymous = func(*http.Request) rollcall.Caller { return rollcall.Caller{} }
 	}
+	checks := d.Door
+	if o.AuthenticateCheck != nil {
+		checks.Authenticate = o.AuthenticateCheck
+	}
 	mux := http.NewServeMux()
 	route := func(method, path string, h http.HandlerFunc) { mux.HandleFunc(method+" "+path, h) }
 	route("POST", "/v1/sessions", d.With(rollcall.ScopeCreateSessions, d.createSession))
@@ -54,6 +61,7 @@ func New(o Options) http.Handler {
 	route("POST", "/v1/sessions/end", d.endByToken)
 	route("POST", "/v1/sessions/end-everybody", d.With(rollcall.ScopeEndEverybody, d.endEverybody))
 	route("POST", "/v1/users/{user_id}/sessions/end", d.With(rollcall.ScopeDeleteSessions, d.endUserSessions))
+	route("POST", "/v1/check", checks.With(rollcall.ScopeCheckSessions, d.check))
 	route("POST", "/v1/introspect", d.With(rollcall.ScopeIntrospect, d.introspect))
 	route("POST", "/v1/revoke", d.With(rollcall.ScopeDeleteSessions, d.revoke))
 	route("GET", "/v1/me/sessions", d.self(d.listOwn, false))

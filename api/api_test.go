@@ -21,6 +21,7 @@ import (
 	"github.com/rollcall-id/rollcall/reference/referencetest"
 	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/memory"
+	"github.com/rollcall-id/rollcall/store/storetest"
 )
 
 var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -28,6 +29,7 @@ var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 type fixture struct {
 	t       *testing.T
 	manager *sessions.Manager
+	store   *storetest.Faulty
 	handler http.Handler
 }
 
@@ -42,7 +44,8 @@ func newFixture(t *testing.T) fixture {
 // callers should send and not all that is put up with.
 func newBareFixture(t *testing.T) fixture {
 	t.Helper()
-	m, err := sessions.New(memory.New(), sessions.Options{Clock: func() time.Time { return t0 }, DerivationKeys: []rollcall.DerivationKey{{1}}})
+	store := &storetest.Faulty{Store: memory.New()}
+	m, err := sessions.New(store, sessions.Options{Clock: func() time.Time { return t0 }, DerivationKeys: []rollcall.DerivationKey{{1}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +57,7 @@ func newBareFixture(t *testing.T) fixture {
 		}
 		return rollcall.Caller{ID: "backend", Scopes: strings.Fields(scope)}, true
 	}
-	return fixture{t, m, api.New(api.Options{
+	return fixture{t, m, store, api.New(api.Options{
 		Manager: m, Authenticate: auth, Cookie: wire.NewCookie(""), Logger: slog.New(slog.DiscardHandler),
 	})}
 }
@@ -125,6 +128,9 @@ func TestCreationAnswersSessionTokenAndCookie(t *testing.T) {
 	want := "__Host-rollcall=" + token + "; Path=/; Max-Age=604800; HttpOnly; Secure; SameSite=Lax"
 	if cookie != want {
 		t.Errorf("cookie %q, want %q", cookie, want)
+	}
+	if diff := cmp.Diff([]string{cookie}, w.Header().Values("Set-Cookie")); diff != "" {
+		t.Errorf("the header (-body +header):\n%s", diff)
 	}
 	if w.Header().Get("Location") != "/api/v2/sessions/"+id.ID {
 		t.Errorf("location %q", w.Header().Get("Location"))
@@ -352,6 +358,9 @@ func TestRoutesAndScopes(t *testing.T) {
 		{"POST", "/v1/sessions", "Bearer read:sessions", http.StatusForbidden},
 		{"POST", "/v1/sessions/end-everybody", "Bearer delete:sessions", http.StatusForbidden},
 		{"POST", "/v1/users/u/sessions/end", "Bearer create:sessions", http.StatusForbidden},
+		{"POST", "/v1/check", "", http.StatusUnauthorized},
+		{"POST", "/v1/check", everyScope + " introspect read:sessions", http.StatusForbidden},
+		{"GET", "/v1/check", "Bearer check:sessions", http.StatusMethodNotAllowed},
 	} {
 		w := f.do(tt.method, tt.path, signIn, "Authorization", tt.authorization)
 		if w.Code != tt.status || !json.Valid(w.Body.Bytes()) {

@@ -33,14 +33,17 @@ func (d *door) createSession(w http.ResponseWriter, r *http.Request, by rollcall
 	return nil
 }
 
-// writeSignedIn answers with a session, its token and the cookie that carries it.
+// writeSignedIn answers with a session, its token and the cookie that carries it: in the
+// body, and as a header that an application can pass on as it is.
 func (d *door) writeSignedIn(w http.ResponseWriter, status int, s rollcall.Session, token rollcall.Token) {
+	setCookie := d.cookie.Set(s, token)
+	w.Header().Set("Set-Cookie", setCookie)
 	b := append(make([]byte, 0, 2048), `{"session":`...)
 	b = wire.AppendSession(b, &s)
 	b = append(b, `,"token":`...)
 	b = wire.AppendString(b, token.Reveal())
 	b = append(b, `,"set_cookie":`...)
-	b = wire.AppendString(b, d.cookie.Set(s, token))
+	b = wire.AppendString(b, setCookie)
 	wire.WriteJSON(w, status, append(b, '}'))
 }
 

@@ -69,10 +69,13 @@ func (f *fields) text(name string) string {
 }
 
 // flag returns a boolean member, false when it is not there.
-func (f *fields) flag(name string) bool {
+func (f *fields) flag(name string) bool { return f.flagOr(name, false) }
+
+// flagOr returns a boolean member, otherwise when it is not there.
+func (f *fields) flagOr(name string, otherwise bool) bool {
 	v, ok := f.get(name)
 	if !ok {
-		return false
+		return otherwise
 	}
 	b, ok := v.(bool)
 	if !ok {

@@ -33,7 +33,7 @@ func (d *door) self(h selfHandler, ending bool) http.HandlerFunc {
 				return
 			}
 			by := d.anonymous(r)
-			by.ID = s.UserID
+			by.ID, by.Kind = s.UserID, rollcall.ActorUser
 			err = h(w, r, s, by)
 		}
 		if err != nil {

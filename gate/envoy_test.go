@@ -42,7 +42,7 @@ func TestEnvoyAsksUnderTheApplicationsOwnPathAndQuery(t *testing.T) {
 		if w.Code != tt.status || w.Header().Get("Location") != tt.location {
 			t.Errorf("%s: %d %s", name, w.Code, w.Header().Get("Location"))
 		}
-		if got := identity(w); len(got) != 5 || (got[gate.HeaderUser] != "") != (w.Code == http.StatusOK) {
+		if got := identity(w); len(got) != 6 || (got[gate.HeaderUser] != "") != (w.Code == http.StatusOK) {
 			t.Errorf("%s: identity %v", name, got)
 		}
 	}

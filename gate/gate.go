@@ -3,9 +3,12 @@
 package gate
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/rollcall-id/rollcall"
@@ -22,9 +25,11 @@ const (
 	HeaderAuthenticatedAt = "X-Rollcall-Authenticated-At"
 	HeaderMethods         = "X-Rollcall-Methods"
 	HeaderExpiresAt       = "X-Rollcall-Expires-At"
+	// HeaderLevel is the strongest level that the authentication reaches, empty for none.
+	HeaderLevel = "X-Rollcall-Acr"
 )
 
-var identity = [...]string{HeaderUser, HeaderSession, HeaderAuthenticatedAt, HeaderMethods, HeaderExpiresAt}
+var identity = [...]string{HeaderUser, HeaderSession, HeaderAuthenticatedAt, HeaderMethods, HeaderExpiresAt, HeaderLevel}
 
 // Options configure the door.
 type Options struct {
@@ -43,7 +48,9 @@ type Options struct {
 	ReturnOrigins []string
 	// CORSOrigins are the origins whose pages may read a 401.
 	CORSOrigins []string
-	Logger        *slog.Logger
+	// Clients are the applications that the check of a trusted proxy may name in client_id.
+	Clients []string
+	Logger  *slog.Logger
 }
 
 // A Gate answers checks. Its handlers may serve many requests at once.
@@ -52,16 +59,18 @@ type Options struct {
 // cookie; which of several counts, internal/request says. The answer is 200 without a body, or 401, the same bytes whatever
 // the cause; 503 when the store cannot say.
 //
-// In the query, client_id names the application that asks, and joins the session's
-// clients; acr, amr and max_age say what the authentication must be, and a good
-// session that does not meet them is 401 with a challenge (RFC 9470).
+// In the query, client_id names the application that asks, which joins the session's
+// clients if it is one of Options.Clients and a trusted proxy sends it; acr, amr and max_age say what the authentication must be, and a good
+// session that does not meet them is 401 with a challenge (RFC 9470); touch=false asks
+// for a check that records no use.
 type Gate struct {
 	o       Options
 	several *severalCookies
+	warned  atomic.Int64 // when warn has logged last, in UNIX nanoseconds; 0 for never
 }
 
 // New returns a Gate.
-func New(o Options) *Gate { return &Gate{o, newSeveralCookies()} }
+func New(o Options) *Gate { return &Gate{o: o, several: newSeveralCookies()} }
 
 // answers is the one table from the domain's codes to this door's answers.
 var answers = map[rollcall.Code]wire.Answer{
@@ -81,11 +90,11 @@ func (g *Gate) check(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s, err := g.o.Manager.Check(r.Context(), token, use)
+	s, level, err := g.o.Manager.CheckLevel(r.Context(), token, use)
 	if err != nil {
 		return err
 	}
-	identify(w.Header(), &s)
+	identify(w.Header(), &s, level)
 	w.WriteHeader(http.StatusOK)
 	return nil
 }
@@ -110,12 +119,30 @@ func (g *Gate) read(r *http.Request) (use rollcall.Use, token string, err error)
 	if err == nil {
 		use.Require, err = wire.ReadRequirement(query)
 	}
+	if err == nil {
+		use.NoTouch, err = readNoTouch(query["touch"])
+	}
 	if err != nil {
-		g.o.Logger.ErrorContext(r.Context(), "the check's query cannot be read", "error", err)
+		g.warn(r, "the check's query cannot be read, so everybody who sends it is refused", "error", err)
 		return use, "", errUnreadable
 	}
-	use.ClientID = g.clientID(r, query.Get("client_id"))
+	if use.ClientID = g.client(r, query.Get("client_id")); use.ClientID != "" {
+		use.By = &rollcall.Caller{ID: use.ClientID, Kind: rollcall.ActorProxy}
+	}
 	return use, token, nil
+}
+
+var errTouch = errors.New("touch is true or false, once")
+
+// readNoTouch reads the parameter touch.
+func readNoTouch(values []string) (bool, error) {
+	switch {
+	case len(values) == 0:
+		return false, nil
+	case len(values) > 1 || values[0] != "true" && values[0] != "false":
+		return false, errTouch
+	}
+	return values[0] == "false", nil
 }
 
 // refuse answers why a session is not good.
@@ -131,14 +158,25 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// clientID is the application that asks. One that cannot be an id is a mistake
-// in a proxy's configuration, not the user's: it is reported and passed over.
-func (g *Gate) clientID(r *http.Request, id string) string {
-	if err := rollcall.CheckClientID(id); err != nil {
-		g.o.Logger.WarnContext(r.Context(), "the check's client_id is none", "error", err)
-		return ""
+// client is the application that asks, "" when the check may not say: a name that the
+// configuration does not allow, or one that no trusted proxy has sent. The check is answered
+// nevertheless: the user is not at fault.
+func (g *Gate) client(r *http.Request, id string) string {
+	if id == "" || slices.Contains(g.o.Clients, id) && g.o.Trusted(r) {
+		return id
 	}
-	return id
+	g.warn(r, "the check's client_id is not recorded: it must be one of check_clients, and come from a trusted proxy", "client_id", rollcall.Echo(id))
+	return ""
+}
+
+// warn logs what anybody can bring about by a request: at most once a minute.
+func (g *Gate) warn(r *http.Request, message string, args ...any) {
+	now := time.Now().UnixNano()
+	if last := g.warned.Load(); last == 0 || now-last >= int64(time.Minute) {
+		if g.warned.CompareAndSwap(last, now) {
+			g.o.Logger.WarnContext(r.Context(), message, args...)
+		}
+	}
 }
 
 var empty = []string{""}
@@ -149,9 +187,9 @@ func anonymous(h http.Header) {
 	}
 }
 
-// identify puts into the header who is signed in. The values lie in one piece of
-// memory, and so do their texts.
-func identify(h http.Header, s *rollcall.Session) {
+// identify puts into the header who is signed in, and the level that is reached. The values
+// lie in one piece of memory, and so do their texts.
+func identify(h http.Header, s *rollcall.Session, level string) {
 	var room [256]byte
 	text := appendEncoded(room[:0], s.UserID, '%')
 	methods := len(text)
@@ -161,7 +199,7 @@ func identify(h http.Header, s *rollcall.Session) {
 	expiresAt := len(text)
 	text = s.OverAt().AppendFormat(text, time.RFC3339)
 	all := string(text)
-	values := []string{all[:methods], s.ID, all[authenticatedAt:expiresAt], all[methods:authenticatedAt], all[expiresAt:]}
+	values := []string{all[:methods], s.ID, all[authenticatedAt:expiresAt], all[methods:authenticatedAt], all[expiresAt:], level}
 	for i, name := range identity {
 		h[name] = values[i : i+1 : i+1]
 	}

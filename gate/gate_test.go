@@ -3,11 +3,12 @@ package gate_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,6 +16,7 @@ import (
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/gate"
 	"github.com/rollcall-id/rollcall/internal/doortest"
+	"github.com/rollcall-id/rollcall/internal/logtest"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/reference/referencetest"
 	"github.com/rollcall-id/rollcall/sessions"
@@ -30,6 +32,7 @@ type fixture struct {
 	store   *storetest.Faulty
 	gate    *gate.Gate
 	now     *time.Time
+	log     *logtest.Buffer
 }
 
 func newFixture(t *testing.T) fixture {
@@ -45,11 +48,12 @@ func newFixture(t *testing.T) fixture {
 		t.Fatal(err)
 	}
 	ip := func(r *http.Request) string { return r.Header.Get("Test-IP") }
+	log := &logtest.Buffer{}
 	return fixture{t, m, store, gate.New(gate.Options{
-		Manager: m, Cookie: wire.NewCookie(""), RemoteIP: ip, Logger: slog.New(slog.DiscardHandler),
+		Manager: m, Cookie: wire.NewCookie(""), RemoteIP: ip, Logger: log.Logger(),
 		Trusted:  func(r *http.Request) bool { return r.Header.Get("Test-Trusted") != "" },
-		LoginURL: login, ReturnOrigins: []string{"https://app.example.com"},
-	}), &now}
+		LoginURL: login, ReturnOrigins: []string{"https://app.example.com"}, Clients: []string{"blog", "shop"},
+	}), &now, log}
 }
 
 func (f fixture) create(userID string) (rollcall.Session, string) {
@@ -87,6 +91,7 @@ func TestGoodSessionIs200WithEveryIdentityHeader(t *testing.T) {
 		gate.HeaderAuthenticatedAt: "2026-03-01T12:00:00Z",
 		gate.HeaderMethods:         "pwd,mfa",
 		gate.HeaderExpiresAt:       "2026-03-04T12:00:00Z",
+		gate.HeaderLevel:           "aal2",
 	}
 	for name, header := range map[string][]string{
 		"bearer":               {"Authorization", "Bearer " + token},
@@ -114,7 +119,7 @@ func TestEverythingElseIs401WithTheSameBytesAndEmptyIdentity(t *testing.T) {
 		t.Fatal(err)
 	}
 	empty := map[string]string{
-		gate.HeaderUser: "", gate.HeaderSession: "", gate.HeaderAuthenticatedAt: "", gate.HeaderMethods: "", gate.HeaderExpiresAt: "",
+		gate.HeaderUser: "", gate.HeaderSession: "", gate.HeaderAuthenticatedAt: "", gate.HeaderMethods: "", gate.HeaderExpiresAt: "", gate.HeaderLevel: "",
 	}
 	bodies := map[string]bool{}
 	for name, header := range map[string][]string{
@@ -153,7 +158,7 @@ func TestCheckRecordsAddressAgentAndClient(t *testing.T) {
 	f := newFixture(t)
 	s, token := f.create("auth0|1")
 	*f.now = t0.Add(time.Hour)
-	f.check("/check?client_id=blog", "Authorization", "Bearer "+token, "Test-IP", "2001:db8::7", "User-Agent", "Safari\x00")
+	f.check("/check?client_id=blog", "Authorization", "Bearer "+token, "Test-IP", "2001:db8::7", "Test-Trusted", "yes", "User-Agent", "Safari\x00")
 	if w := f.check("/check?client_id=%00", "Authorization", "Bearer "+token); w.Code != http.StatusOK {
 		t.Errorf("a client id that is none is the user's fault: %d", w.Code)
 	}
@@ -225,7 +230,7 @@ func TestRequiredAuthenticationIsChallengedFor(t *testing.T) {
 func TestARequirementThatCannotBeReadRefusesEverybody(t *testing.T) {
 	f := newFixture(t)
 	_, token := f.create("auth0|1")
-	for _, query := range []string{"max_age=x", "max_age=-1", "max_age=", "max_age=1&max_age=2", "max_age=99999999999", "acr=", "amr=", `acr=a"b`, "acr=%00", "%zz", "amr=%C3%BC"} {
+	for _, query := range []string{"max_age=x", "max_age=-1", "max_age=", "max_age=1&max_age=2", "max_age=99999999999", "acr=", "amr=", `acr=a"b`, "acr=%00", "%zz", "touch=", "touch=no", "touch=FALSE", "touch=false&touch=false", "amr=%C3%BC"} {
 		if w := f.check("/check?"+query, "Authorization", "Bearer "+token); w.Code != http.StatusUnauthorized || identity(w)[gate.HeaderUser] != "" {
 			t.Errorf("%s: %d", query, w.Code)
 		}
@@ -295,4 +300,91 @@ func TestAMethodsNameCannotPassForTwoMethods(t *testing.T) {
 	if got, want := w.Header().Get(gate.HeaderMethods), "pwd,https://idp.example.com/a%2Cmfa%252C"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+}
+
+func TestACheckWithoutTouchKeepsNeitherTimeNorAddressNorAgentNorClient(t *testing.T) {
+	f := newFixture(t)
+	s, token := f.create("auth0|1")
+	for i, ask := range []func() *httptest.ResponseRecorder{
+		func() *httptest.ResponseRecorder {
+			return f.check("/check?touch=false&client_id=blog", "Authorization", "Bearer "+token, "Test-IP", "2001:db8::7", "Test-Trusted", "yes", "User-Agent", "Safari")
+		},
+		func() *httptest.ResponseRecorder {
+			h := referencetest.Handler(t, http.HandlerFunc(f.gate.Envoy))
+			return doortest.Serve(h, "GET", gate.EnvoyNoTouchPrefix+"/poll?touch=true", "", "Authorization", "Bearer "+token, "Test-IP", "2001:db8::7", "Test-Trusted", "yes", "User-Agent", "Safari")
+		},
+	} {
+		*f.now = t0.Add(time.Duration(i+1) * time.Hour)
+		w := ask()
+		if got := identity(w)[gate.HeaderExpiresAt]; w.Code != http.StatusOK || got != "2026-03-04T12:00:00Z" {
+			t.Errorf("%d: %d, expires at %s", i, w.Code, got)
+		}
+		got, err := f.manager.Session(context.Background(), s.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(s, got); diff != "" {
+			t.Errorf("%d (-before +after):\n%s", i, diff)
+		}
+	}
+	f.check("/check?touch=true", "Authorization", "Bearer "+token)
+	if got, _ := f.manager.Session(context.Background(), s.ID); !got.Last.At.Equal(*f.now) {
+		t.Error("touch=true records no use")
+	}
+}
+
+// TestOnlyATrustedProxyNamesAClientAndOnlyOneThatIsConfigured: whoever else has a session
+// could write into its clients, and into its events.
+func TestOnlyATrustedProxyNamesAClientAndOnlyOneThatIsConfigured(t *testing.T) {
+	f := newFixture(t)
+	s, token := f.create("auth0|1")
+	for _, ask := range [][]string{
+		{"/check?client_id=blog"},
+		{"/check?client_id=invented", "Test-Trusted", "yes"},
+		{"/check?client_id=", "Test-Trusted", "yes"},
+		{"/check?client_id=invented&client_id=blog", "Test-Trusted", "yes"},
+		{"/check?client_id=blog", "Test-Trusted", "yes"},
+		{"/check?client_id=shop"},
+	} {
+		if w := f.check(ask[0], append(ask[1:], "Authorization", "Bearer "+token)...); w.Code != http.StatusOK {
+			t.Errorf("%v: %d", ask, w.Code)
+		}
+	}
+	got, err := f.manager.Session(context.Background(), s.ID)
+	if diff := cmp.Diff([]string{"blog"}, got.Clients); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	page, err := f.manager.Events(context.Background(), rollcall.EventsAfter{Limit: 10})
+	if err != nil || len(page.Events) != 2 {
+		t.Fatalf("%d events, %v", len(page.Events), err)
+	}
+	if e := page.Events[1].Event; e.Type != rollcall.SessionJoined || e.ClientID != "blog" || e.Actor != "blog" || e.ActorKind != rollcall.ActorProxy {
+		t.Errorf("the event of the joining: %+v", e)
+	}
+}
+
+// TestWhatAnybodyCanSendIsAWarningAtMostOnceAMinute sends what the check cannot read, or
+// does not record.
+func TestWhatAnybodyCanSendIsAWarningAtMostOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		_, token := f.create("auth0|1")
+		send := func() {
+			for _, query := range []string{"q=100%", "a=1;b=2", "max_age=x", "touch=no", "client_id=invented"} {
+				for range 100 {
+					f.check("/check?"+query, "Authorization", "Bearer "+token)
+				}
+			}
+		}
+		for minute := range 3 {
+			if lines := f.log.Count("\n"); lines != minute {
+				t.Fatalf("minute %d: %d lines:\n%s", minute, lines, f.log.String())
+			}
+			send()
+			time.Sleep(time.Minute)
+		}
+		if text := f.log.String(); strings.Contains(text, "level=ERROR") || !strings.Contains(text, "level=WARN") {
+			t.Error(text)
+		}
+	})
 }

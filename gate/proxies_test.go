@@ -195,7 +195,7 @@ func TestTraefikForwardAuthHoldsWithTheSnippet(t *testing.T) {
 		a.server, a.next = door.URL, app
 		r := httptest.NewRequest(method, "/account?acr=aal1&b=c", bytes.NewReader(nil))
 		r.Host = "app.example.com"
-		for _, name := range []string{gate.HeaderUser, gate.HeaderSession, gate.HeaderAuthenticatedAt, gate.HeaderMethods, gate.HeaderExpiresAt, "X-Forwarded-Host", "X-Forwarded-For"} {
+		for _, name := range []string{gate.HeaderUser, gate.HeaderSession, gate.HeaderAuthenticatedAt, gate.HeaderMethods, gate.HeaderExpiresAt, gate.HeaderLevel, "X-Forwarded-Host", "X-Forwarded-For"} {
 			r.Header.Set(name, "forged")
 		}
 		r.Header.Set("Accept", "text/html")

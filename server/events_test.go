@@ -83,8 +83,12 @@ func TestEveryEndingLeavesWhoFromWhereAndWithWhat(t *testing.T) {
 		if ending == nil {
 			t.Fatalf("%s: no ending is among the events", name)
 		}
-		want := rollcall.Event{Reason: tt.reason, Actor: by, IP: "192.0.2.7", UserAgent: "agent of " + name, CorrelationID: "mark of " + name}
-		got := rollcall.Event{Reason: ending.Reason, Actor: ending.Actor, IP: ending.IP, UserAgent: ending.UserAgent, CorrelationID: ending.CorrelationID}
+		kind := rollcall.ActorClient
+		if tt.own {
+			kind = rollcall.ActorUser
+		}
+		want := rollcall.Event{Reason: tt.reason, Actor: by, ActorKind: kind, IP: "192.0.2.7", UserAgent: "agent of " + name, CorrelationID: "mark of " + name}
+		got := rollcall.Event{Reason: ending.Reason, Actor: ending.Actor, ActorKind: ending.ActorKind, IP: ending.IP, UserAgent: ending.UserAgent, CorrelationID: ending.CorrelationID}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}

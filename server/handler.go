@@ -37,6 +37,8 @@ type Doors struct {
 	// ReturnOrigins are the origins that a browser may be sent back to, CORSOrigins those
 	// whose pages may read the 401 of a check.
 	ReturnOrigins, CORSOrigins []string
+	// CheckClients are the applications that the check of a trusted proxy may name.
+	CheckClients []string
 	// Limit bounds how often a caller with a management token may ask.
 	Limit CallerLimit
 	// SessionLimit bounds how often a session may ask under /v1/me.
@@ -68,16 +70,17 @@ const maxCorrelationID = 64
 // Handler returns everything that is served, in one handler.
 func (d *Doors) Handler() http.Handler {
 	from := remote{d.TrustedProxies}
-	authenticate := d.limited(d.authenticator(from))
+	unlimited := d.authenticator(from)
+	authenticate := d.limited(unlimited)
 	published := management.New(management.Options{Manager: d.Manager, Authenticate: authenticate, Logger: d.Logger, PageMemory: d.PageMemory})
 	d.published = published
 	own := api.New(api.Options{
-		Manager: d.Manager, Authenticate: authenticate, Anonymous: from.caller,
+		Manager: d.Manager, Authenticate: authenticate, AuthenticateCheck: unlimited, Anonymous: from.caller,
 		Cookie: d.Cookie, Logger: d.Logger, EndingAge: d.EndingAge, LimitSelf: d.limitedSelf(),
 	})
 	checks := gate.New(gate.Options{
 		Manager: d.Manager, Cookie: d.Cookie, RemoteIP: from.UserIP, Trusted: from.Sent,
-		LoginURL: d.LoginURL, ReturnOrigins: d.ReturnOrigins, CORSOrigins: d.CORSOrigins, Logger: d.Logger,
+		LoginURL: d.LoginURL, ReturnOrigins: d.ReturnOrigins, CORSOrigins: d.CORSOrigins, Clients: d.CheckClients, Logger: d.Logger,
 	})
 	d.checks = checks
 	backup := d.backupRoute(authenticate)
@@ -103,6 +106,9 @@ func (d *Doors) Handler() http.Handler {
 		case strings.HasPrefix(path, gate.EnvoyPrefix+"/"):
 			r.Pattern = gate.EnvoyPrefix + "/"
 			checks.Envoy(w, r)
+		case strings.HasPrefix(path, gate.EnvoyNoTouchPrefix+"/"):
+			r.Pattern = gate.EnvoyNoTouchPrefix + "/"
+			checks.Envoy(w, r)
 		case path == "/v1/backup":
 			r.Pattern = path
 			backup.ServeHTTP(w, r)
@@ -124,7 +130,7 @@ func (d *Doors) authenticator(from remote) wire.Authenticate {
 		case nil:
 			noteCaller(w, caller.ID)
 			by := from.caller(r)
-			by.ID, by.TokenID, by.Scopes = caller.ID, caller.TokenID, caller.Scopes
+			by.ID, by.Kind, by.TokenID, by.Scopes = caller.ID, rollcall.ActorClient, caller.TokenID, caller.Scopes
 			return by, true
 		case oauth.ErrMalformed:
 			wire.WriteError(w, http.StatusBadRequest, refusal.Message, "Bearer")

@@ -121,8 +121,10 @@ func logRequest(log *slog.Logger, r *http.Request, n *note, from remote, took ti
 // loggedPath is the path, but for where that is of another server's request: there it
 // may hold a secret, as a link to reset a password does.
 func loggedPath(r *http.Request) string {
-	if strings.HasPrefix(r.URL.Path, gate.EnvoyPrefix+"/") {
-		return gate.EnvoyPrefix + "/"
+	for _, prefix := range [...]string{gate.EnvoyPrefix + "/", gate.EnvoyNoTouchPrefix + "/"} {
+		if strings.HasPrefix(r.URL.Path, prefix) {
+			return prefix
+		}
 	}
 	return r.URL.EscapedPath()
 }

@@ -16,50 +16,93 @@ var errRefused = rollcall.Errorf(rollcall.CodeRefused, "The session token is not
 // it returns shows the use. The rule is [rollcall.Session.Check].
 //
 // The use is written soon, not before the answer, unless little idle time was left: then
-// another node must learn of the use first.
+// another node must learn of the use first. With use.NoTouch no use is recorded.
 //
 // Errors: CodeRefused; CodeInsufficient, and then no use is recorded; CodeInvalid for a
 // client id that is none; CodeUnavailable.
 func (m *Manager) Check(ctx context.Context, token string, use rollcall.Use) (rollcall.Session, error) {
-	now, policy := m.now(), m.policy.Load()
+	s, _, err := m.check(ctx, token, &use, false)
+	return s, err
+}
+
+// CheckLevel is Check, and returns the name of the strongest level as well that the
+// session reached when the use came, "" when it reached none. The use itself does not
+// count: a level's MaxIdle is measured up to the use before.
+func (m *Manager) CheckLevel(ctx context.Context, token string, use rollcall.Use) (s rollcall.Session, level string, err error) {
+	return m.check(ctx, token, &use, true)
+}
+
+// Inspect is CheckLevel for who only looks: no use is recorded. Errors: CodeRefused,
+// CodeInsufficient, CodeUnavailable.
+func (m *Manager) Inspect(ctx context.Context, token string, require rollcall.Requirement) (s rollcall.Session, level string, err error) {
+	return m.check(ctx, token, &rollcall.Use{Require: require, NoTouch: true}, true)
+}
+
+// check is Check, and CheckLevel when the level is wanted.
+func (m *Manager) check(ctx context.Context, token string, use *rollcall.Use, wantsLevel bool) (rollcall.Session, string, error) {
 	id, ok := rollcall.TokenID(token)
 	if !ok {
-		return rollcall.Session{}, errRefused
+		return rollcall.Session{}, "", errRefused
 	}
 	look := m.lookFor(id)
 	t, ok := rollcall.ParseTokenOf(token, id)
 	if !ok {
-		return rollcall.Session{}, errRefused
+		return rollcall.Session{}, "", errRefused
 	}
 	look.Nearer()
-	sum := t.Secret.Hash()
+	q := question{sum: t.Secret.Hash(), use: use, wantsLevel: wantsLevel, policy: m.policy.Load(), now: m.now()}
 
-	s, v, err := m.checkOnce(ctx, &look, id, policy, sum, &use, now)
+	s, v, err := m.checkOnce(ctx, &look, &q)
 	for err == nil && v == rollcall.CheckJoins {
-		if err = m.join(ctx, id, use.ClientID); err == nil {
+		if err = m.join(ctx, id, use.ClientID, use.By); err == nil {
 			look = m.lookFor(id)
-			s, v, err = m.checkOnce(ctx, &look, id, policy, sum, &use, now)
+			s, v, err = m.checkOnce(ctx, &look, &q)
 		}
 	}
-	if err != nil {
-		return rollcall.Session{}, unknown(err)
+	switch {
+	case err != nil:
+		return rollcall.Session{}, "", unknown(err)
+	case v == rollcall.CheckRefused:
+		return rollcall.Session{}, "", errRefused
+	case v == rollcall.CheckInsufficient:
+		return rollcall.Session{}, "", rollcall.NewInsufficient(use.Require)
 	}
-	return checked(s, v, &use)
+	return s, q.level, nil
+}
+
+// A question is what a check asks, and of what moment.
+type question struct {
+	sum        rollcall.SecretHash
+	use        *rollcall.Use
+	wantsLevel bool
+	policy     *rollcall.Policy
+	now        time.Time
+	level      string // is answered, if wanted: that of the session as it was before the use
+}
+
+// decide applies the rule to a session as it is before the use.
+func (q *question) decide(s *rollcall.Session, st *rollcall.Standing, durable time.Time, interval time.Duration) rollcall.CheckVerdict {
+	v := s.Check(st, q.policy, q.sum, q.use, durable, interval, q.now)
+	if q.wantsLevel && v != rollcall.CheckRefused && v != rollcall.CheckInsufficient {
+		q.level = s.Level(q.policy, q.now)
+	}
+	return v
 }
 
 // checkOnce applies the rule to the session as memory has it, else as the store has it.
 //
 //   - CheckRecord: the use is recorded.
-//   - CheckWriteFirst: the use is written; the error is that of the write.
-//   - CheckRefused, CheckInsufficient, CheckJoins: nothing is done. Check joins the client
-//     and calls checkOnce again.
-func (m *Manager) checkOnce(ctx context.Context, look *look, id string, policy *rollcall.Policy, sum rollcall.SecretHash, use *rollcall.Use, now time.Time) (rollcall.Session, rollcall.CheckVerdict, error) {
+//   - CheckWriteFirst: the use is written, with NoTouch the latest use; the error is that of
+//     the write.
+//   - CheckRefused, CheckInsufficient, CheckNoUse, CheckJoins: nothing is done. check joins
+//     the client and calls checkOnce again.
+func (m *Manager) checkOnce(ctx context.Context, look *look, q *question) (rollcall.Session, rollcall.CheckVerdict, error) {
 	var f fact
 	var v rollcall.CheckVerdict
 	if look.Use(&f.Session, func(st *rollcall.Standing, durable time.Time) (rollcall.CheckVerdict, rollcall.Interaction) {
-		v = f.Check(st, policy, sum, use, durable, m.touchInterval, now)
+		v = q.decide(&f.Session, st, durable, m.touchInterval)
 		if v == rollcall.CheckRecord {
-			return v, f.Touched(policy, now, m.origin(&f.Session, use))
+			return v, f.Touched(q.policy, q.now, m.origin(&f.Session, q.use))
 		}
 		return v, rollcall.Interaction{}
 	}) {
@@ -70,12 +113,15 @@ func (m *Manager) checkOnce(ctx context.Context, look *look, id string, policy *
 		if f, err = m.looked(ctx, look); err != nil {
 			return rollcall.Session{}, v, err
 		}
-		v = f.Check(&f.Standing, policy, sum, use, f.row.IdleExpiresAt, m.touchInterval, now)
+		v = q.decide(&f.Session, &f.Standing, f.row.IdleExpiresAt, m.touchInterval)
 	}
 	if v != rollcall.CheckRecord && v != rollcall.CheckWriteFirst {
 		return f.Session, v, nil
 	}
-	touch := rollcall.Touch{UserID: f.UserID, SessionID: f.ID, Interaction: f.Touched(policy, now, m.origin(&f.Session, use))}
+	touch := rollcall.Touch{UserID: f.UserID, SessionID: f.ID, Interaction: f.Last}
+	if !q.use.NoTouch {
+		touch.Interaction = f.Touched(q.policy, q.now, m.origin(&f.Session, q.use))
+	}
 	if v == rollcall.CheckRecord {
 		m.recordUse(&touch, f.row.IdleExpiresAt)
 	} else if err := m.writeUse(ctx, touch); err != nil {
@@ -83,60 +129,6 @@ func (m *Manager) checkOnce(ctx context.Context, look *look, id string, policy *
 	}
 	f.Last = f.Last.Later(touch.Interaction)
 	return f.Session, v, nil
-}
-
-// Inspect says whether a session token is good now, and records nothing. It also returns
-// the name of the strongest level that the session reaches. Errors: CodeRefused,
-// CodeInsufficient, CodeUnavailable.
-func (m *Manager) Inspect(ctx context.Context, token string, require rollcall.Requirement) (s rollcall.Session, level string, err error) {
-	now, policy := m.now(), m.policy.Load()
-	t, ok := rollcall.ParseToken(token)
-	if !ok {
-		return rollcall.Session{}, "", errRefused
-	}
-	sum, use := t.Secret.Hash(), rollcall.Use{Require: require}
-	look := m.lookFor(t.ID)
-	var v rollcall.CheckVerdict
-	if !look.Use(&s, func(st *rollcall.Standing, durable time.Time) (rollcall.CheckVerdict, rollcall.Interaction) {
-		v = s.Check(st, policy, sum, &use, durable, m.touchInterval, now)
-		if v == rollcall.CheckRecord {
-			return rollcall.CheckInsufficient, rollcall.Interaction{} // good, and no use to record
-		}
-		return v, rollcall.Interaction{}
-	}) {
-		f, err := m.looked(ctx, &look)
-		if err != nil {
-			return rollcall.Session{}, "", unknown(err)
-		}
-		v = f.Check(&f.Standing, policy, sum, &use, f.row.IdleExpiresAt, m.touchInterval, now)
-		if v == rollcall.CheckWriteFirst && f.row.IdleExpiresAt.Before(f.Last.IdleExpiresAt) {
-			// The token is good only by a use that is not written yet: another node, which
-			// does not know that use, refuses the token.
-			if err := m.writeUse(ctx, rollcall.Touch{UserID: f.UserID, SessionID: f.ID, Interaction: f.Last}); err != nil {
-				return rollcall.Session{}, "", failed(err)
-			}
-		}
-		s = f.Session
-	}
-	if s, err = checked(s, v, &use); err != nil {
-		return rollcall.Session{}, "", err
-	}
-	return s, s.Level(policy, now), nil
-}
-
-// checked turns a verdict into the answer of a check.
-//
-//   - CheckRefused: errRefused.
-//   - CheckInsufficient: CodeInsufficient, with the requirement.
-//   - All others: the session.
-func checked(s rollcall.Session, v rollcall.CheckVerdict, use *rollcall.Use) (rollcall.Session, error) {
-	switch v {
-	case rollcall.CheckRefused:
-		return rollcall.Session{}, errRefused
-	case rollcall.CheckInsufficient:
-		return rollcall.Session{}, rollcall.NewInsufficient(use.Require)
-	}
-	return s, nil
 }
 
 // unknown turns the error of reading a token's session into the answer of a check:
@@ -164,17 +156,20 @@ func (m *Manager) origin(s *rollcall.Session, use *rollcall.Use) rollcall.Origin
 }
 
 // join adds a client to a session, in a commit of its own, the first time that the client
-// uses the session.
-func (m *Manager) join(ctx context.Context, id, clientID string) error {
+// uses the session. by is who named the client, nil the client itself.
+func (m *Manager) join(ctx context.Context, id, clientID string, by *rollcall.Caller) error {
 	if err := rollcall.CheckClientID(clientID); err != nil {
 		return err
+	}
+	if by == nil {
+		by = &rollcall.Caller{ID: clientID}
 	}
 	_, err := m.change(ctx, id, func(s rollcall.Session, now time.Time) (rollcall.Session, rollcall.Event, error) {
 		s, joins := s.Joined(clientID, now)
 		if !joins {
 			return s, rollcall.Event{}, errUnchanged
 		}
-		e := rollcall.NewEvent(rollcall.SessionJoined, now, rollcall.Caller{ID: clientID}, s)
+		e := rollcall.NewEvent(rollcall.SessionJoined, now, *by, s)
 		e.ClientID = clientID
 		return s, e, nil
 	})

@@ -33,7 +33,7 @@ func (m *Manager) EndByToken(ctx context.Context, by rollcall.Caller, token stri
 		ended = *s
 		actor := by
 		if actor.ID == "" {
-			actor.ID = s.UserID
+			actor.ID, actor.Kind = s.UserID, rollcall.ActorUser
 		}
 		return actor, nil
 	})

@@ -48,6 +48,7 @@ func keys() []key {
 		{name: "login_url", value: "", help: "where /check/login sends browsers that are not signed in; needs return_origins for them to come back"},
 		{name: "return_origins", value: []string{}, help: "origins such as https://app.example.com that a browser may be sent back to; https://*.example.com is each sub-domain one label below; repeatable", check: each(returnOrigin)},
 		{name: "cors_origins", value: []string{}, help: "origins whose pages may read the 401 of a check; none by default; repeatable", check: each(corsOrigin)},
+		{name: "check_clients", value: []string{}, help: "applications that a trusted proxy may name in a check's client_id, to be recorded among the session's clients; repeatable"},
 		{name: "ending_max_age", value: time.Duration(0), help: "how lately users must have been authenticated to end sessions of their own; 0 asks for nothing", check: atLeast(time.Duration(0))},
 		{name: "session_lifetime", value: p.Persistent.Absolute, help: "absolute limit of persistent sessions"},
 		{name: "idle_session_lifetime", value: p.Persistent.Idle, help: "idle limit of persistent sessions"},

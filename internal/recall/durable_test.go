@@ -137,7 +137,7 @@ func TestAUseThatTheCallerHoldsIsNotDurableByAFill(t *testing.T) {
 
 func TestNoUseIsRecordedThatIsNotDecided(t *testing.T) {
 	for verdict, known := range map[rollcall.CheckVerdict]bool{
-		rollcall.CheckRefused: true, rollcall.CheckInsufficient: true, rollcall.CheckJoins: false, rollcall.CheckWriteFirst: false,
+		rollcall.CheckRefused: true, rollcall.CheckInsufficient: true, rollcall.CheckNoUse: true, rollcall.CheckJoins: false, rollcall.CheckWriteFirst: false,
 	} {
 		m := newMemory()
 		stored := nthSession(0)

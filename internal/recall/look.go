@@ -72,7 +72,7 @@ func (l *Look) Session(s *rollcall.Session, st *rollcall.Standing) (known bool) 
 // holds during the call of decide.
 //
 //   - CheckRecord: the use that decide returned is recorded, and shown in s.
-//   - CheckRefused, CheckInsufficient: nothing is recorded.
+//   - CheckRefused, CheckInsufficient, CheckNoUse: nothing is recorded.
 //   - CheckJoins, CheckWriteFirst: memory alone cannot do these. known is false.
 //
 // known is also false when memory cannot answer, or cannot hold the use; s is then of no
@@ -90,7 +90,7 @@ func (l *Look) Use(s *rollcall.Session, decide func(st *rollcall.Standing, durab
 	}
 	verdict, last := decide(st, f.shard.uses.durableIdle(f.block, f.record))
 	switch verdict {
-	case rollcall.CheckRefused, rollcall.CheckInsufficient:
+	case rollcall.CheckRefused, rollcall.CheckInsufficient, rollcall.CheckNoUse:
 	case rollcall.CheckRecord:
 		if !f.use(s, last) {
 			return false

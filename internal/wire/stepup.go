@@ -71,14 +71,29 @@ func WriteInsufficient(w http.ResponseWriter, err error) bool {
 	if !ok {
 		return false
 	}
-	challenge := `Bearer error="insufficient_user_authentication", error_description="A different authentication level is required"`
-	if r := i.Requirement; len(r.Levels) > 0 {
-		challenge += `, acr_values="` + strings.Join(r.Levels, " ") + `"`
-	}
-	if i.Requirement.Aged {
-		challenge += `, max_age="` + strconv.Itoa(int(i.Requirement.MaxAge/time.Second)) + `"`
-	}
-	w.Header().Set("WWW-Authenticate", challenge)
+	w.Header().Set("WWW-Authenticate", insufficient(i.Requirement))
 	WriteError(w, http.StatusUnauthorized, "A different authentication level is required", "insufficient_user_authentication")
 	return true
+}
+
+// insufficient is the challenge for a requirement that is not met.
+func insufficient(r rollcall.Requirement) string {
+	challenge := `Bearer error="insufficient_user_authentication", error_description="A different authentication level is required"`
+	if len(r.Levels) > 0 {
+		challenge += `, acr_values="` + strings.Join(r.Levels, " ") + `"`
+	}
+	if r.Aged {
+		challenge += `, max_age="` + strconv.Itoa(int(r.MaxAge/time.Second)) + `"`
+	}
+	return challenge
+}
+
+// Challenge is what to put into WWW-Authenticate for a session token that is not good, or
+// not good enough: one text for all that are not good (RFC 6750 3.1), and one that names
+// what is required (RFC 9470 3). Of any other error it reports false.
+func Challenge(err error) (challenge string, bad bool) {
+	if i, ok := errors.AsType[*rollcall.Insufficient](err); ok {
+		return insufficient(i.Requirement), true
+	}
+	return `Bearer error="invalid_token"`, rollcall.ErrorCode(err) == rollcall.CodeRefused
 }

@@ -148,16 +148,18 @@ func (o *oracle) check(t testing.TB, e exchange) {
 	}
 }
 
-// restPrefix begins the one path whose parameter is a whole path of somebody else,
-// which a document cannot say.
-const restPrefix = "/check/envoy/"
+// restPrefixes begin the paths whose parameter is a whole path of somebody else, which a
+// document cannot say.
+var restPrefixes = [...]string{"/check/envoy/", "/check/envoy-no-touch/"}
 
 // withOneSegment is the exchange as the document can say it.
 func (e exchange) withOneSegment() exchange {
-	if strings.HasPrefix(e.path, restPrefix) {
-		e.path = restPrefix + "rest"
-		e.request = e.request.Clone(e.request.Context())
-		e.request.URL.Path, e.request.URL.RawPath = e.path, ""
+	for _, prefix := range restPrefixes {
+		if strings.HasPrefix(e.path, prefix) {
+			e.path = prefix + "rest"
+			e.request = e.request.Clone(e.request.Context())
+			e.request.URL.Path, e.request.URL.RawPath = e.path, ""
+		}
 	}
 	return e
 }

@@ -170,8 +170,14 @@ func (e *loggedEvent) encode() []byte {
 		b = binary.AppendUvarint(b, e.Generation)
 		b = binary.AppendUvarint(b, e.TokenGeneration)
 	}
+	if e.ActorKind != "" {
+		b = codec.AppendField(b, fieldActorKind, string(e.ActorKind))
+	}
 	return b
 }
+
+// fieldActorKind is the field of an actor's kind.
+const fieldActorKind = 1
 
 func decodeEvent(b []byte) (loggedEvent, error) {
 	d, err := codec.NewDecoder("an event", b)
@@ -187,6 +193,6 @@ func decodeEvent(b []byte) (loggedEvent, error) {
 	if flags&eventHasMany != 0 {
 		e.Except, e.Count, e.Generation, e.TokenGeneration = d.Text(), int(d.Varint()), d.Uvarint(), d.Uvarint()
 	}
-	d.Fields()
+	e.ActorKind = rollcall.ActorKind(codec.Field(d.Fields(), fieldActorKind))
 	return e, d.End()
 }

@@ -121,6 +121,7 @@ var eventColumns = []column[rollcall.Event]{
 	col("generation", "bigint", func(e *rollcall.Event) int64 { return int64(e.Generation) }),
 	col("token_generation", "bigint", func(e *rollcall.Event) int64 { return int64(e.TokenGeneration) }),
 	col("actor", "text", func(e *rollcall.Event) pgtype.Text { return text(e.Actor) }),
+	col("actor_kind", "text", func(e *rollcall.Event) pgtype.Text { return text(string(e.ActorKind)) }),
 	col("ip", "text", func(e *rollcall.Event) pgtype.Text { return text(e.IP) }),
 	col("user_agent", "text", func(e *rollcall.Event) pgtype.Text { return text(e.UserAgent) }),
 	col("correlation_id", "text", func(e *rollcall.Event) pgtype.Text { return text(e.CorrelationID) }),

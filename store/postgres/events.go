@@ -138,14 +138,14 @@ type eventRow struct {
 	xid                                                          pgtype.Uint64
 	seq, number, count, generation, tokenGeneration              pgtype.Int8
 	userID, id, kind, sessionID, except, clientID, reason, actor pgtype.Text
-	ip, userAgent, correlationID                                 pgtype.Text
+	actorKind, ip, userAgent, correlationID                      pgtype.Text
 	at                                                           pgtype.Timestamptz
 }
 
 func (r *eventRow) targets() []any {
 	return []any{
 		&r.xid, &r.seq, &r.number, &r.userID, &r.id, &r.kind, &r.at, &r.sessionID, &r.except, &r.clientID, &r.reason,
-		&r.count, &r.generation, &r.tokenGeneration, &r.actor, &r.ip, &r.userAgent, &r.correlationID,
+		&r.count, &r.generation, &r.tokenGeneration, &r.actor, &r.actorKind, &r.ip, &r.userAgent, &r.correlationID,
 	}
 }
 
@@ -157,7 +157,7 @@ func (r *eventRow) stored(incarnation uint64) rollcall.StoredEvent {
 			ID: r.id.String, Type: rollcall.EventType(r.kind.String), At: timeOf(r.at), UserID: r.userID.String,
 			SessionID: r.sessionID.String, Except: r.except.String, ClientID: r.clientID.String, Reason: rollcall.Reason(r.reason.String),
 			Count: int(r.count.Int64), Generation: uint64(r.generation.Int64), TokenGeneration: uint64(r.tokenGeneration.Int64),
-			Actor: r.actor.String, IP: r.ip.String, UserAgent: r.userAgent.String, CorrelationID: r.correlationID.String,
+			Actor: r.actor.String, ActorKind: rollcall.ActorKind(r.actorKind.String), IP: r.ip.String, UserAgent: r.userAgent.String, CorrelationID: r.correlationID.String,
 		},
 	}
 }

@@ -106,6 +106,7 @@ CREATE TABLE events (
   generation bigint NOT NULL,
   token_generation bigint NOT NULL,
   actor text,
+  actor_kind text,
   ip text,
   user_agent text,
   correlation_id text,

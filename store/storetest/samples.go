@@ -58,7 +58,7 @@ func newEvent(userID string, i int) rollcall.Event {
 	return rollcall.Event{
 		ID: fmt.Sprintf("evt-%d", i), Type: rollcall.SessionCreated, At: t0.Add(time.Duration(i) * time.Second), UserID: userID,
 		SessionID: sessionID(i), Except: sessionID(i + 1), ClientID: "web", Reason: rollcall.ReasonLogout, Count: -1,
-		Generation: firstVersion + 1, TokenGeneration: firstVersion + 2, Actor: "backend",
+		Generation: firstVersion + 1, TokenGeneration: firstVersion + 2, Actor: "backend", ActorKind: rollcall.ActorUser,
 		IP: "2001:db8::1", UserAgent: "curl/8", CorrelationID: "c-1",
 	}
 }

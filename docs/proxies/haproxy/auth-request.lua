@@ -11,6 +11,7 @@ local identity = {
     "x-rollcall-authenticated-at",
     "x-rollcall-methods",
     "x-rollcall-expires-at",
+    "x-rollcall-acr",
 }
 
 -- What the client said is passed on in these only.

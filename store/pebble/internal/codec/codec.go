@@ -211,11 +211,11 @@ func (d *Decoder) End() error {
 }
 
 // A record ends with fields: each a number of one byte, from 1 to 127, a length and so
-// many bytes. This version writes none. A later one may add fields without a new format;
+// many bytes. A later version may add fields without a new format;
 // whoever does not know a field keeps it whenever the record is written anew, and reads
 // the record as if it were not there.
 //
-// Numbers that are taken, of a session: 1 IdP (issuer, sid, sub), 2 kind, 3 policy,
+// Numbers that are taken, of an event: 1 the actor's kind. Of a session: 1 IdP (issuer, sid, sub), 2 kind, 3 policy,
 // 4 country of the first use, 5 country of the last use, 6 tokens.
 const maxField = 0x7f
 
@@ -227,6 +227,22 @@ func (d *Decoder) Fields() string {
 		d.Text()
 	}
 	return from[:len(from)-len(d.rest)]
+}
+
+// AppendField appends a field of a record.
+func AppendField(b []byte, number byte, value string) []byte {
+	return AppendTexts(append(b, number), value)
+}
+
+// Field returns one of the fields that Fields has read, "" when it is not among them.
+func Field(fields string, number byte) string {
+	d := Decoder{rest: fields}
+	for d.rest != "" {
+		if found, value := d.Byte(), d.Text(); found == number {
+			return value
+		}
+	}
+	return ""
 }
 
 // Milli is the instant of so many milliseconds since 1970.
