@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -48,6 +49,13 @@ func cookieDomain(text string) error {
 	return nil
 }
 
+func clearedDomain(text string) error {
+	if err := cookieDomain(text); err != nil {
+		return fmt.Errorf("%q: %w", text, err)
+	}
+	return nil
+}
+
 func cookieDomainOrNone(value any) error {
 	if text := value.(string); text != "" {
 		return cookieDomain(text)
@@ -60,7 +68,7 @@ func each(check func(string) error) func(any) error {
 	return func(value any) error {
 		for _, text := range value.([]string) {
 			if err := check(text); err != nil {
-				return fmt.Errorf("%q: %w", text, err)
+				return err
 			}
 		}
 		return nil
@@ -81,8 +89,8 @@ func isLoopbackName(host string) bool {
 	return err == nil && addr.IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-func returnOrigin(text string) error { return errors.Join(gate.CheckReturnOrigin(text), secureOrigin(text)) }
-func corsOrigin(text string) error   { return errors.Join(request.CheckOrigin(text), secureOrigin(text)) }
+func returnOrigin(text string) error { return cmp.Or(gate.CheckReturnOrigin(text), secureOrigin(text)) }
+func corsOrigin(text string) error   { return cmp.Or(request.CheckOrigin(text), secureOrigin(text)) }
 
 // loginURL reads where browsers are sent, nil for nowhere.
 func loginURL(cfg *config) (*url.URL, error) {

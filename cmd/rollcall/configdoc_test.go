@@ -30,6 +30,39 @@ Of each setting: its key in the file, its flag, its variable in the environment,
 		b.WriteString(wrapped(entry+"): "+k.help, 150) + "\n")
 	}
 	b.WriteString(`
+## The cookie
+
+Its name is ` + "`__Host-rollcall`" + `, or ` + "`__Secure-rollcall`" + ` with a ` + "`cookie_domain`" + `. The prefix is a promise that browsers hold the cookie to, and is not yours to
+choose; ` + "`cookie_name`" + ` is what follows it.
+
+- ` + "`cookie_domain`" + ` lets every host below the domain read the cookie, and set one of its name. A host there that somebody else controls can
+  sign a browser in as somebody, and lock it out; with ` + "`__Host-`" + ` it can do neither. Share the cookie only where you need to.
+- ` + "`cookie_name`" + `: two servers under one domain, such as production at example.com and staging at staging.example.com, need two names. A change of
+  the name signs everybody out. Whatever names the cookie follows: ` + "`CookieName`" + ` in the Go middleware, an application that reads the cookie.
+- ` + "`cookie_domains_cleared`" + `: after a change of ` + "`cookie_domain`" + `, name the old one here until the old cookies are over. A sign-out then clears both.
+- ` + "`cookie_same_site: Lax`" + ` sends the cookie with links from elsewhere, and not with forms, scripts, images and frames of other sites.
+- ` + "`Strict`" + ` sends it with nothing that begins elsewhere: who follows a link in a mail, or comes back from a sign-in at another site, looks
+  signed out on the page where they arrive, and is sent to sign in.
+- ` + "`None`" + ` sends it with every request, for an application in a frame of another site (a portal). Then nothing but your own checks keeps a page
+  elsewhere from acting as the user: let nothing change without a look at ` + "`Origin`" + ` or ` + "`Sec-Fetch-Site`" + `, as the Go middleware does. The cookie is
+  ` + "`Partitioned`" + `: within each portal, and outside of any, people sign in once more. A browser that knows no partitions keeps no cookie in a
+  frame where it blocks those of third parties. Change ` + "`cookie_name`" + ` together with a change to or from ` + "`None`" + `: a browser would send the old
+  cookie beside the new one, and two of one name are refused.
+
+Several cookies of one name: see [operations.md](operations.md#several-cookies-of-one-name).
+
+## Origins
+
+An origin is written as browsers write it: in small letters, without the default port, without a slash or a dot at its end. What can
+never match is refused at the start and by ` + "`rollcall config check`" + `, as is what can only send a browser back and forth between a page and its login
+page; what works under a condition that no setting shows is a warning.
+
+- ` + "`return_origins`" + `: ` + "`https://*.example.com`" + ` stands for ` + "`https://tenant.example.com`" + `, one whole label and no port, and for nothing deeper. It cannot stand
+  above a domain under which everybody can have a name, such as co.uk or github.io (publicsuffix.org).
+- ` + "`cors_origins`" + `: pages of these origins may read the 401 of ` + "`/check`" + `, so that their scripts see that nobody is signed in rather than a
+  failed request. Exact origins, no wildcard. Let the proxy answer their preflights, and put the headers on what the application answers:
+  Rollcall sees neither.
+
 ## Clients
 
 Clients of the Management API are declared in the file alone. ` + "`rollcall client new`" + ` makes a

@@ -42,7 +42,7 @@ func keys() []key {
 		{name: "trusted_proxies", value: []string{}, help: "addresses and networks whose X-Forwarded-For is believed; repeatable"},
 		{name: "asn_database", value: "", help: "file that says which network (ASN) an address belongs to, in MaxMind's format (.mmdb), read anew when it changes; without one networks are not shown"},
 		{name: "cookie_domain", value: "", help: "domain to share the session cookie with; without one it stays with the host", check: cookieDomainOrNone},
-		{name: "cookie_domains_cleared", value: []string{}, help: "domains for which a sign-out clears the cookie as well, such as a former cookie_domain; repeatable", check: each(cookieDomain)},
+		{name: "cookie_domains_cleared", value: []string{}, help: "domains for which a sign-out clears the cookie as well, such as a former cookie_domain; repeatable", check: each(clearedDomain)},
 		{name: "cookie_name", value: request.DefaultCookieName, help: "what follows __Host-, or with a cookie_domain __Secure-, in the cookie's name; see below", check: cookieName},
 		{name: "cookie_same_site", value: "Lax", help: "Lax, Strict, or None for applications in frames of other sites, then Partitioned; see below", check: oneOf("Lax", "Strict", "None")},
 		{name: "login_url", value: "", help: "where /check/login sends browsers that are not signed in; needs return_origins for them to come back"},
