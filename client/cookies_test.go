@@ -55,10 +55,10 @@ func TestOfSeveralSharedCookiesTheOnlyLiveOneOpensTheApplication(t *testing.T) {
 		cookies []string
 		status  int
 	}{
-		"another server's":   {shared(staging, good), 200},
-		"the same twice":     {shared(good, good), 200},
-		"two that are live":  {shared(good, another), 401},
-		"none that is live":  {shared(staging, "rcs_garbage"), 401},
+		"another server's":    {shared(staging, good), 200},
+		"the same twice":      {shared(good, good), 200},
+		"two that are live":   {shared(good, another), 401},
+		"none that is live":   {shared(staging, "rcs_garbage"), 401},
 		"one that is planted": {[]string{"Cookie", "\u2000" + sharedName + "=" + good}, 401},
 	} {
 		response, body := a.do("GET", "/account", tt.cookies...)
@@ -210,4 +210,3 @@ func TestAReturnAddressIsReadOfABoundedForm(t *testing.T) {
 		t.Errorf("a form that the application has parsed: %s", got)
 	}
 }
-

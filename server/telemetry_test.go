@@ -141,3 +141,16 @@ func TestTheLineAboutARequestNamesItsTrace(t *testing.T) {
 		t.Errorf("with one: %s", lines.String())
 	}
 }
+
+func TestChecksWithCookiesThatNobodyCanTellApartAreCounted(t *testing.T) {
+	d := newDoors(t)
+	doors, telemetry := d.Handler(), d.telemetry()
+	for range 3 {
+		if status, _ := get(doors, "/check", "Cookie", "__Host-rollcall=a; __Host-rollcall=b"); status != http.StatusUnauthorized {
+			t.Errorf("%d", status)
+		}
+	}
+	if _, metrics := get(telemetry, "/metrics"); !strings.Contains(metrics, "\nrollcall_check_several_cookies_total 3\n") {
+		t.Error("the refused checks are not counted")
+	}
+}

@@ -153,3 +153,17 @@ func FuzzTheCookieIsReadAsNetHTTPReadsIt(f *testing.F) {
 		}
 	})
 }
+
+func TestFindingATokenMakesNothing(t *testing.T) {
+	header := http.Header{"Cookie": {"a=b; __Host-c=p_1; d=e"}, "Authorization": {"Basic dTpw"}}
+	live := func(string) (bool, error) { return true, nil }
+	find := func() {
+		tokens := FindTokens(header, "p_", hostCookie)
+		if token, err := tokens.Only(live); token != "p_1" || err != nil {
+			t.Errorf("%q %v", token, err)
+		}
+	}
+	if n := testing.AllocsPerRun(100, find); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
