@@ -90,7 +90,8 @@ func isLoopbackName(host string) bool {
 }
 
 func returnOrigin(text string) error { return cmp.Or(gate.CheckReturnOrigin(text), secureOrigin(text)) }
-func corsOrigin(text string) error   { return cmp.Or(request.CheckOrigin(text), secureOrigin(text)) }
+
+func corsOrigin(text string) error { return cmp.Or(request.CheckOrigin(text), secureOrigin(text)) }
 
 // loginURL reads where browsers are sent, nil for nowhere.
 func loginURL(cfg *config) (*url.URL, error) {
