@@ -21,17 +21,19 @@ type Identity struct {
 	AuthenticatedAt time.Time
 	ExpiresAt       time.Time
 	Methods         []string // names of the ways of authentication
+	Level           string   // the strongest that was reached when the use came, "" for none
 	// Token is what was checked. It prints without its secret.
 	Token rollcall.Token
 }
 
 // Check says whether a session token is good now, and records the use. It needs no
-// credentials.
+// credentials. With use.NoTouch no use is recorded: for requests that no person makes, such
+// as a page that polls.
 //
 // The use's address and agent are the user's, and the server believes them when this
 // process's own address is among its trusted_proxies; otherwise it takes the
-// application's address for the user's. An address that is not known is said to be
-// so.
+// application's address for the user's, and records no client. An address that is not known
+// is said to be so. [Client.CheckAsClient] is believed wherever it is called.
 //
 // Errors: ErrRefused; ErrInsufficient when the session is good and does not meet
 // use.Require; ErrUnavailable.
@@ -67,6 +69,79 @@ func (c *Client) isLive(ctx context.Context, token string) (bool, error) {
 	return err == nil, err
 }
 
+// CheckAsClient is Check by this client's own credentials: the server believes the address,
+// the agent and the client id of the use, wherever this process runs. Scope check:sessions.
+//
+// Errors: ErrRefused; ErrInsufficient when the session is good and does not meet
+// use.Require; ErrUnavailable, also when the server does not accept this client.
+func (c *Client) CheckAsClient(ctx context.Context, token string, use rollcall.Use) (Identity, error) {
+	const op = "check"
+	t, ok := rollcall.ParseToken(token)
+	if !ok {
+		return Identity{}, refused(op)
+	}
+	a, err := c.do(ctx, call{op: op, method: http.MethodPost, path: "/v1/check", body: checkBody(t, use), managed: true})
+	if err != nil {
+		e := err.(*Error)
+		e.kind = ErrUnavailable // an error speaks of this client, not of the user
+		return Identity{}, e
+	}
+	var said struct {
+		Good            bool      `json:"good"`
+		Challenge       string    `json:"challenge"`
+		UserID          string    `json:"user_id"`
+		SessionID       string    `json:"session_id"`
+		AuthenticatedAt time.Time `json:"authenticated_at"`
+		ExpiresAt       time.Time `json:"expires_at"`
+		Amr             []string  `json:"amr"`
+		Acr             string    `json:"acr"`
+	}
+	if err := a.read(op, &said); err != nil {
+		return Identity{}, err
+	}
+	switch {
+	case said.Good && said.SessionID == t.ID && said.UserID != "":
+		return Identity{
+			UserID: said.UserID, SessionID: t.ID, AuthenticatedAt: said.AuthenticatedAt.Truncate(time.Second), ExpiresAt: said.ExpiresAt.Truncate(time.Second),
+			Methods: said.Amr, Level: said.Acr, Token: t,
+		}, nil
+	case said.Good || said.Challenge == "":
+		return Identity{}, unanswered(op, "the answer does not name the session", a.status, nil)
+	case strings.Contains(said.Challenge, "insufficient_user_authentication"):
+		return Identity{}, &Error{Op: op, Status: a.status, Message: ErrInsufficient.Error(), kind: ErrInsufficient}
+	}
+	return Identity{}, refused(op)
+}
+
+// checkBody spells a check as /v1/check reads it.
+func checkBody(t rollcall.Token, use rollcall.Use) map[string]any {
+	from := rollcall.NewOrigin(use.IP, use.UserAgent)
+	body := map[string]any{"token": t.Reveal(), "touch": !use.NoTouch}
+	if use.ClientID != "" {
+		body["client_id"] = use.ClientID
+	}
+	device := map[string]string{}
+	if from.IP != "" {
+		device["ip"] = from.IP
+	}
+	if from.UserAgent != "" {
+		device["user_agent"] = from.UserAgent
+	}
+	if len(device) > 0 {
+		body["device"] = device
+	}
+	if len(use.Require.Levels) > 0 {
+		body["acr"] = strings.Join(use.Require.Levels, " ")
+	}
+	if len(use.Require.Methods) > 0 {
+		body["amr"] = strings.Join(use.Require.Methods, " ")
+	}
+	if use.Require.Aged {
+		body["max_age"] = wholeSeconds(use.Require.MaxAge)
+	}
+	return body
+}
+
 // userHeaders say where the user is, as a proxy would. An agent that the user did not
 // send must not become ours, nor our address the user's.
 func userHeaders(use rollcall.Use) http.Header {
@@ -82,6 +157,9 @@ func checkQuery(use rollcall.Use) url.Values {
 	if use.ClientID != "" {
 		q.Set("client_id", use.ClientID)
 	}
+	if use.NoTouch {
+		q.Set("touch", "false")
+	}
 	return q
 }
 
@@ -95,10 +173,13 @@ func requirement(r rollcall.Requirement) url.Values {
 		q.Set("amr", strings.Join(r.Methods, " "))
 	}
 	if r.Aged {
-		q.Set("max_age", strconv.FormatInt(int64(max(0, r.MaxAge)/time.Second), 10))
+		q.Set("max_age", strconv.FormatInt(wholeSeconds(r.MaxAge), 10))
 	}
 	return q
 }
+
+// wholeSeconds spells an age; a negative one is none at all.
+func wholeSeconds(age time.Duration) int64 { return int64(max(0, age) / time.Second) }
 
 // identity reads the headers of a good check. A 200 that does not name the session
 // comes from somebody who was not asked.
@@ -116,7 +197,7 @@ func (a *answer) identity(op string, t rollcall.Token) (Identity, error) {
 	if a.status != http.StatusOK || user == "" || h.Get("X-Rollcall-Session") != t.ID {
 		return Identity{}, unanswered(op, "the answer does not name the session", a.status, nil)
 	}
-	return Identity{UserID: user, SessionID: t.ID, AuthenticatedAt: at.UTC(), ExpiresAt: until.UTC(), Methods: methods, Token: t}, nil
+	return Identity{UserID: user, SessionID: t.ID, AuthenticatedAt: at.UTC(), ExpiresAt: until.UTC(), Methods: methods, Level: h.Get("X-Rollcall-Acr"), Token: t}, nil
 }
 
 // methodNames reads names that are separated by commas, each percent-encoded.

@@ -178,7 +178,7 @@ func TestEveryEndingEndsWhatItSays(t *testing.T) {
 }
 
 func TestACheckSaysWhoAndTellsTheServerWhere(t *testing.T) {
-	srv := rollcalltest.New(t)
+	srv := rollcalltest.Start(t, rollcalltest.Options{CheckClients: []string{"shop"}})
 	s := create(t, srv.Client, client.NewSession{UserID: "jürgen 100%", IP: "192.0.2.1", UserAgent: "first"})
 	use := rollcall.Use{IP: "198.51.100.7", UserAgent: "second\r\nX-Evil: 1", ClientID: "shop"}
 	srv.Advance(time.Minute)
@@ -200,6 +200,72 @@ func TestACheckSaysWhoAndTellsTheServerWhere(t *testing.T) {
 	}
 	if got, err = srv.Client.Get(t.Context(), s.Session.ID); err != nil || got.Device.LastIP != "" || got.Device.LastUserAgent != "" {
 		t.Errorf("where nobody knows: %+v, %v", got.Device, err)
+	}
+}
+
+// TestACheckByCredentialsIsBelievedFromAnywhere asks a server that trusts no proxy.
+func TestACheckByCredentialsIsBelievedFromAnywhere(t *testing.T) {
+	srv := rollcalltest.Start(t, rollcalltest.Options{TrustedProxies: []string{}})
+	s := create(t, srv.Client, client.NewSession{UserID: "jürgen 100%", IP: "192.0.2.1", UserAgent: "first"})
+	use := rollcall.Use{IP: "198.51.100.7", UserAgent: "second", ClientID: "shop"}
+	srv.Advance(time.Minute)
+	if _, err := srv.Client.Check(t.Context(), s.Token.Reveal(), use); err != nil {
+		t.Fatal(err)
+	}
+	got, err := srv.Client.Get(t.Context(), s.Session.ID)
+	if err != nil || got.Device.LastIP != "127.0.0.1" || len(got.Clients) != 0 {
+		t.Errorf("without credentials: %+v, %v", got, err)
+	}
+	srv.Advance(time.Minute)
+	i, err := srv.Client.CheckAsClient(t.Context(), s.Token.Reveal(), use)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i.UserID != "jürgen 100%" || i.SessionID != s.Session.ID || len(i.Methods) != 1 || i.Methods[0] != "pwd" || i.Level != "aal1" ||
+		!i.AuthenticatedAt.Equal(s.Session.AuthenticatedAt.Truncate(time.Second)) || i.ExpiresAt.Before(s.Session.CreatedAt) || i.Token != s.Token {
+		t.Errorf("%+v", i)
+	}
+	got, err = srv.Client.Get(t.Context(), s.Session.ID)
+	if err != nil || got.Device.LastIP != "198.51.100.7" || got.Device.LastUserAgent != "second" || len(got.Clients) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	insufficient := rollcall.Use{Require: rollcall.Requirement{Levels: []string{"aal2"}, MaxAge: time.Hour, Aged: true, Methods: []string{"pwd"}}}
+	if _, err := srv.Client.CheckAsClient(t.Context(), s.Token.Reveal(), insufficient); !errors.Is(err, client.ErrInsufficient) {
+		t.Errorf("not good enough: %v", err)
+	}
+	stranger := rollcall.Token{ID: rollcall.NewSessionID()}
+	for _, token := range []string{stranger.Reveal(), "garbage"} {
+		if _, err := srv.Client.CheckAsClient(t.Context(), token, use); !errors.Is(err, client.ErrRefused) {
+			t.Errorf("%v", err)
+		}
+	}
+	unknown, err := client.New(client.Options{BaseURL: srv.URL, ClientID: rollcalltest.ClientID, ClientSecret: "wrong", HTTPClient: srv.HTTPClient()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unknown.CheckAsClient(t.Context(), s.Token.Reveal(), use); !errors.Is(err, client.ErrUnavailable) || errors.Is(err, client.ErrRefused) {
+		t.Errorf("a client that is not known says about the user: %v", err)
+	}
+}
+
+func TestACheckWithoutTouchMovesNothing(t *testing.T) {
+	srv := rollcalltest.New(t)
+	s := create(t, srv.Client, client.NewSession{IP: "192.0.2.1", UserAgent: "first"})
+	before, err := srv.Client.Get(t.Context(), s.Session.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Advance(time.Minute)
+	for name, check := range map[string]func(context.Context, string, rollcall.Use) (client.Identity, error){
+		"Check": srv.Client.Check, "CheckAsClient": srv.Client.CheckAsClient,
+	} {
+		if _, err := check(t.Context(), s.Token.Reveal(), rollcall.Use{IP: "198.51.100.7", UserAgent: "second", ClientID: "shop", NoTouch: true}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	after, err := srv.Client.Get(t.Context(), s.Session.ID)
+	if diff := cmp.Diff(before, after); err != nil || diff != "" {
+		t.Errorf("%v (-before +after):\n%s", err, diff)
 	}
 }
 

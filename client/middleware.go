@@ -20,8 +20,17 @@ import (
 // meaning.
 type MiddlewareOptions struct {
 	// Application is the id under which this application joins the sessions that it is
-	// used with; "" joins none.
+	// used with; "" joins none. The server records it when it knows who says so: with
+	// AsClient, or when this application's address is among the server's trusted_proxies
+	// and the id among its check_clients.
 	Application string
+	// AsClient makes each check by the Client's own credentials (scope check:sessions), so
+	// that the server believes the users' addresses wherever this application runs.
+	AsClient bool
+	// NoTouch tells which requests no person makes, such as those of a page that polls, by
+	// their path for one: their checks record no use, so that idle limits count for those who
+	// have gone away. It must not go by what a browser says of itself. nil tells none.
+	NoTouch func(*http.Request) bool
 	// CookieName, CookieDomain and CookieSameSite are the server's cookie_name,
 	// cookie_domain and cookie_same_site: "", "" and zero are its defaults.
 	CookieName     string
@@ -69,8 +78,8 @@ const (
 // from the same origin, else it is answered 403 (see net/http's
 // CrossOriginProtection).
 //
-// The server sees this application as a proxy: its address must be among the
-// server's trusted_proxies for the users' addresses to be believed.
+// Without AsClient the server sees this application as a proxy: its address must be among
+// the server's trusted_proxies for the users' addresses to be believed.
 type Middleware struct {
 	client  *Client
 	o       MiddlewareOptions
@@ -98,6 +107,9 @@ func NewMiddleware(c *Client, o MiddlewareOptions) (*Middleware, error) {
 	}
 	if err := request.CheckCookieName(o.CookieName); err != nil {
 		return nil, fmt.Errorf("client: CookieName %w", err)
+	}
+	if o.AsClient && c.tokens == nil {
+		return nil, errors.New("client: AsClient needs a Client with credentials")
 	}
 	m := &Middleware{client: c, o: o, several: rate.Sometimes{Interval: time.Minute}}
 	m.cookie = request.CookieOptions{
@@ -201,9 +213,12 @@ func (m *Middleware) check(r *http.Request, require rollcall.Requirement) (Ident
 	if tokens.FromCookie && m.o.CrossOrigin.Check(r) != nil {
 		return Identity{}, errCrossOrigin
 	}
-	return m.client.Check(ctx, token, rollcall.Use{
-		IP: m.UserIP(r), UserAgent: r.UserAgent(), ClientID: m.o.Application, Require: require,
-	})
+	use := rollcall.Use{IP: m.UserIP(r), UserAgent: r.UserAgent(), ClientID: m.o.Application, Require: require}
+	use.NoTouch = m.o.NoTouch != nil && m.o.NoTouch(r)
+	if m.o.AsClient {
+		return m.client.CheckAsClient(ctx, token, use)
+	}
+	return m.client.Check(ctx, token, use)
 }
 
 // tokens are the session tokens that a request carries.

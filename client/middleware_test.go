@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/rollcall-id/rollcall/client"
 	"github.com/rollcall-id/rollcall/rollcalltest"
 )
@@ -441,8 +443,59 @@ func TestTheServersCookieMustBeTheOneThatIsRead(t *testing.T) {
 	}
 }
 
+// TestAMiddlewareByCredentialsRecordsTheUserAndLetsPagesPoll runs an application whose
+// server trusts no proxy.
+func TestAMiddlewareByCredentialsRecordsTheUserAndLetsPagesPoll(t *testing.T) {
+	rc := rollcalltest.Start(t, rollcalltest.Options{TrustedProxies: []string{}})
+	a := newAppOn(t, rc, client.MiddlewareOptions{
+		AsClient: true, Application: "shop", TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		NoTouch: func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/account/poll") },
+	})
+	a.signIn("ada")
+	last := func() client.Session {
+		for s, err := range rc.Client.All(t.Context(), "ada") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		t.Fatal("no session")
+		return client.Session{}
+	}
+	from := []string{"X-Forwarded-For", "192.0.2.1", "User-Agent", "later"}
+	before := last()
+	rc.Advance(time.Minute)
+	if response, body := a.do("GET", "/account/poll?touch=true", from...); response.StatusCode != http.StatusOK || body != "ada" {
+		t.Errorf("%d %s", response.StatusCode, body)
+	}
+	if diff := cmp.Diff(before, last()); diff != "" {
+		t.Errorf("a page that polls (-before +after):\n%s", diff)
+	}
+	if response, body := a.do("GET", "/account?touch=false", from...); response.StatusCode != http.StatusOK || body != "ada" {
+		t.Errorf("%d %s", response.StatusCode, body)
+	}
+	if s := last(); s.Device.LastIP != "192.0.2.1" || s.Device.LastUserAgent != "later" || !s.LastInteractedAt.After(before.LastInteractedAt) {
+		t.Errorf("%+v", s)
+	}
+	if response, _ := a.do("GET", "/strong", from...); response.StatusCode != http.StatusUnauthorized || !strings.Contains(response.Header.Get("WWW-Authenticate"), "aal2") {
+		t.Errorf("not good enough: %d %v", response.StatusCode, response.Header)
+	}
+	rc.Stop(t)
+	if response, _ := a.do("GET", "/account", from...); response.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("when the server cannot say: %d", response.StatusCode)
+	}
+}
+
 func TestMiddlewareThatIsHalfConfiguredIsRefused(t *testing.T) {
-	c := rollcalltest.New(t).Client
+	srv := rollcalltest.New(t)
+	c := srv.Client
+	bare, err := client.New(client.Options{BaseURL: srv.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mw, err := client.NewMiddleware(bare, client.MiddlewareOptions{AsClient: true}); err == nil || mw != nil {
+		t.Errorf("AsClient without credentials: %v", err)
+	}
 	for _, o := range []client.MiddlewareOptions{
 		{LoginURL: "login"},
 		{LoginURL: "//evil.example"},

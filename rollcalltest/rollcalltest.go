@@ -48,6 +48,8 @@ type Options struct {
 	// TrustedProxies may say where users are; nil trusts loopback, where the
 	// application under test runs, and an empty list nobody.
 	TrustedProxies []string
+	// CheckClients are the applications that a check of a trusted proxy may name.
+	CheckClients []string
 	// Logger takes the server's log; nil discards it.
 	Logger *slog.Logger
 }
@@ -168,7 +170,7 @@ func (s *Server) start(t testing.TB, o Options) error {
 	cookie := wire.Cookie{Cookie: request.CookieOptions{Name: o.CookieName, Domain: o.CookieDomain, SameSite: o.CookieSameSite}.Cookie()}
 	d := &server.Doors{
 		Manager: s.Manager, Keys: made.keys, Cookie: cookie, EndingAge: o.EndingAge,
-		TrustedProxies: trusted, Logger: o.Logger,
+		TrustedProxies: trusted, CheckClients: o.CheckClients, Logger: o.Logger,
 	}
 	secret, _ := oauth.NewClientSecret()
 	s.ClientSecret = secret
