@@ -43,7 +43,7 @@ test-go: ## Run the tests of all packages with the race detector
 test-e2e: build ## Run published clients, proxies and a browser against the real binary
 	scripts/browser
 	scripts/proxies
-	cd e2e && npm ci --loglevel=error && npm test && npm run test:browser && npm run test:proxies
+	cd e2e && npm ci --loglevel=error && npm test && npm run test:browser && npm run test:proxies && npm run test:applications
 	GO=$(GO) e2e/asn/run
 
 .PHONY: test-proxies
@@ -61,7 +61,8 @@ screenshots: build ## Take the screenshots of docs/images anew
 	cd e2e && npm ci --loglevel=error && SCREENSHOTS=../docs/images npm run test:browser
 
 .PHONY: test-long
-test-long: ## Run what takes longer: more power losses, more kills, a soak, the fuzz targets
+test-long: build ## Run what takes longer: more power losses, more kills, a soak, the fuzz targets, Python and Java
+	cd e2e && npm run test:applications-long
 	ROLLCALL_TEST_LONG=1 $(GO) test -count=1 -timeout 60m -v -run 'PowerLoss|Kill|Soak|Longest' ./store/pebble ./cmd/rollcall
 	scripts/fuzz
 
@@ -91,4 +92,4 @@ fmt: ## Format the code
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf bin e2e/node_modules e2e/asn/node_modules e2e/python/.venv
+	rm -rf bin e2e/node_modules e2e/asn/node_modules e2e/python/.venv e2e/applications/python/.venv e2e/applications/spring/target

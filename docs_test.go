@@ -16,7 +16,7 @@ import (
 func texts(t *testing.T) map[string]string {
 	t.Helper()
 	kinds := []string{".go", ".md", ".txt", ".yaml", ".yml", ".js", ".py", ".html", ".css", ".s", ".sql", ".conf", ".cfg", ".lua", ""}
-	others := []string{".git", ".cache", "node_modules", "bin"}
+	others := []string{".git", ".cache", ".venv", "node_modules", "bin", "target"}
 	found := map[string]string{}
 	err := fs.WalkDir(os.DirFS("."), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
@@ -149,5 +149,33 @@ func TestNoLineOfAPageIsTooLong(t *testing.T) {
 				t.Errorf("%s:%d has %d characters", name, i+1, n)
 			}
 		}
+	}
+}
+
+// TestTheApplicationsAreShownAsTheyRun holds the code in docs/applications.md against the
+// files that the end-to-end tests run.
+func TestTheApplicationsAreShownAsTheyRun(t *testing.T) {
+	const page, folder = "docs/applications.md", "e2e/applications/"
+	all := texts(t)
+	shown := map[string]bool{}
+	for _, block := range regexp.MustCompile("(?ms)^`(\\S+)`:\n\n```\\w+\n(.*?)^```$").FindAllStringSubmatch(all[page], -1) {
+		name := folder + block[1]
+		text, err := os.ReadFile(name)
+		if err != nil || string(text) != block[2] {
+			t.Errorf("%s shows %s as it is not: %v", page, name, err)
+		}
+		shown[name] = true
+	}
+	err := fs.WalkDir(os.DirFS("."), path.Clean(folder), func(name string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && slices.Contains([]string{".venv", "target", "__pycache__"}, d.Name()) {
+			return fs.SkipDir
+		}
+		if err == nil && !d.IsDir() && path.Ext(name) != ".txt" && !strings.HasSuffix(name, ".test.js") && !shown[name] {
+			t.Errorf("%s does not show %s", page, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -91,5 +91,5 @@ export async function startServer(settings, { caFile, variables } = {}) {
     }
     await new Promise((done) => setTimeout(done, 50));
   }
-  return { directory, caFile, tls, domain: `127.0.0.1:${tlsPort}`, http: `http://127.0.0.1:${httpPort}`, stop };
+  return { pid: server.pid, directory, caFile, tls, domain: `127.0.0.1:${tlsPort}`, http: `http://127.0.0.1:${httpPort}`, stop };
 }

@@ -125,21 +125,26 @@ func (l Listeners) Close() error {
 	return err
 }
 
-// URLs are the origins under which clients on this machine reach the server:
-// those of the TLS listener, else of the plain one.
-func (l Listeners) URLs() []string {
-	scheme, listener := "https", l.TLS
-	if listener == nil {
-		scheme, listener = "http", l.HTTP
+// URLs are the origins under which clients on this machine reach the server: those of the
+// TLS listener, then of the plain one.
+func (l Listeners) URLs() (urls []string) {
+	for _, at := range []struct {
+		scheme, usual string
+		listener      net.Listener
+	}{{"https", "443", l.TLS}, {"http", "80", l.HTTP}} {
+		if at.listener == nil {
+			continue
+		}
+		_, port, err := net.SplitHostPort(at.listener.Addr().String())
+		if err != nil {
+			continue
+		}
+		if port = ":" + port; port == ":"+at.usual {
+			port = ""
+		}
+		urls = append(urls, at.scheme+"://localhost"+port, at.scheme+"://127.0.0.1"+port)
 	}
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		return nil
-	}
-	if scheme == "https" && port == "443" || scheme == "http" && port == "80" {
-		return []string{scheme + "://localhost", scheme + "://127.0.0.1"}
-	}
-	return []string{scheme + "://localhost:" + port, scheme + "://127.0.0.1:" + port}
+	return urls
 }
 
 // Nearest is the origin at which programs on this machine reach the server: that of

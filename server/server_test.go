@@ -16,12 +16,14 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/logtest"
@@ -375,6 +377,40 @@ func TestStopFinishesRequestsAndWritesInteractions(t *testing.T) {
 		t.Errorf("the request under way was answered %d", status)
 	}
 	r.must(<-stopped)
+}
+
+func TestTheOriginsOfBothListenersAreTheServers(t *testing.T) {
+	made, err := server.LocalTLS(t.TempDir(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []server.ListenOptions{
+		{HTTP: "127.0.0.1:0"}, {TLS: "127.0.0.1:0", Config: made, Local: true}, {HTTP: "127.0.0.1:0", TLS: "127.0.0.1:0", Config: made, Local: true},
+	} {
+		l, err := server.Listen(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		for scheme, listener := range map[string]net.Listener{"https": l.TLS, "http": l.HTTP} {
+			if listener != nil {
+				port := listener.Addr().(*net.TCPAddr).Port
+				want = append(want, fmt.Sprintf("%s://localhost:%d", scheme, port), fmt.Sprintf("%s://127.0.0.1:%d", scheme, port))
+			}
+		}
+		got := l.URLs()
+		if strings.HasPrefix(got[0], "http:") == (o.TLS != "") {
+			t.Errorf("the first of %v is not that of https", got)
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestHalfConfiguredSecurityDoesNotStart(t *testing.T) {

@@ -138,10 +138,12 @@ levels:
 | --- | --- |
 | ` + "`name`" + ` | up to 64 printable ASCII characters without space, quote or backslash; each once |
 | ` + "`any_of`" + ` | combinations of methods, of which one is enough; all methods of it are needed, and the empty one needs none |
-| ` + "`max_age`" + ` | how long ago the latest authentication may be; without it, any time |
-| ` + "`max_idle`" + ` | how long ago the latest use may be; without it, any time |
+| ` + "`max_age`" + ` | how long ago each method of the combination may have been used; without it, any time |
+| ` + "`max_idle`" + ` | how long ago the latest use of the session may be; without it, any time |
 
 A method is one of ` + "`federated`, `passkey`, `pwd`, `sms`, `email`, `mfa`, `mock`" + `, ` + "`mfa:`" + ` with a type, or a URL.
+In a combination with ` + "`email`" + ` or ` + "`sms`" + `, ` + "`mfa`" + ` alone is met only by a method with a type that goes another way than to the same mailbox or
+telephone.
 
 An empty list is refused. Changes take effect at the next start.
 `)

@@ -37,7 +37,7 @@ func keys() []key {
 		{name: "tls_listen", value: "127.0.0.1:8443", help: `address for https, "off" for none; off loopback it needs tls_cert and tls_key`},
 		{name: "tls_cert", value: "", help: "certificate file (PEM, with its chain); without one, a local CA in the data directory signs for loopback"},
 		{name: "tls_key", value: "", help: "key file of the certificate (PEM)"},
-		{name: "public_url", value: []string{}, help: "origin at which clients reach the server, such as https://sessions.example.com; repeatable; default: the https listener, else the http one, as localhost and 127.0.0.1"},
+		{name: "public_url", value: []string{}, help: "origin at which clients reach the server, such as https://sessions.example.com; repeatable; default: the https listener and the http one, as localhost and 127.0.0.1"},
 		{name: "behind_proxy", value: false, help: "a proxy in front speaks TLS: plain http may listen off loopback"},
 		{name: "trusted_proxies", value: []string{}, help: "addresses and networks whose X-Forwarded-For is believed; repeatable"},
 		{name: "asn_database", value: "", help: "file that says which network (ASN) an address belongs to, in MaxMind's format (.mmdb), read anew when it changes; without one networks are not shown"},
