@@ -151,6 +151,7 @@ func TestScriptsGetA401AndPagesTheWayToTheLogin(t *testing.T) {
 		"a browser":              {[]string{"Accept", page, "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}, 302},
 		"an old browser":         {[]string{"Accept", page}, 302},
 		"a link that is tried":   {[]string{"Accept", page, "Test-Trusted", "yes", "X-Forwarded-Method", "HEAD"}, 302},
+		"two methods":            {[]string{"Accept", page, "Test-Trusted", "yes", "X-Forwarded-Method", "GET", "X-Forwarded-Method", "POST"}, 401},
 		"a method nobody trusts": {[]string{"Accept", page, "X-Forwarded-Method", "POST"}, 302},
 		"fetch":                  {[]string{"Accept", page, "Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"}, 401},
 		"jQuery":                 {[]string{"Accept", "text/html, */*; q=0.01", "X-Requested-With", "XMLHttpRequest"}, 401},

@@ -67,8 +67,13 @@ func canSay(err error) bool {
 // trusted proxy names.
 func (g *Gate) wantsPage(r *http.Request) bool {
 	method := r.Method
-	if forwarded := r.Header.Get("X-Forwarded-Method"); forwarded != "" && g.o.Trusted(r) {
-		method = forwarded
+	if forwarded := r.Header["X-Forwarded-Method"]; g.o.Trusted(r) {
+		if len(forwarded) > 1 {
+			return false // one of them is not the proxy's
+		}
+		if len(forwarded) == 1 && forwarded[0] != "" {
+			method = forwarded[0]
+		}
 	}
 	return request.IsNavigation(method, r.Header)
 }
