@@ -47,7 +47,7 @@ test-e2e: build ## Run published clients, proxies and a browser against the real
 	GO=$(GO) e2e/asn/run
 
 .PHONY: test-proxies
-test-proxies: build ## Run the snippets of docs/proxies in nginx, Caddy and HAProxy, with a browser
+test-proxies: build ## Run the snippets of docs/proxies in nginx, Caddy, HAProxy and Envoy, with a browser
 	scripts/proxies
 	cd e2e && npm ci --loglevel=error && npm run test:proxies
 
@@ -92,4 +92,4 @@ fmt: ## Format the code
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf bin e2e/node_modules e2e/asn/node_modules e2e/python/.venv e2e/applications/python/.venv e2e/applications/spring/target
+	rm -rf bin e2e/node_modules e2e/asn/node_modules e2e/python/.venv e2e/proxies/.venv e2e/applications/python/.venv e2e/applications/spring/target

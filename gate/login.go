@@ -13,6 +13,11 @@ import (
 // ReturnParameter is the parameter of the login URL that says where to go back to.
 const ReturnParameter = "return_to"
 
+// maxLocation bounds the address of the login page with the one to return to, in bytes:
+// what RFC 9110 4.1 has everybody support, and proxies take in an answer's header. Of a
+// longer one the address to return to is left out.
+const maxLocation = 8000
+
 // Login is Check for proxies that pass a redirect on (nginx does not): a browser
 // that is on its way to a page and is not signed in, or not well enough, is sent to the
 // login URL. Everything else is answered as Check answers it, and so is a session
@@ -39,6 +44,10 @@ func (g *Gate) Login(w http.ResponseWriter, r *http.Request) {
 		addRequirement(query, r.URL.Query())
 	}
 	target.RawQuery = query.Encode()
+	if len(target.String()) > maxLocation {
+		query.Del(ReturnParameter)
+		target.RawQuery = query.Encode()
+	}
 	anonymous(w.Header())
 	w.Header()["Cache-Control"] = noStore
 	w.Header().Set("Location", target.String())

@@ -67,19 +67,28 @@ func TestEverySnippetNamesEveryIdentityHeader(t *testing.T) {
 	}
 }
 
-// traefik is what the test reads of traefik.yaml.
+// traefik is what the tests read of traefik.yaml.
 type traefik struct {
 	HTTP struct {
-		Routers map[string]struct {
-			Middlewares []string `yaml:"middlewares"`
-		} `yaml:"routers"`
+		Routers     map[string]traefikRouter `yaml:"routers"`
 		Middlewares map[string]struct {
 			ForwardAuth *forwardAuth `yaml:"forwardAuth"`
 			Headers     struct {
 				CustomRequestHeaders map[string]string `yaml:"customRequestHeaders"`
+				AllowOrigins         []string          `yaml:"accessControlAllowOriginList"`
 			} `yaml:"headers"`
+			IPAllowList struct {
+				SourceRange      []string `yaml:"sourceRange"`
+				RejectStatusCode int      `yaml:"rejectStatusCode"`
+			} `yaml:"ipAllowList"`
 		} `yaml:"middlewares"`
 	} `yaml:"http"`
+}
+
+type traefikRouter struct {
+	Rule        string   `yaml:"rule"`
+	Priority    int      `yaml:"priority"`
+	Middlewares []string `yaml:"middlewares"`
 }
 
 // forwardAuth is a small client of the contract that Traefik documents: it asks
@@ -156,10 +165,22 @@ func TestTraefikSnippetCopiesEveryHeaderThatIsSentAndStripsThemEverywhere(t *tes
 			}
 		}
 	}
-	if asking != 2 || len(c.HTTP.Routers) != 3 {
+	// What each router does last of all.
+	last := map[string]string{
+		"app": "/check/login", "app-secure": "/check/login?acr=aal2", "app-events": "/check/login?touch=false", "app-public": "",
+		"app-preflight": "preflight", "app-refused": "refuse",
+	}
+	if asking != 3 || len(c.HTTP.Routers) != len(last) {
 		t.Errorf("%d middlewares that ask, %d routers", asking, len(c.HTTP.Routers))
 	}
 	for name, router := range c.HTTP.Routers {
+		final := router.Middlewares[len(router.Middlewares)-1]
+		if final == "preflight" || final == "refuse" {
+			if final != last[name] || len(router.Middlewares) != 1 {
+				t.Errorf("router %s does %v", name, router.Middlewares)
+			}
+			continue
+		}
 		var stripped []string
 		for header, value := range c.HTTP.Middlewares[router.Middlewares[0]].Headers.CustomRequestHeaders {
 			if value == "" {
@@ -169,9 +190,19 @@ func TestTraefikSnippetCopiesEveryHeaderThatIsSentAndStripsThemEverywhere(t *tes
 		if diff := cmp.Diff(all, sorted(stripped)); diff != "" {
 			t.Errorf("router %s: first of all (-sent +stripped):\n%s", name, diff)
 		}
-		if last := c.HTTP.Middlewares[router.Middlewares[len(router.Middlewares)-1]]; (last.ForwardAuth == nil) != (name == "app-public") {
-			t.Errorf("router %s does not end as it should", name)
+		asked := ""
+		if a := c.HTTP.Middlewares[final].ForwardAuth; a != nil {
+			asked = strings.TrimPrefix(a.Address, "http://127.0.0.1:8080")
 		}
+		if asked != last[name] {
+			t.Errorf("router %s asks %q", name, asked)
+		}
+	}
+	if refuse := c.HTTP.Middlewares["refuse"].IPAllowList; refuse.RejectStatusCode != 400 || len(refuse.SourceRange) != 1 || refuse.SourceRange[0] != "255.255.255.255/32" {
+		t.Errorf("refused is %+v", refuse)
+	}
+	if origins := c.HTTP.Middlewares["preflight"].Headers.AllowOrigins; len(origins) != 1 || !strings.Contains(c.HTTP.Routers["app-preflight"].Rule, "Header(`Origin`, `"+origins[0]+"`)") {
+		t.Errorf("preflights of %v are answered", origins)
 	}
 }
 

@@ -1,5 +1,6 @@
 // A small application that knows nothing of sessions but what the proxy in front
 // of it says, and signs users in and out with Rollcall.
+import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 
 const cookieName = "__Host-rollcall";
@@ -14,10 +15,12 @@ export class App {
   #rollcall;
   #client;
   #token;
-  #server = createServer((request, response) => this.#serve(request, response).catch((error) => {
+  #server = createServer({ maxHeaderSize: 65_536 }, (request, response) => this.#serve(request, response).catch((error) => {
     response.writeHead(500).end(String(error));
   }));
-  // requests are what has reached the application: {method, path, headers, body}.
+  // requests are what has reached the application: {method, target, path, headers, body}.
+  // The target is as it was sent, the path is what browsers and many frameworks make
+  // of it.
   requests = [];
 
   // rollcall is its https origin, client the application's {id, secret} there.
@@ -27,6 +30,7 @@ export class App {
   }
 
   async start() {
+    this.#server.on("upgrade", (request, socket) => this.#upgrade(request, socket));
     await new Promise((done, failed) => this.#server.on("error", failed).listen(0, "127.0.0.1", done));
     return `127.0.0.1:${this.#server.address().port}`;
   }
@@ -41,19 +45,31 @@ export class App {
     for await (const piece of request) {
       body += piece;
     }
-    // As browsers and many frameworks do, this resolves dots in the path.
-    const url = new URL(request.url, "http://app");
-    const headers = {};
-    for (let i = 0; i < request.rawHeaders.length; i += 2) {
-      (headers[request.rawHeaders[i].toLowerCase()] ??= []).push(request.rawHeaders[i + 1]);
-    }
-    this.requests.push({ method: request.method, path: url.pathname, headers, body });
+    const url = this.#note(request, body);
     switch (`${request.method} ${url.pathname}`) {
       case "GET /login": return this.#loginPage(url, response);
       case "POST /login": return this.#login(request, new URLSearchParams(body), response);
       case "POST /logout": return this.#logout(request, response);
       default: return this.#anyPage(url, request, response);
     }
+  }
+
+  #note(request, body) {
+    const url = new URL(request.url, "http://app");
+    const headers = {};
+    for (let i = 0; i < request.rawHeaders.length; i += 2) {
+      (headers[request.rawHeaders[i].toLowerCase()] ??= []).push(request.rawHeaders[i + 1]);
+    }
+    this.requests.push({ method: request.method, target: request.url, path: url.pathname, headers, body });
+    return url;
+  }
+
+  // Every websocket gets one message. So does any other protocol: an application must
+  // never be asked for one.
+  #upgrade(request, socket) {
+    this.#note(request, "");
+    const accept = createHash("sha1").update(`${request.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
+    socket.on("error", () => {}).write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${request.headers.upgrade}\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n\x81\x05hello`, "latin1");
   }
 
   #anyPage(url, request, response) {

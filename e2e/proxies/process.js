@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 
 const snippets = resolve(import.meta.dirname, "../../docs/proxies");
-const path = [process.env.PATH, "/usr/sbin"].join(delimiter); // where Debian has nginx and haproxy
+// Debian has nginx and haproxy in /usr/sbin; scripts/proxies puts envoy into an environment.
+const path = [process.env.PATH, "/usr/sbin", join(import.meta.dirname, ".venv/bin")].join(delimiter);
 
 const running = new Set();
 process.on("exit", () => {

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { chromium } from "playwright-core";
 import { App } from "./app.js";
 import * as caddy from "./caddy.js";
+import * as envoy from "./envoy.js";
 import * as haproxy from "./haproxy.js";
 import * as nginx from "./nginx.js";
 import { missing } from "./process.js";
@@ -13,10 +14,11 @@ import { scenarios } from "./scenarios.js";
 
 const browserPath = "/usr/bin/chromium";
 const hint = "run scripts/proxies as root, or install them yourself";
+const proxies = [nginx, caddy, haproxy, envoy];
 const browserFlags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
-const programs = [browserPath, ...[nginx, caddy, haproxy].map((proxy) => proxy.name)];
+const programs = [browserPath, ...proxies.map((proxy) => proxy.name)];
 const absent = new Set(missing(programs));
 
 let browser;
@@ -27,7 +29,7 @@ before(async () => {
 });
 after(() => browser?.close());
 
-for (const proxy of [nginx, caddy, haproxy]) {
+for (const proxy of proxies) {
   const lacking = [proxy.name, browserPath].filter((program) => absent.has(program));
   if (lacking.length > 0) {
     const message = `${lacking.join(", ")} not installed: ${hint}`;

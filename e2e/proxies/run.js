@@ -22,7 +22,7 @@ const child = spawn(process.execPath, ["with-server.js", process.execPath, "--te
   env: {
     ...process.env,
     PROXY_PORT: port,
-    SERVER_SETTINGS: JSON.stringify({ login_url: `${origin}/login`, return_origins: [origin], trusted_proxies: ["127.0.0.1"] }),
+    SERVER_SETTINGS: JSON.stringify({ login_url: `${origin}/login`, return_origins: [origin], cors_origins: ["https://other.example.com"], trusted_proxies: ["127.0.0.1"] }),
   },
 });
 for (const signal of ["SIGINT", "SIGTERM"]) {

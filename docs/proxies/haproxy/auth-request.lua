@@ -15,13 +15,26 @@ local identity = {
 }
 
 -- What the client said is passed on in these only.
-local passed_on = { "cookie", "authorization", "accept", "user-agent", "x-request-id", "traceparent" }
+local passed_on = {
+    "cookie", "authorization", "user-agent", "x-request-id", "traceparent", "origin",
+    -- From the rest Rollcall tells a browser on its way to a page from a script.
+    "accept", "sec-fetch-mode", "sec-fetch-dest",
+    "x-requested-with", "hx-request", "x-pjax", "turbo-frame", "x-turbo-request-id", "x-turbolinks-request",
+    "x-inertia", "x-up-version", "x-livewire", "fx-request", "datastar-request",
+}
 
 -- What of Rollcall's answer reaches the client.
-local answered = { "location", "www-authenticate", "content-type", "cache-control", "retry-after" }
+local answered = {
+    "location", "www-authenticate", "content-type", "cache-control", "retry-after",
+    "vary", "access-control-allow-origin", "access-control-allow-credentials",
+}
 
 -- For one try; HAProxy makes four.
 local timeout_ms = 2000
+
+-- In bytes. HAProxy writes a request's line and header into one buffer (tune.bufsize,
+-- 16384); the path has been in the client's request already.
+local longest_uri = 8000
 
 local function first(headers, name)
     local values = headers and headers[name]
@@ -46,7 +59,10 @@ local function question(txn)
     headers["x-forwarded-proto"] = { "https" }
     headers["x-forwarded-host"] = { first(asked, "host") }
     headers["x-forwarded-method"] = { txn.sf:method() }
-    headers["x-forwarded-uri"] = { txn.sf:pathq() }
+    local uri = txn.sf:pathq()
+    if #uri <= longest_uri then
+        headers["x-forwarded-uri"] = { uri }
+    end
     return headers
 end
 
