@@ -22,7 +22,7 @@ function spelled(paths, name) {
 const alike = (name) => spelled(spellings.alike, name);
 
 // paths registers the tests.
-export function paths(setting, { identityOf, askedFor }) {
+export function paths(setting, { identityOf, askedFor, management }) {
   const send = (path, options) => ask(setting.port, path, options);
   const host = () => `localhost:${setting.port}`;
   const reached = () => setting.app.requests.splice(0);
@@ -96,6 +96,12 @@ export function paths(setting, { identityOf, askedFor }) {
       }
     }, identityOf(session));
     assert.deepEqual(asked.map(({ query }) => query), alike("events").map(() => "touch=false"));
+    const addressAfter = async (path) => {
+      assert.equal((await send(path, { headers: [cookie], from: "127.0.0.9" })).status, 200);
+      return (await management.sessions.get(session.id)).device.last_ip;
+    };
+    assert.equal(await addressAfter("/events/x"), session.device.last_ip);
+    assert.equal(await addressAfter("/account"), "127.0.0.9");
   });
 
   test("no harmless path is refused or changed", async () => {

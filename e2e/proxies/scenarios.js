@@ -392,5 +392,5 @@ export function scenarios(setting) {
     assert.ok(setting.relay.connections - opened <= 4, `${setting.relay.connections - opened} connections for 30 checks`);
   });
 
-  paths(setting, { identityOf, askedFor });
+  paths(setting, { identityOf, askedFor, management });
 }
