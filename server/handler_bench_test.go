@@ -58,13 +58,16 @@ func BenchmarkHandler(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, request := range []struct{ name, target, token, agent string }{
-		{"check", "/check", token.Reveal(), agent},
-		{"list", "/api/v2/users/auth0%7C66d7f1a2b3c4d5e6f7081920/sessions", bearer, "node.js/22.0.0"},
-		{"get", "/api/v2/sessions/" + token.ID, bearer, "node.js/22.0.0"},
+	question := `{"token":"` + token.Reveal() + `","device":{"ip":"203.0.113.7","user_agent":"` + agent + `"}}`
+	for _, request := range []struct{ name, method, target, token, agent, body string }{
+		{"check", "GET", "/check", token.Reveal(), agent, ""},
+		{"check without a use", "GET", "/check?touch=false", token.Reveal(), agent, ""},
+		{"check by a client", "POST", "/v1/check", bearer, "node.js/22.0.0", question},
+		{"list", "GET", "/api/v2/users/auth0%7C66d7f1a2b3c4d5e6f7081920/sessions", bearer, "node.js/22.0.0", ""},
+		{"get", "GET", "/api/v2/sessions/" + token.ID, bearer, "node.js/22.0.0", ""},
 	} {
 		b.Run(request.name, func(b *testing.B) {
-			r, err := http.NewRequest(http.MethodGet, "http://rollcall.bench"+request.target, nil)
+			r, err := http.NewRequest(request.method, "http://rollcall.bench"+request.target, nil)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -74,6 +77,10 @@ func BenchmarkHandler(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				again := *r
+				if request.body != "" {
+					again.Body = io.NopCloser(strings.NewReader(request.body))
+					again.ContentLength = int64(len(request.body))
+				}
 				clear(w.header)
 				h.ServeHTTP(w, &again)
 			}
