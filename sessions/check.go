@@ -21,7 +21,7 @@ var errRefused = rollcall.Errorf(rollcall.CodeRefused, "The session token is not
 // Errors: CodeRefused; CodeInsufficient, and then no use is recorded; CodeInvalid for a
 // client id that is none; CodeUnavailable.
 func (m *Manager) Check(ctx context.Context, token string, use rollcall.Use) (rollcall.Session, error) {
-	s, _, err := m.check(ctx, token, &use, false)
+	s, _, err := m.check(ctx, token, use, false)
 	return s, err
 }
 
@@ -29,17 +29,17 @@ func (m *Manager) Check(ctx context.Context, token string, use rollcall.Use) (ro
 // session reached when the use came, "" when it reached none. The use itself does not
 // count: a level's MaxIdle is measured up to the use before.
 func (m *Manager) CheckLevel(ctx context.Context, token string, use rollcall.Use) (s rollcall.Session, level string, err error) {
-	return m.check(ctx, token, &use, true)
+	return m.check(ctx, token, use, true)
 }
 
 // Inspect is CheckLevel for who only looks: no use is recorded. Errors: CodeRefused,
 // CodeInsufficient, CodeUnavailable.
 func (m *Manager) Inspect(ctx context.Context, token string, require rollcall.Requirement) (s rollcall.Session, level string, err error) {
-	return m.check(ctx, token, &rollcall.Use{Require: require, NoTouch: true}, true)
+	return m.check(ctx, token, rollcall.Use{Require: require, NoTouch: true}, true)
 }
 
 // check is Check, and CheckLevel when the level is wanted.
-func (m *Manager) check(ctx context.Context, token string, use *rollcall.Use, wantsLevel bool) (rollcall.Session, string, error) {
+func (m *Manager) check(ctx context.Context, token string, use rollcall.Use, wantsLevel bool) (rollcall.Session, string, error) {
 	id, ok := rollcall.TokenID(token)
 	if !ok {
 		return rollcall.Session{}, "", errRefused
@@ -73,7 +73,7 @@ func (m *Manager) check(ctx context.Context, token string, use *rollcall.Use, wa
 // A question is what a check asks, and of what moment.
 type question struct {
 	sum        rollcall.SecretHash
-	use        *rollcall.Use
+	use        rollcall.Use // no pointer: the compiler would take the use for one that outlives the check
 	wantsLevel bool
 	policy     *rollcall.Policy
 	now        time.Time
@@ -82,7 +82,7 @@ type question struct {
 
 // decide applies the rule to a session as it is before the use.
 func (q *question) decide(s *rollcall.Session, st *rollcall.Standing, durable time.Time, interval time.Duration) rollcall.CheckVerdict {
-	v := s.Check(st, q.policy, q.sum, q.use, durable, interval, q.now)
+	v := s.Check(st, q.policy, q.sum, &q.use, durable, interval, q.now)
 	if q.wantsLevel && v != rollcall.CheckRefused && v != rollcall.CheckInsufficient {
 		q.level = s.Level(q.policy, q.now)
 	}
@@ -102,7 +102,7 @@ func (m *Manager) checkOnce(ctx context.Context, look *look, q *question) (rollc
 	if look.Use(&f.Session, func(st *rollcall.Standing, durable time.Time) (rollcall.CheckVerdict, rollcall.Interaction) {
 		v = q.decide(&f.Session, st, durable, m.touchInterval)
 		if v == rollcall.CheckRecord {
-			return v, f.Touched(q.policy, q.now, m.origin(&f.Session, q.use))
+			return v, f.Touched(q.policy, q.now, m.origin(&f.Session, &q.use))
 		}
 		return v, rollcall.Interaction{}
 	}) {
@@ -120,7 +120,7 @@ func (m *Manager) checkOnce(ctx context.Context, look *look, q *question) (rollc
 	}
 	touch := rollcall.Touch{UserID: f.UserID, SessionID: f.ID, Interaction: f.Last}
 	if !q.use.NoTouch {
-		touch.Interaction = f.Touched(q.policy, q.now, m.origin(&f.Session, q.use))
+		touch.Interaction = f.Touched(q.policy, q.now, m.origin(&f.Session, &q.use))
 	}
 	if v == rollcall.CheckRecord {
 		m.recordUse(&touch, f.row.IdleExpiresAt)
