@@ -131,7 +131,7 @@ func (d *door) endByToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	clearing := d.cookie.Clear()
-	w.Header()["Set-Cookie"] = clearing
+	w.Header().Set("Set-Cookie", clearing[0]) // one alone: many clients join several to what is none
 	b := append([]byte(`{"session_id":`), wire.AppendString(nil, ended)...)
 	b = append(b, `,"set_cookie":`...)
 	b = append(wire.AppendString(b, clearing[0]), `,"set_cookies":[`...)

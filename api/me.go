@@ -98,7 +98,7 @@ func (d *door) endOwn(w http.ResponseWriter, r *http.Request, current rollcall.S
 		return err
 	}
 	if id == current.ID {
-		w.Header()["Set-Cookie"] = d.cookie.Clear()
+		w.Header().Set("Set-Cookie", d.cookie.Clear()[0])
 	}
 	wire.WriteJSON(w, http.StatusAccepted, []byte("{}"))
 	return nil

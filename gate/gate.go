@@ -56,13 +56,14 @@ type Options struct {
 // A Gate answers checks. Its handlers may serve many requests at once.
 //
 // The session's token comes as a bearer token with our prefix, or else in the
-// cookie; which of several counts, internal/request says. The answer is 200 without a body, or 401, the same bytes whatever
-// the cause; 503 when the store cannot say.
+// cookie; which of several counts, internal/request says. The answer is 200 without a
+// body, or 401, the same bytes whatever the cause; 503 when the store cannot say.
 //
 // In the query, client_id names the application that asks, which joins the session's
-// clients if it is one of Options.Clients and a trusted proxy sends it; acr, amr and max_age say what the authentication must be, and a good
-// session that does not meet them is 401 with a challenge (RFC 9470); touch=false asks
-// for a check that records no use.
+// clients if it is one of Options.Clients and a trusted proxy sends it; acr, amr and
+// max_age say what the authentication must be, and a good session that does not meet
+// them is 401 with a challenge (RFC 9470); touch=false asks for a check that records no
+// use.
 type Gate struct {
 	o       Options
 	several *severalCookies
