@@ -33,6 +33,7 @@ var layers = map[string][]string{
 	"internal/logtest":    {},
 	"internal/doortest":   {},
 	"internal/outbound":   {},
+	"internal/sink":       {},
 	"store/memory":        {"."},
 	"store/pebble":        {".", "store/pebble/internal/codec", "store/pebble/uselog"},
 	"store/pebble/internal/codec": {
@@ -61,7 +62,7 @@ var layers = map[string][]string{
 	"examples/webapp":   {"client"},
 	"examples/embedded": {".", "sessions", "store/pebble"},
 	"cmd/rollcall": {
-		".", "client", "gate", "internal/request", "internal/wire", "network", "oauth", "server", "sessions", "store/memory", "store/pebble",
+		".", "client", "gate", "internal/request", "internal/sink", "internal/wire", "network", "oauth", "server", "sessions", "store/memory", "store/pebble",
 	},
 	"bench":   {".", "sessions", "store/pebble"},
 	"e2e/asn": {},

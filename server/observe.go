@@ -102,7 +102,7 @@ func logRequest(log *slog.Logger, r *http.Request, n *note, from remote, took ti
 		return
 	}
 	attributes := [9]slog.Attr{
-		slog.String("method", r.Method),
+		slog.String("method", cutAt(r.Method, maxLoggedMethod)),
 		slog.String("path", loggedPath(r)),
 		slog.Int("status", n.status),
 		slog.Int("bytes", n.bytes),
@@ -118,7 +118,7 @@ func logRequest(log *slog.Logger, r *http.Request, n *note, from remote, took ti
 	log.LogAttrs(r.Context(), slog.LevelInfo, "request", line...)
 }
 
-// loggedPath is the path, but for where that is of another server's request: there it
+// loggedPath is the path, cut, but for where that is of another server's request: there it
 // may hold a secret, as a link to reset a password does.
 func loggedPath(r *http.Request) string {
 	for _, prefix := range [...]string{gate.EnvoyPrefix + "/", gate.EnvoyNoTouchPrefix + "/"} {
@@ -126,7 +126,22 @@ func loggedPath(r *http.Request) string {
 			return prefix
 		}
 	}
-	return r.URL.EscapedPath()
+	return cutAt(r.URL.EscapedPath(), maxLoggedPath)
+}
+
+// What of a request's line is logged, in bytes.
+const (
+	maxLoggedMethod = 32
+	// maxLoggedPath has room for any path of ours but those of the longest user ids.
+	maxLoggedPath = 512
+)
+
+// cutAt returns a text, or its beginning and a mark that there was more.
+func cutAt(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return text[:most] + "…"
 }
 
 // traceID is the trace that a request belongs to, by its traceparent (W3C Trace

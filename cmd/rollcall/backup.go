@@ -66,7 +66,7 @@ alive in it: end everybody's after restoring unless that is what you want.`,
 			}
 			n, err := r.download(c.Context(), "/v1/backup", args[0])
 			if err == nil {
-				fmt.Fprintf(c.OutOrStdout(), "Wrote %d bytes to %s.\n", n, args[0])
+				fmt.Fprintf(output(c), "Wrote %d bytes to %s.\n", n, args[0])
 			}
 			return err
 		},

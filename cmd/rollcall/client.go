@@ -41,7 +41,7 @@ func newClientNew() *cobra.Command {
 			if err := client.Check(); err != nil {
 				return usage(err)
 			}
-			out := c.OutOrStdout()
+			out := output(c)
 			if asJSON {
 				enc := json.NewEncoder(out)
 				enc.SetIndent("", "  ")

@@ -41,7 +41,7 @@ signal says stop. Without --data everything is gone then.`,
 			if err != nil {
 				return err
 			}
-			return demo(c.Context(), c.OutOrStdout(), cfg, once)
+			return demo(c.Context(), output(c), cfg, once)
 		},
 	}
 	addFlags(c.Flags(), "data", "listen", "tls_listen")

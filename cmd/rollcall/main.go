@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/rollcall-id/rollcall/internal/sink"
 )
 
 // Exit codes.
@@ -45,7 +47,7 @@ func main() {
 		return
 	}
 	if !errors.Is(err, errInterrupted) {
-		fmt.Fprintln(os.Stderr, "rollcall:", err)
+		fmt.Fprintln(sink.Terminal(os.Stderr), "rollcall:", err)
 	}
 	switch _, isUsage := errors.AsType[usageError](err); {
 	case isUsage:

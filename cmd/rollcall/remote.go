@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rollcall-id/rollcall/internal/sink"
 	"github.com/rollcall-id/rollcall/server"
 )
 
@@ -117,7 +118,7 @@ func (r *remoteServer) do(ctx context.Context, method, path string, out any) err
 	if answer.StatusCode >= 300 {
 		var refusal struct{ Message string }
 		_ = json.Unmarshal(body, &refusal) // an answer that is not ours has its status
-		return fmt.Errorf("%s %s: %s %s", method, path, answer.Status, refusal.Message)
+		return fmt.Errorf("%s %s: %s %s", method, path, sink.Line(answer.Status), sink.Line(refusal.Message))
 	}
 	if out == nil {
 		return nil

@@ -51,7 +51,7 @@ What "rollcall backup" has copied needs no renewal: its first start does as much
 			if err := s.Renew(c.Context()); err != nil {
 				return fmt.Errorf("renewing the store in %s: %w", dir, err)
 			}
-			fmt.Fprintf(c.OutOrStdout(), "Renewed the store in %s. Readers of events will be told that they have missed some.\n", dir)
+			fmt.Fprintf(output(c), "Renewed the store in %s. Readers of events will be told that they have missed some.\n", dir)
 			return nil
 		},
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -61,13 +60,13 @@ Then older keys are dropped, and the next rotation of the same kind removes thei
 				return err
 			}
 			if asJSON {
-				return printJSON(c.OutOrStdout(), made)
+				return printJSON(output(c), made)
 			}
 			what := made.Algorithm
 			if derivation {
 				what = "derivation"
 			}
-			fmt.Fprintf(c.OutOrStdout(), "Made the %s key %s.\nA running server takes it at SIGHUP.\n", what, made.ID)
+			fmt.Fprintf(output(c), "Made the %s key %s.\nA running server takes it at SIGHUP.\n", what, made.ID)
 			return nil
 		},
 	}
@@ -106,9 +105,9 @@ reads it; old, with the end of what it has made; over.`,
 				return err
 			}
 			if asJSON {
-				return printJSON(c.OutOrStdout(), infos)
+				return printJSON(output(c), infos)
 			}
-			w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
+			w := newTable(output(c))
 			fmt.Fprintln(w, "KID\tUSE\tALG\tCREATED\tSTATE")
 			for _, k := range infos {
 				state := k.State

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/sink"
 	"github.com/rollcall-id/rollcall/oauth"
 	"github.com/rollcall-id/rollcall/server"
 	"github.com/rollcall-id/rollcall/sessions"
@@ -306,8 +307,10 @@ func newLogger(cfg *config) *slog.Logger {
 	return loggerOn(os.Stderr, cfg)
 }
 
-// loggerOn writes to w, in the form that is configured.
+// loggerOn writes to w, in the form that is configured, without secrets and without what
+// steers a terminal.
 func loggerOn(w io.Writer, cfg *config) *slog.Logger {
+	w = sink.Log(w)
 	o := &slog.HandlerOptions{Level: &cfg.level}
 	format := cfg.text("log_format")
 	if format == "text" || format == "auto" && isTerminal(os.Stderr) {

@@ -10,13 +10,13 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/client"
+	"github.com/rollcall-id/rollcall/internal/sink"
 )
 
 func newSessions() *cobra.Command {
@@ -48,9 +48,9 @@ func newSessionsList() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(c.OutOrStdout(), raw)
+				return printJSON(output(c), raw)
 			}
-			return printTable(c.OutOrStdout(), raw, time.Now())
+			return printTable(output(c), raw, time.Now())
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print the sessions as the API shows them")
@@ -85,15 +85,15 @@ func printJSON(w io.Writer, value any) error {
 }
 
 func printTable(out io.Writer, raw []json.RawMessage, now time.Time) error {
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	w := newTable(out)
 	fmt.Fprintln(w, "ID\tCREATED\tLAST USED\tENDS\tIP\tMETHODS\tAGENT")
 	for _, text := range raw {
 		var s client.Session
 		if err := json.Unmarshal(text, &s); err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, relative(s.CreatedAt, now), relative(s.LastInteractedAt, now),
-			relative(endOf(&s), now), s.Device.LastIP, methodsOf(&s), cut(s.Device.LastUserAgent, 40))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", sink.Line(s.ID), relative(s.CreatedAt, now), relative(s.LastInteractedAt, now),
+			relative(endOf(&s), now), sink.Line(s.Device.LastIP), sink.Line(methodsOf(&s)), sink.Line(cut(s.Device.LastUserAgent, 40)))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -168,9 +168,9 @@ func newSessionsShow() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(c.OutOrStdout(), raw)
+				return printJSON(output(c), raw)
 			}
-			return printSession(c.OutOrStdout(), raw, time.Now())
+			return printSession(output(c), raw, time.Now())
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print the session as the API shows it")
@@ -182,27 +182,27 @@ func printSession(out io.Writer, raw json.RawMessage, now time.Time) error {
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	line := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
-	instant := func(name string, t time.Time) { line(name, "%s (%s)", t.Format(time.RFC3339), relative(t, now)) }
-	line("id", "%s", s.ID)
-	line("user", "%s", s.UserID)
+	w := newTable(out)
+	line := func(name, value string) { fmt.Fprintf(w, "%s\t%s\n", sink.Line(name), sink.Line(value)) }
+	instant := func(name string, t time.Time) { line(name, t.Format(time.RFC3339)+" ("+relative(t, now)+")") }
+	line("id", s.ID)
+	line("user", s.UserID)
 	instant("created", s.CreatedAt)
 	instant("last used", s.LastInteractedAt)
 	instant("idle limit", s.IdleExpiresAt)
 	instant("absolute limit", s.ExpiresAt)
-	line("methods", "%s", methodsOf(&s))
-	line("first address", "%s", s.Device.InitialIP)
-	line("last address", "%s", s.Device.LastIP)
-	line("agent", "%s", s.Device.LastUserAgent)
+	line("methods", methodsOf(&s))
+	line("first address", s.Device.InitialIP)
+	line("last address", s.Device.LastIP)
+	line("agent", s.Device.LastUserAgent)
 	var clients []string
 	for _, c := range s.Clients {
 		clients = append(clients, c.ClientID)
 	}
-	line("clients", "%s", strings.Join(clients, ", "))
-	line("cookie", "%s", s.Cookie.Mode)
+	line("clients", strings.Join(clients, ", "))
+	line("cookie", string(s.Cookie.Mode))
 	for key, value := range s.Metadata {
-		line("metadata "+key, "%s", value)
+		line("metadata "+key, value)
 	}
 	return w.Flush()
 }
@@ -234,7 +234,7 @@ func newSessionsRevoke() *cobra.Command {
 			if err := r.do(c.Context(), method, path, nil); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "Ended %s.\n", what)
+			fmt.Fprintf(output(c), "Ended %s.\n", what)
 			return nil
 		},
 	}
@@ -245,7 +245,7 @@ func newSessionsRevoke() *cobra.Command {
 
 // confirm asks on the terminal.
 func confirm(c *cobra.Command, question string) bool {
-	fmt.Fprintf(c.ErrOrStderr(), "%s [y/N] ", question)
+	fmt.Fprintf(sink.Terminal(c.ErrOrStderr()), "%s [y/N] ", question)
 	answer, _ := bufio.NewReader(os.Stdin).ReadString('\n')
 	return strings.EqualFold(strings.TrimSpace(answer), "y")
 }

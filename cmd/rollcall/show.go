@@ -6,9 +6,10 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"github.com/rollcall-id/rollcall/internal/sink"
 )
 
 func newConfig() *cobra.Command {
@@ -51,12 +52,12 @@ func newConfig() *cobra.Command {
 			}
 			warnings, err := cfg.browsers()
 			for _, w := range warnings {
-				fmt.Fprintln(c.ErrOrStderr(), "warning: "+w)
+				fmt.Fprintln(sink.Terminal(c.ErrOrStderr()), "warning: "+w)
 			}
 			if err != nil {
 				return usage(err)
 			}
-			fmt.Fprintln(c.OutOrStdout(), "The configuration is good.")
+			fmt.Fprintln(output(c), "The configuration is good.")
 			return nil
 		},
 	}
@@ -89,11 +90,11 @@ func printConfig(c *cobra.Command, cfg *config, asJSON bool) error {
 		settings = append(settings, setting{levelsKey, spellLevel(level), cfg.sources[levelsKey]})
 	}
 	if asJSON {
-		enc := json.NewEncoder(c.OutOrStdout())
+		enc := json.NewEncoder(output(c))
 		enc.SetIndent("", "  ")
 		return enc.Encode(settings)
 	}
-	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
+	w := newTable(output(c))
 	fmt.Fprintln(w, "KEY\tVALUE\tSOURCE")
 	for _, s := range settings {
 		fmt.Fprintf(w, "%s\t%v\t%s\n", s.Key, s.Value, s.Source)

@@ -33,7 +33,7 @@ alone, on stdout. The token names the public URL that the server used last, unle
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(c.OutOrStdout(), token)
+			fmt.Fprintln(output(c), token)
 			return nil
 		},
 	}

@@ -20,9 +20,9 @@ func newVersion() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if asJSON {
-				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]string{"version": version, "commit": commit, "date": date, "go": runtime.Version()})
+				return json.NewEncoder(output(c)).Encode(map[string]string{"version": version, "commit": commit, "date": date, "go": runtime.Version()})
 			}
-			fmt.Fprintf(c.OutOrStdout(), "rollcall %s\ncommit   %s\ndate     %s\ngo       %s\n", version, commit, date, runtime.Version())
+			fmt.Fprintf(output(c), "rollcall %s\ncommit   %s\ndate     %s\ngo       %s\n", version, commit, date, runtime.Version())
 			return nil
 		},
 	}
