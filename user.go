@@ -52,7 +52,8 @@ type Standing struct {
 }
 
 // CheckUserID holds a user id against the rule: valid UTF-8, 1 to 300 code
-// points, no control characters, no space at either end.
+// points, no control characters, no space at either end, and none of ".", ".." and "/": whoever
+// parses a path on the way takes such a segment for no name.
 func CheckUserID(id string) error {
 	switch n := utf8.RuneCountInString(id); {
 	case n == 0:
@@ -61,6 +62,8 @@ func CheckUserID(id string) error {
 		return Errorf(CodeInvalid, "A user id has at most %d characters", MaxUserIDLength)
 	case !utf8.ValidString(id) || strings.ContainsFunc(id, unicode.IsControl) || strings.TrimSpace(id) != id:
 		return Errorf(CodeInvalid, "A user id is valid UTF-8 without control characters and without space at either end")
+	case id == "." || id == ".." || id == "/":
+		return Errorf(CodeInvalid, `A user id is none of ".", ".." and "/": no client can name these in a path`)
 	}
 	return nil
 }

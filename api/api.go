@@ -4,6 +4,7 @@
 package api
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -148,10 +149,7 @@ func (d *door) endByToken(w http.ResponseWriter, r *http.Request) {
 // answered the request.
 func (d *door) ownTokens(w http.ResponseWriter, r *http.Request) ([]string, bool) {
 	if len(r.Header["Authorization"]) > 0 || r.ContentLength == 0 {
-		token, ok := bearer(r)
-		if !ok {
-			wire.WriteUnauthorized(w, "Missing authentication", false)
-		}
+		token, ok := bearer(w, r)
 		return []string{token}, ok
 	}
 	body, ok := wire.ReadObject(w, r)
@@ -171,14 +169,17 @@ func (d *door) ownTokens(w http.ResponseWriter, r *http.Request) ([]string, bool
 
 var errNotAccepted = &rollcall.Error{Code: rollcall.CodeRefused, Message: "The session token is not accepted."}
 
-// bearer returns the request's only bearer token.
-func bearer(r *http.Request) (string, bool) {
-	values := r.Header["Authorization"]
-	if len(values) != 1 {
-		return "", false
+// bearer returns the request's only bearer token. When it reports false it has answered, as
+// a management token's absence is answered (docs/published-api.md P11, P62).
+func bearer(w http.ResponseWriter, r *http.Request) (token string, ok bool) {
+	token, err := request.Bearer(r.Header)
+	switch {
+	case errors.Is(err, request.ErrForm):
+		wire.WriteBadAuthorization(w)
+	case err != nil:
+		wire.WriteUnauthorized(w, "Missing authentication", false)
 	}
-	scheme, token, found := strings.Cut(values[0], " ")
-	return token, found && strings.EqualFold(scheme, "Bearer")
+	return token, err == nil
 }
 
 func (d *door) endEverybody(w http.ResponseWriter, r *http.Request, by rollcall.Caller) error {

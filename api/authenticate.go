@@ -15,8 +15,8 @@ func (d *door) recordAuthentication(w http.ResponseWriter, r *http.Request, by r
 		return nil
 	}
 	f := fields{body: body}
-	f.require("user_id")
-	f.require("authentication")
+	f.require("user_id", "string")
+	f.require("authentication", "object")
 	a := rollcall.Authentication{UserID: f.text("user_id"), Full: f.flag("full")}
 	if authentication, ok := f.object("authentication"); ok {
 		a.Methods = methods(&authentication)

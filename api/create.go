@@ -64,8 +64,8 @@ func idempotencyKey(r *http.Request) (string, error) {
 // its rules; here they are held against their types.
 func newSession(body strictjson.Object) (rollcall.NewSession, error) {
 	f := fields{body: body}
-	f.require("user_id")
-	f.require("authentication")
+	f.require("user_id", "string")
+	f.require("authentication", "object")
 	n := rollcall.NewSession{
 		UserID:   f.text("user_id"),
 		ClientID: f.text("client_id"),
@@ -82,7 +82,7 @@ func newSession(body strictjson.Object) (rollcall.NewSession, error) {
 	}
 	n.IP, n.UserAgent = device(&f)
 	if cookie, ok := f.object("cookie"); ok {
-		cookie.require("mode")
+		cookie.require("mode", "string")
 		mode := cookie.text("mode")
 		if n.CookieMode = rollcall.CookieMode(mode); cookie.err == nil && !n.CookieMode.Valid() {
 			cookie.refuse(&wire.Invalid{Text: "No enum match for: " + rollcall.Echo(mode), Property: "cookie.mode"})
@@ -110,11 +110,11 @@ func device(f *fields) (ip, userAgent string) {
 
 // methods reads authentication.methods; a session is made by at least one.
 func methods(f *fields) []rollcall.Method {
-	f.require("methods")
+	f.require("methods", "array")
 	value, _ := f.get("methods")
 	list, ok := value.([]any)
 	if !ok {
-		f.refuse(wire.WrongType("array", value, f.path+"methods", ""))
+		f.refuse(wire.WrongType("array", value, f.path+"methods", "")) // unless require has refused
 		return nil
 	}
 	if len(list) == 0 {
@@ -129,7 +129,7 @@ func methods(f *fields) []rollcall.Method {
 			return nil
 		}
 		m := fields{body: object, path: path + "."}
-		m.require("name")
+		m.require("name", "string")
 		found = append(found, rollcall.Method{Name: m.text("name"), Type: m.text("type")})
 		f.take(&m)
 	}

@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,7 +12,8 @@ import (
 )
 
 // fields reads an object member by member. It keeps the first thing that is
-// wrong, and at the end refuses the members nobody asked for.
+// wrong, and at the end refuses the members nobody asked for. A member that is null is as if
+// it were not there, but for one that is required: that is of the wrong type.
 type fields struct {
 	body strictjson.Object
 	path string // of the object in the body, with a trailing dot
@@ -24,7 +24,14 @@ type fields struct {
 // fewFields is how many members are asked for in most objects.
 const fewFields = 12
 
+// get returns a member that is there and not null.
 func (f *fields) get(name string) (any, bool) {
+	v, _ := f.member(name)
+	return v, v != nil
+}
+
+// member returns a member that is there, null or not.
+func (f *fields) member(name string) (any, bool) {
 	if f.read == nil {
 		f.read = make([]string, 0, fewFields)
 	}
@@ -48,10 +55,13 @@ func (f *fields) refuse(err error) {
 	}
 }
 
-// require refuses an object without the member.
-func (f *fields) require(name string) {
-	if !f.has(name) {
+// require refuses an object without the member, which is of a type of JSON Schema.
+func (f *fields) require(name, kind string) {
+	switch v, ok := f.member(name); {
+	case !ok:
 		f.refuse(&wire.Invalid{Text: "Missing required property: " + name, Property: strings.TrimSuffix(f.path, ".")})
+	case v == nil:
+		f.refuse(wire.WrongType(kind, nil, f.path+name, ""))
 	}
 }
 
@@ -91,17 +101,16 @@ func (f *fields) seconds(name string) time.Duration {
 	if !ok {
 		return 0
 	}
-	number, ok := v.(json.Number)
-	if !ok || wire.TypeName(v) != "integer" {
+	number, _ := v.(json.Number)
+	n, ok := strictjson.Integer(number.String())
+	switch {
+	case !ok:
 		f.refuse(wire.WrongType("integer", v, f.path+name, ""))
 		return 0
-	}
-	n, err := strconv.ParseInt(number.String(), 10, 64)
-	switch {
-	case strings.HasPrefix(number.String(), "-") || err == nil && n < 1:
+	case n < 1:
 		f.refuse(&wire.Invalid{Text: "Value " + rollcall.Echo(number.String()) + " is less than minimum 1", Property: f.path + name})
 		return 0
-	case err != nil || n > int64(rollcall.MaxLifetime/time.Second):
+	case n > int64(rollcall.MaxLifetime/time.Second):
 		return rollcall.MaxLifetime // it can only shorten, so more is as good as the most
 	}
 	return time.Duration(n) * time.Second

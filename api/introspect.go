@@ -1,6 +1,8 @@
 package api
 
 import (
+	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -13,6 +15,9 @@ import (
 
 // maxForm bounds a form's body, in bytes.
 const maxForm = 16 << 10
+
+// formParameters are what introspection and revocation read of a form.
+var formParameters = append([]string{"token"}, wire.RequirementParameters...)
 
 // introspect says what a session token stands for (RFC 7662), to callers with the
 // scope. For anything dead it says exactly that it is not active. It records no
@@ -90,14 +95,26 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
 		wire.WriteError(w, http.StatusUnsupportedMediaType, "Unsupported Media Type", "")
 		return nil, false
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	if err := r.ParseForm(); err != nil {
+	if wire.IsEncoded(w, r) {
+		wire.WriteError(w, http.StatusUnsupportedMediaType, "Unsupported Media Type", "")
+		return nil, false
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		wire.WriteTooLarge(w, maxForm)
+		return nil, false
+	}
+	var form url.Values
+	if err == nil {
+		form, err = wire.ParseQuery(string(data), formParameters...)
+	}
+	if err != nil {
 		wire.WriteError(w, http.StatusBadRequest, "Invalid request payload form format", "invalid_body")
 		return nil, false
 	}
-	if len(r.PostForm["token"]) != 1 {
+	if len(form["token"]) != 1 {
 		wire.WritePayloadError(w, &wire.Invalid{Text: "Missing required property: token"})
 		return nil, false
 	}
-	return r.PostForm, true
+	return form, true
 }

@@ -18,9 +18,8 @@ type selfHandler func(w http.ResponseWriter, r *http.Request, s rollcall.Session
 // Endings can require that the user was authenticated lately.
 func (d *door) self(h selfHandler, ending bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		token, ok := bearer(r)
+		token, ok := bearer(w, r)
 		if !ok {
-			wire.WriteUnauthorized(w, "Missing authentication", false)
 			return
 		}
 		var require rollcall.Requirement
@@ -49,7 +48,7 @@ const maxOwnTotal = rollcall.MaxTake
 // listOwn lists the user's sessions as the published API does, with the one that
 // asks marked as current, and the total if that is at most maxOwnTotal.
 func (d *door) listOwn(w http.ResponseWriter, r *http.Request, current rollcall.Session, _ rollcall.Caller) error {
-	values, err := wire.ParseQuery(r.URL.RawQuery)
+	values, err := wire.ParseQuery(r.URL.RawQuery, wire.ListParameters...)
 	if err != nil {
 		return err
 	}

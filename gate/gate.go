@@ -108,6 +108,9 @@ var (
 	errUnreadable = &rollcall.Error{Code: rollcall.CodeRefused}
 )
 
+// parameters are what a check reads of its query.
+var parameters = append([]string{"client_id", "touch"}, wire.RequirementParameters...)
+
 func (g *Gate) read(r *http.Request) (use rollcall.Use, token string, err error) {
 	if token, err = g.token(r); err != nil {
 		return use, "", err
@@ -116,7 +119,7 @@ func (g *Gate) read(r *http.Request) (use rollcall.Use, token string, err error)
 	if r.URL.RawQuery == "" {
 		return use, token, nil
 	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
+	query, err := wire.ParseQuery(r.URL.RawQuery, parameters...)
 	if err == nil {
 		use.Require, err = wire.ReadRequirement(query)
 	}

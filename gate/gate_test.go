@@ -230,9 +230,22 @@ func TestRequiredAuthenticationIsChallengedFor(t *testing.T) {
 func TestARequirementThatCannotBeReadRefusesEverybody(t *testing.T) {
 	f := newFixture(t)
 	_, token := f.create("auth0|1")
-	for _, query := range []string{"max_age=x", "max_age=-1", "max_age=", "max_age=1&max_age=2", "max_age=99999999999", "acr=", "amr=", `acr=a"b`, "acr=%00", "%zz", "touch=", "touch=no", "touch=FALSE", "touch=false&touch=false", "amr=%C3%BC"} {
+	for _, query := range []string{"max_age=x", "max_age=-1", "max_age=", "max_age=1&max_age=2", "max_age=99999999999", "acr=", "amr=", `acr=a"b`, "acr=%00", "acr=%zz", "max_age=1%", "touch=", "touch=no", "touch=FALSE", "touch=%", "touch=false&touch=false", "amr=%C3%BC"} {
 		if w := f.check("/check?"+query, "Authorization", "Bearer "+token); w.Code != http.StatusUnauthorized || identity(w)[gate.HeaderUser] != "" {
 			t.Errorf("%s: %d", query, w.Code)
+		}
+	}
+}
+
+// A proxy may pass on the query of the application that it asks about.
+func TestAParameterThatIsNoneOfTheChecksSpoilsNoCheck(t *testing.T) {
+	f := newFixture(t)
+	_, token := f.create("auth0|1")
+	for _, query := range []string{"q=100%", "a=1;b=2", "%zz", "x=%zz&y=%", ";", "max_age2=0", "MAX_AGE=0", "max_age=3600.0", "max_age=36e2"} {
+		for _, path := range []string{"/check", "/check/login"} {
+			if w := f.check(path+"?"+query, "Authorization", "Bearer "+token); w.Code != http.StatusOK {
+				t.Errorf("%s?%s: %d", path, query, w.Code)
+			}
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/request"
+	"github.com/rollcall-id/rollcall/internal/wire"
 )
 
 // ReturnParameter is the parameter of the login URL that says where to go back to.
@@ -41,7 +42,8 @@ func (g *Gate) Login(w http.ResponseWriter, r *http.Request) {
 		query.Set(ReturnParameter, address)
 	}
 	if code == rollcall.CodeInsufficient {
-		addRequirement(query, r.URL.Query())
+		asked, _ := wire.ParseQuery(r.URL.RawQuery, wire.RequirementParameters...) // check has read it without an error
+		addRequirement(query, asked)
 	}
 	target.RawQuery = query.Encode()
 	if len(target.String()) > maxLocation {

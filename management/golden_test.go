@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -18,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/request"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/management"
 	"github.com/rollcall-id/rollcall/reference/referencetest"
@@ -89,6 +91,10 @@ func newScript(t *testing.T) *script {
 func authenticate(w http.ResponseWriter, r *http.Request) (rollcall.Caller, bool) {
 	if r.Header.Get("Scopes") == "unknown" {
 		wire.WriteUnauthorized(w, "Missing authentication", false)
+		return rollcall.Caller{}, false
+	}
+	if _, err := request.Bearer(r.Header); errors.Is(err, request.ErrForm) {
+		wire.WriteBadAuthorization(w)
 		return rollcall.Caller{}, false
 	}
 	scopes := rollcall.Scopes()

@@ -23,12 +23,22 @@ func (d *Door) listUserSessions(w http.ResponseWriter, r *http.Request, _ rollca
 	if err != nil {
 		return err
 	}
-	q, err := listQuery(r.URL.RawQuery)
+	q, err := readQuery(r)
 	if err != nil {
 		return err
 	}
 	q.UserID = userID
-	return d.list(r.Context(), w, q)
+	if q.skip > 0 {
+		var more bool
+		if q.From, more, err = d.behind(r.Context(), userID, q.skip); err != nil {
+			return err
+		}
+		if !more {
+			wire.WriteJSON(w, http.StatusOK, []byte(`{"sessions":[]}`))
+			return nil
+		}
+	}
+	return d.list(r.Context(), w, q.ListQuery)
 }
 
 // list answers with a page.

@@ -14,22 +14,6 @@ import (
 // call (docs/published-api.md P56).
 const maxRevokeID = 50
 
-func listQuery(raw string) (rollcall.ListQuery, error) {
-	if raw == "" {
-		return rollcall.ListQuery{Take: rollcall.DefaultTake}, nil
-	}
-	values, err := wire.ParseQuery(raw)
-	if err != nil {
-		return rollcall.ListQuery{}, err
-	}
-	q, err := wire.ListQuery(values)
-	if err != nil {
-		return q, err
-	}
-	q.Total, err = wire.IncludeTotals(values)
-	return q, err
-}
-
 func (d *Door) deleteUserSessions(w http.ResponseWriter, r *http.Request, by rollcall.Caller) error {
 	userID, err := wire.PathUserID(r)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/wire"
 )
 
 // A refusal is an error answer of the token endpoint (RFC 6749 5.2).
@@ -90,12 +91,11 @@ func (e *endpoint) authenticate(w http.ResponseWriter, r *http.Request, t tokenR
 	now := e.issuer.clock()
 	if wait := e.attempts.wait(key, now); wait > 0 {
 		e.issuer.counts.LimitedAttempts.Add(1)
-		seconds := max(1, int((wait+time.Second-1)/time.Second))
 		h := w.Header()
-		h.Set("Retry-After", strconv.Itoa(seconds))
+		wire.SetRetryAfter(h, wait)
 		h.Set("X-RateLimit-Limit", strconv.Itoa(attemptBurst))
 		h.Set("X-RateLimit-Remaining", "0")
-		h.Set("X-RateLimit-Reset", strconv.FormatInt(now.Unix()+int64(seconds), 10))
+		h.Set("X-RateLimit-Reset", strconv.FormatInt(wire.UnixCeil(now.Add(wait)), 10))
 		return nil, &refusal{status: http.StatusTooManyRequests, code: "too_many_requests", description: "Too many failed attempts"}
 	}
 	ok := false

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/url"
 	"unicode/utf8"
+
+	"github.com/rollcall-id/rollcall/internal/wire"
 )
 
 // maxTokenRequest bounds the body of a token request, in bytes.
@@ -28,6 +30,9 @@ func badRequest(status int, description string, args ...any) *refusal {
 }
 
 func readTokenRequest(w http.ResponseWriter, r *http.Request) (tokenRequest, *refusal) {
+	if wire.IsEncoded(w, r) {
+		return tokenRequest{}, badRequest(http.StatusUnsupportedMediaType, "The request's body comes as it is, without a Content-Encoding")
+	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxTokenRequest))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return tokenRequest{}, badRequest(http.StatusRequestEntityTooLarge, "The request is larger than %d bytes", maxTokenRequest)

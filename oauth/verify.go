@@ -13,6 +13,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/request"
+	"github.com/rollcall-id/rollcall/internal/wire"
 )
 
 // A Refusal is why a bearer token is not accepted, in the published words
@@ -24,7 +26,7 @@ func (r *Refusal) Error() string { return r.Message }
 // The refusals there are. ErrMalformed is answered 400, the others 401.
 var (
 	ErrMissing   = &Refusal{"Missing authentication"}
-	ErrMalformed = &Refusal{"Bad HTTP authentication header format"}
+	ErrMalformed = &Refusal{wire.BadAuthorization}
 	ErrSignature = &Refusal{"Invalid signature received for JSON Web Token validation"}
 	ErrExpired   = &Refusal{"Expired token received for JSON Web Token validation"}
 	ErrToken     = &Refusal{"Invalid token"}
@@ -56,18 +58,14 @@ func (i *Issuer) Verify(r *http.Request) (rollcall.Caller, *Refusal) {
 }
 
 func (i *Issuer) identify(r *http.Request) (rollcall.Caller, *Refusal) {
-	values := r.Header["Authorization"]
-	if len(values) == 0 {
-		return rollcall.Caller{}, ErrMissing
-	}
-	scheme, text, _ := strings.Cut(values[0], " ")
+	text, err := request.Bearer(r.Header)
 	switch {
-	case len(values) > 1:
+	case errors.Is(err, request.ErrSeveral):
 		return rollcall.Caller{}, ErrToken
-	case !strings.EqualFold(scheme, "Bearer"):
-		return rollcall.Caller{}, ErrMissing
-	case strings.Count(text, ".") != 2:
+	case errors.Is(err, request.ErrForm) || err == nil && strings.Count(text, ".") != 2:
 		return rollcall.Caller{}, ErrMalformed
+	case err != nil:
+		return rollcall.Caller{}, ErrMissing
 	}
 	now := i.clock()
 	st := i.state.Load()

@@ -133,7 +133,7 @@ func (d *Doors) authenticator(from remote) wire.Authenticate {
 			by.ID, by.Kind, by.TokenID, by.Scopes = caller.ID, rollcall.ActorClient, caller.TokenID, caller.Scopes
 			return by, true
 		case oauth.ErrMalformed:
-			wire.WriteError(w, http.StatusBadRequest, refusal.Message, "Bearer")
+			wire.WriteBadAuthorization(w)
 		default:
 			wire.WriteUnauthorized(w, refusal.Message, refusal != oauth.ErrMissing)
 		}

@@ -45,7 +45,7 @@ func (d *Doors) limited(next wire.Authenticate) wire.Authenticate {
 	l := newLimiter(d.Limit)
 	return func(w http.ResponseWriter, r *http.Request) (rollcall.Caller, bool) {
 		now := time.Now()
-		l.say(w.Header(), verdict{allowed: true, remaining: l.burst, reset: now.Unix()}) // as for who has not asked yet
+		l.say(w.Header(), now, verdict{allowed: true, remaining: l.burst}) // as for who has not asked yet
 		by, ok := next(w, r)
 		if !ok {
 			return by, false
@@ -70,9 +70,9 @@ func (d *Doors) limitedSelf() func(w http.ResponseWriter, sessionID string) bool
 // pass counts a request, says the limit, and answers a request that is one too many.
 func (l *limiter) pass(w http.ResponseWriter, caller string, now time.Time) bool {
 	v := l.take(caller, now)
-	l.say(w.Header(), v)
+	l.say(w.Header(), now, v)
 	if !v.allowed {
-		w.Header().Set("Retry-After", strconv.FormatInt(max(1, v.reset-now.Unix()), 10))
+		wire.SetRetryAfter(w.Header(), v.wait)
 		wire.WriteError(w, http.StatusTooManyRequests, "Global limit has been reached", "too_many_requests")
 	}
 	return v.allowed
@@ -102,7 +102,7 @@ func newLimiter(l CallerLimit) *limiter {
 type verdict struct {
 	allowed   bool
 	remaining int
-	reset     int64 // UNIX seconds: when another request has been added
+	wait      time.Duration // until another request has been added
 }
 
 // take counts a request of a caller.
@@ -119,7 +119,7 @@ func (l *limiter) take(caller string, now time.Time) verdict {
 	left := b.TokensAt(now)
 	v.remaining = max(0, int(left))
 	missing := 1 - (left - math.Floor(left))
-	v.reset = now.Add(time.Duration(missing/float64(l.perSecond)*float64(time.Second))).Truncate(time.Second).Unix() + 1
+	v.wait = time.Duration(missing / float64(l.perSecond) * float64(time.Second))
 	return v
 }
 
@@ -141,8 +141,8 @@ func (l *limiter) makeRoom(now time.Time) {
 	}
 }
 
-func (l *limiter) say(h http.Header, v verdict) {
+func (l *limiter) say(h http.Header, now time.Time, v verdict) {
 	h["X-Ratelimit-Limit"] = l.limit
 	h["X-Ratelimit-Remaining"] = []string{strconv.Itoa(v.remaining)}
-	h["X-Ratelimit-Reset"] = []string{strconv.FormatInt(v.reset, 10)}
+	h["X-Ratelimit-Reset"] = []string{strconv.FormatInt(wire.UnixCeil(now.Add(v.wait)), 10)}
 }

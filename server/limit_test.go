@@ -181,3 +181,35 @@ func TestASessionIsLimitedInWhatItAsksOfItself(t *testing.T) {
 		}
 	})
 }
+
+// Whoever waits as long as is said is heard, and who waits a second less is not.
+func TestRetryAfterIsExact(t *testing.T) {
+	for _, tt := range []struct {
+		limit CallerLimit
+		begin time.Duration // since a whole second
+		wait  int64
+	}{
+		{CallerLimit{PerSecond: 1, Burst: 1}, 0, 1},
+		{CallerLimit{PerSecond: 1, Burst: 1}, 900 * time.Millisecond, 1},
+		{CallerLimit{PerSecond: 4, Burst: 1}, 999 * time.Millisecond, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(tt.begin)
+			h := limitedDoor(tt.limit)
+			ask(h, "a", "x")
+			w := ask(h, "a", "x")
+			if got := number(t, w, "Retry-After"); w.Code != 429 || got != tt.wait {
+				t.Errorf("%+v at %v: %d, Retry-After %d, want %d", tt.limit, tt.begin, w.Code, got, tt.wait)
+			}
+			again := time.Now().Add(time.Second / time.Duration(tt.limit.PerSecond))
+			reset := time.Unix(number(t, w, "x-ratelimit-reset"), 0)
+			if reset.Before(again) || reset.Sub(again) >= time.Second {
+				t.Errorf("%+v at %v: reset %v after the next request is heard", tt.limit, tt.begin, reset.Sub(again))
+			}
+			time.Sleep(time.Duration(tt.wait) * time.Second)
+			if w := ask(h, "a", "x"); w.Code != 200 {
+				t.Errorf("%+v at %v: %d after the wait", tt.limit, tt.begin, w.Code)
+			}
+		})
+	}
+}

@@ -158,6 +158,7 @@ func TestCallersAreRefusedWithThePublishedAnswers(t *testing.T) {
 	widened := parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(strings.Replace(string(payload), "read:", "admin:", 1))) + "." + parts[2]
 	expired, err := r.issuer.MintOffline("", []string{"read:sessions"}, -time.Second)
 	r.must(err)
+	const malformed = `{"statusCode":400,"error":"Bad Request","message":"Bad HTTP authentication header format","errorCode":"Bearer"}`
 	const attributes = `{"statusCode":401,"error":"Unauthorized","message":"%s","attributes":{"error":"%s"}}`
 	signature, old, invalid := "Invalid signature received for JSON Web Token validation", "Expired token received for JSON Web Token validation", "Invalid token"
 	for _, tt := range []struct {
@@ -167,9 +168,13 @@ func TestCallersAreRefusedWithThePublishedAnswers(t *testing.T) {
 	}{
 		{"nothing", "", 401, `{"statusCode":401,"error":"Unauthorized","message":"Missing authentication"}`},
 		{"another scheme", "Basic dTpw", 401, `{"statusCode":401,"error":"Unauthorized","message":"Missing authentication"}`},
-		{"no JWT", "Bearer x", 400, `{"statusCode":400,"error":"Bad Request","message":"Bad HTTP authentication header format","errorCode":"Bearer"}`},
-		{"a session token", "Bearer rcs_x", 400, `{"statusCode":400,"error":"Bad Request","message":"Bad HTTP authentication header format","errorCode":"Bearer"}`},
-		{"an empty token", "Bearer ", 400, `{"statusCode":400,"error":"Bad Request","message":"Bad HTTP authentication header format","errorCode":"Bearer"}`},
+		{"no JWT", "Bearer x", 400, malformed},
+		{"a session token", "Bearer rcs_x", 400, malformed},
+		{"an empty token", "Bearer ", 400, malformed},
+		{"no scheme", good, 400, malformed},
+		{"no credentials", "Basic", 400, malformed},
+		{"three words", "Bearer " + good + " x", 400, malformed},
+		{"another scheme of three words", "Digest a=b, c=d", 400, malformed},
 		{"garbage in three parts", "Bearer a.b.c", 401, fmt.Sprintf(attributes, invalid, invalid)},
 		{"alg none", "Bearer " + none, 401, fmt.Sprintf(attributes, invalid, invalid)},
 		{"widened", "Bearer " + widened, 401, fmt.Sprintf(attributes, signature, signature)},
@@ -192,8 +197,10 @@ func TestCallersAreRefusedWithThePublishedAnswers(t *testing.T) {
 	if status, _, body := r.do("GET", r.secure+"/api/v2/sessions/unknown-session-01", "", "Authorization", "Bearer "+good, "Authorization", "Bearer "+good); status != 401 {
 		t.Errorf("two headers: %d %s", status, body)
 	}
-	if status, _, body := r.do("GET", r.secure+"/api/v2/sessions/unknown-session-01", "", "Authorization", "bearer "+good); status != 404 {
-		t.Errorf("a good token: %d %s", status, body)
+	for _, words := range []string{"bearer ", "Bearer  ", "Bearer\t "} {
+		if status, _, body := r.do("GET", r.secure+"/api/v2/sessions/unknown-session-01", "", "Authorization", words+good); status != 404 {
+			t.Errorf("a good token behind %q: %d %s", words, status, body)
+		}
 	}
 	if r.log.Has(parts[2]) || r.log.Has(secret) {
 		t.Error("the log holds a token or a secret")

@@ -55,7 +55,7 @@ func acceptsHTML(lines []string) bool {
 	for _, line := range lines {
 		for element := range strings.SplitSeq(line, ",") {
 			media, parameters, _ := strings.Cut(element, ";")
-			if equalASCII(strings.Trim(media, blank), "text/html") && !isZero(parameters) {
+			if equalASCII(strings.Trim(media, space), "text/html") && !isZero(parameters) {
 				return true
 			}
 		}
@@ -68,10 +68,10 @@ func acceptsHTML(lines []string) bool {
 func isZero(parameters string) bool {
 	for parameter := range strings.SplitSeq(parameters, ";") {
 		name, q, _ := strings.Cut(parameter, "=")
-		if !equalASCII(strings.Trim(name, blank), "q") {
+		if !equalASCII(strings.Trim(name, space), "q") {
 			continue
 		}
-		q = strings.Trim(q, blank)
+		q = strings.Trim(q, space)
 		whole, fraction, _ := strings.Cut(q, ".")
 		if len(fraction) > 3 || strings.Trim(fraction, "0123456789") != "" {
 			return true

@@ -42,8 +42,7 @@ type Tokens struct {
 // Of a cookie that a domain shares, only different values with the prefix count.
 func FindTokens(h http.Header, prefix, cookie string) (t Tokens) {
 	for _, value := range h["Authorization"] {
-		scheme, credentials, _ := strings.Cut(value, " ")
-		credentials = strings.TrimLeft(credentials, " ")
+		scheme, credentials := words(value)
 		if strings.EqualFold(scheme, "Bearer") && strings.HasPrefix(credentials, prefix) { // no letter of Bearer folds with one outside ASCII
 			t.add(credentials)
 		}
@@ -55,10 +54,10 @@ func FindTokens(h http.Header, prefix, cookie string) (t Tokens) {
 	for _, line := range h["Cookie"] {
 		for part := range strings.SplitSeq(line, ";") {
 			name, value, _ := strings.Cut(part, "=")
-			if strings.Trim(name, blank) != cookie {
+			if strings.Trim(name, space) != cookie {
 				continue
 			}
-			value = unquoted(strings.TrimRight(value, blank))
+			value = unquoted(strings.TrimRight(value, space))
 			if !t.shared || strings.HasPrefix(value, prefix) && !slices.Contains(t.All(), value) {
 				t.add(value)
 			}
@@ -75,9 +74,6 @@ func unquoted(value string) string {
 	}
 	return value
 }
-
-// blank is the white space of headers (RFC 9110 5.6.3).
-const blank = " \t"
 
 func (t *Tokens) add(token string) {
 	if t.n < MaxTokens {

@@ -34,6 +34,7 @@ func TestATokenOfOneHostIsFoundOnceOrNotAtAll(t *testing.T) {
 		{[]string{"Bearer p_1"}, nil, "p_1", false, nil},
 		{[]string{"bearer p_1"}, []string{"__Host-c=p_2"}, "p_1", false, nil},
 		{[]string{"Bearer  p_1"}, []string{"__Host-c=p_2"}, "p_1", false, nil},
+		{[]string{"Bearer p_1 p_2"}, []string{"__Host-c=p_3"}, "p_1 p_2", false, nil},
 		{[]string{"Bearer p_1", "Bearer p_2"}, []string{"__Host-c=p_3"}, "", false, ErrNoToken},
 		{[]string{"Bearer p_1", "Bearer other", "Basic p_2"}, nil, "p_1", false, nil},
 		{[]string{"Bearer other"}, []string{"__Host-c=p_2"}, "p_2", true, nil},

@@ -57,6 +57,15 @@ func WriteUnauthorized(w http.ResponseWriter, message string, tokenGiven bool) {
 	WriteJSON(w, http.StatusUnauthorized, append(b, '}'))
 }
 
+// WriteBadAuthorization answers 400 for an Authorization header that is not a scheme and
+// credentials (docs/published-api.md P62).
+func WriteBadAuthorization(w http.ResponseWriter) {
+	WriteError(w, http.StatusBadRequest, BadAuthorization, "Bearer")
+}
+
+// BadAuthorization is the published message of WriteBadAuthorization.
+const BadAuthorization = "Bad HTTP authentication header format"
+
 func appendError(b []byte, status int, message string) []byte {
 	b = append(b, `{"statusCode":`...)
 	b = strconv.AppendInt(b, int64(status), 10)
@@ -65,6 +74,9 @@ func appendError(b []byte, status int, message string) []byte {
 	b = append(b, `,"message":`...)
 	return AppendString(b, message)
 }
+
+// MalformedRequest is the body of a 400 for a request that is none.
+const MalformedRequest = `{"statusCode":400,"error":"Bad Request","message":"Malformed request"}`
 
 // NotFound answers an unknown route, and a known one with another method
 // (docs/published-api.md P2).

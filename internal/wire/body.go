@@ -65,10 +65,10 @@ func TypeName(value any) string {
 	case []any:
 		return "array"
 	case json.Number:
-		if strings.ContainsAny(v.String(), ".eE") {
-			return "number"
+		if _, ok := strictjson.Integer(v.String()); ok {
+			return "integer"
 		}
-		return "integer"
+		return "number"
 	}
 	return "object"
 }
@@ -78,6 +78,26 @@ func TypeName(value any) string {
 // answered the request.
 func ReadObject(w http.ResponseWriter, r *http.Request) (strictjson.Object, bool) {
 	return readObject(w, r, nil)
+}
+
+// WriteTooLarge answers 413 for a body of more bytes than there may be.
+func WriteTooLarge(w http.ResponseWriter, maximum int) {
+	WriteError(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("Payload content length greater than maximum allowed: %d", maximum), "")
+}
+
+// IsEncoded reports whether a request says that its body is compressed or otherwise encoded,
+// and then has the answer say that bodies come as they are (RFC 9110 12.5.3, 15.5.16). The
+// caller answers 415.
+func IsEncoded(w http.ResponseWriter, r *http.Request) bool {
+	for _, line := range r.Header["Content-Encoding"] {
+		for coding := range strings.SplitSeq(line, ",") {
+			if coding = strings.Trim(coding, " \t"); coding != "" && !strings.EqualFold(coding, "identity") {
+				w.Header().Set("Accept-Encoding", "identity")
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // ReadOptionalObject is ReadObject for a body that may be left out: an empty one is
@@ -97,9 +117,13 @@ func readObject(w http.ResponseWriter, r *http.Request, missing any) (strictjson
 			return nil, false
 		}
 	}
+	if IsEncoded(w, r) {
+		WriteError(w, http.StatusUnsupportedMediaType, "Unsupported Media Type", "")
+		return nil, false
+	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		WriteError(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("Payload content length greater than maximum allowed: %d", MaxBody), "")
+		WriteTooLarge(w, MaxBody)
 		return nil, false
 	}
 	value := missing

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
-	"time"
 
 	"github.com/rollcall-id/rollcall"
 )
@@ -55,7 +53,7 @@ func WriteFailure(w http.ResponseWriter, r *http.Request, log *slog.Logger, tabl
 		return
 	}
 	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(e.RetryAfter/time.Second))))
+		SetRetryAfter(w.Header(), e.RetryAfter)
 	}
 	WriteError(w, answer.Status, e.Message, answer.Code)
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,14 +17,30 @@ const (
 	totalsDescription = "Return results inside an object that contains the total result count (true) or as a direct array of results (false, default)."
 )
 
-// ParseQuery reads a query string, or refuses it.
-func ParseQuery(raw string) (url.Values, error) {
-	values, err := url.ParseQuery(raw)
-	if err != nil {
-		return nil, QueryError{&Invalid{Text: "Malformed query string"}}
+// ParseQuery reads the known parameters of a query string or a form. All others are passed
+// over whatever they hold, so that nobody else's parameter can spoil a request. A semicolon is
+// a character like any other. The error is a QueryError: a known parameter has a malformed
+// escape.
+func ParseQuery(raw string, known ...string) (url.Values, error) {
+	values := url.Values{}
+	for raw != "" {
+		var pair string
+		pair, raw, _ = strings.Cut(raw, "&")
+		name, value, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(name)
+		if err != nil || !slices.Contains(known, name) {
+			continue
+		}
+		if value, err = url.QueryUnescape(value); err != nil {
+			return nil, QueryError{&Invalid{Text: "Malformed query string"}}
+		}
+		values[name] = append(values[name], value)
 	}
 	return values, nil
 }
+
+// ListParameters are what listings have in common, for ParseQuery.
+var ListParameters = []string{"take", "from"}
 
 // ListQuery reads what listings have in common: take and from. Other parameters are
 // passed over, since old clients send some (docs/published-api.md P40).
@@ -37,7 +54,7 @@ func ListQuery(values url.Values) (rollcall.ListQuery, error) {
 	return q, err
 }
 
-// IncludeTotals reads include_totals. A total next to per_page would make old
+// IncludeTotals reads include_totals. A total next to page or per_page would make old
 // clients page on for ever, so there is none then.
 func IncludeTotals(values url.Values) (bool, error) {
 	const property = "include_totals"
@@ -46,7 +63,7 @@ func IncludeTotals(values url.Values) (bool, error) {
 	case err != nil:
 		return false, err
 	case text == "true":
-		return !values.Has("per_page"), nil
+		return !values.Has("per_page") && !values.Has("page"), nil
 	case text == "false" || !values.Has(property):
 		return false, nil
 	}

@@ -10,7 +10,11 @@ import (
 	"time"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/strictjson"
 )
+
+// RequirementParameters are what ReadRequirement reads, for ParseQuery.
+var RequirementParameters = []string{"acr", "amr", "max_age"}
 
 // ReadRequirement reads what a caller wants to know of the authentication: acr
 // (levels, of which one is enough), amr (methods, all of them) and max_age (whole
@@ -36,8 +40,8 @@ func ReadRequirement(values url.Values) (rollcall.Requirement, error) {
 	case 0:
 		return r, nil
 	case 1:
-		seconds, err := strconv.ParseUint(ages[0], 10, 31)
-		if err != nil {
+		seconds, ok := strictjson.Integer(ages[0])
+		if !ok || seconds < 0 || seconds > maxAge {
 			return r, errRequirement
 		}
 		r.MaxAge, r.Aged = time.Duration(seconds)*time.Second, true
@@ -51,6 +55,9 @@ func ReadRequirement(values url.Values) (rollcall.Requirement, error) {
 func words(text string) []string {
 	return slices.DeleteFunc(strings.Split(text, " "), func(word string) bool { return word == "" })
 }
+
+// maxAge is the largest max_age, in seconds.
+const maxAge = 1<<31 - 1
 
 var errRequirement = errors.New("acr and amr are words, max_age is a number of seconds")
 
