@@ -177,6 +177,9 @@ func Serve(ctx context.Context, l Listeners, d *Doors, drain time.Duration) erro
 			continue
 		}
 		s := newServer(handler, d.Logger)
+		if err := answerMalformed(s, d.countMalformed); err != nil {
+			return err
+		}
 		running = append(running, s)
 		servers.Go(func() error {
 			if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -216,6 +219,13 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          stdlog.New(complaints{log}, "", 0),
+	}
+}
+
+// countMalformed counts a request that was answered before any handler saw it.
+func (d *Doors) countMalformed() {
+	if d.Metrics != nil {
+		d.Metrics.requests.observe("", "", http.StatusBadRequest, 0)
 	}
 }
 
