@@ -40,10 +40,10 @@ test-go: ## Run the tests of all packages with the race detector
 	$(GO) test -race -timeout 20m ./...
 
 .PHONY: test-e2e
-test-e2e: build ## Run published clients, proxies and a browser against the real binary
+test-e2e: build ## Run published clients, a fuzzer, proxies and a browser against the real binary
 	scripts/browser
 	scripts/proxies
-	cd e2e && npm ci --loglevel=error && npm test && npm run test:browser && npm run test:proxies && npm run test:applications
+	cd e2e && npm ci --loglevel=error && npm test && npm run test:reference && npm run test:browser && npm run test:proxies && npm run test:applications
 	GO=$(GO) e2e/asn/run
 
 .PHONY: test-proxies
@@ -92,4 +92,4 @@ fmt: ## Format the code
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf bin e2e/node_modules e2e/asn/node_modules e2e/python/.venv e2e/proxies/.venv e2e/applications/python/.venv e2e/applications/spring/target
+	rm -rf bin e2e/node_modules e2e/asn/node_modules e2e/python/.venv e2e/schemathesis/.venv e2e/proxies/.venv e2e/applications/python/.venv e2e/applications/spring/target

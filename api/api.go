@@ -67,10 +67,18 @@ func New(o Options) http.Handler {
 	route("POST", "/v1/revoke", d.With(rollcall.ScopeDeleteSessions, d.revoke))
 	route("GET", "/v1/me/sessions", d.self(d.listOwn, false))
 	route("DELETE", "/v1/me/sessions/{id}", d.self(d.endOwn, true))
-	route("POST", "/v1/me/sessions/end-others", d.self(d.endOthers, true))
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { unrouted(mux, w, r) })
+	route("POST", endOthersPath, d.self(d.endOthers, true))
+	other := func(w http.ResponseWriter, r *http.Request) { unrouted(mux, w, r) }
+	mux.HandleFunc("/", other)
+	mux.HandleFunc(notASession, other)
 	return wire.NoRedirects(mux)
 }
+
+// notASession is a pattern that keeps a path with other methods from being taken for a
+// session's, whose id would be end-others.
+const notASession = http.MethodDelete + " " + endOthersPath
+
+const endOthersPath = "/v1/me/sessions/end-others"
 
 // unrouted answers what no route takes: 405 when another method would do.
 func unrouted(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
@@ -78,7 +86,7 @@ func unrouted(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
 		other := r.Clone(r.Context())
 		other.Method = method
-		if _, pattern := mux.Handler(other); pattern != "/" {
+		if _, pattern := mux.Handler(other); pattern != "/" && pattern != notASession {
 			allowed = append(allowed, method)
 		}
 	}

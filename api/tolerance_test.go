@@ -186,3 +186,13 @@ func TestEveryUserIDThatIsAcceptedCanBeNamedInAPath(t *testing.T) {
 		}
 	}
 }
+
+// A path with a name of its own is no session's, whatever the method.
+func TestAllowNamesNoMethodOfASessionByTheNameOfACall(t *testing.T) {
+	f := newBareFixture(t)
+	for _, method := range []string{"DELETE", "GET", "OPTIONS"} {
+		if w := f.do(method, "/v1/me/sessions/end-others", ""); w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "POST" {
+			t.Errorf("%s: %d, Allow %q", method, w.Code, w.Header().Get("Allow"))
+		}
+	}
+}

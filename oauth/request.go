@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/rollcall-id/rollcall/internal/wire"
@@ -122,6 +123,9 @@ func formValues(data string) (map[string]string, error) {
 	return values, nil
 }
 
+// tokenParameters are what is read of a token request. Each is a text; null is none.
+var tokenParameters = []string{"grant_type", "client_id", "client_secret", "audience", "scope", "client_assertion", "client_assertion_type"}
+
 // jsonValues reads one flat JSON object of strings, no name twice. Values of
 // other types belong to parameters that nobody here asks for.
 func jsonValues(data []byte) (map[string]string, error) {
@@ -143,7 +147,11 @@ func jsonValues(data []byte) (map[string]string, error) {
 		if _, twice := values[name.(string)]; twice {
 			return nil, malformed
 		}
-		values[name.(string)], _ = value.(string)
+		text, isText := value.(string)
+		if !isText && value != nil && slices.Contains(tokenParameters, name.(string)) {
+			return nil, malformed
+		}
+		values[name.(string)] = text
 	}
 	if _, err := d.Token(); err != nil {
 		return nil, malformed

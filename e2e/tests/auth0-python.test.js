@@ -1,39 +1,20 @@
 // The package auth0-python of PyPI, by python/sessions.py, in an environment of its own
 // that is made here from python/requirements.txt.
 import assert from "node:assert/strict";
-import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { headers, startFaults } from "./faults.js";
 import { manyFile } from "./many.js";
 import { record, skipClient } from "./results.js";
+import { hasPython, install, missing } from "../venv.js";
 
 const directory = join(import.meta.dirname, "../python");
-const environment = join(directory, ".venv");
-const python = join(environment, "bin", "python");
 const requirements = readFileSync(join(directory, "requirements.txt"), "utf8");
 const title = `auth0-python ${requirements.match(/^auth0-python==(.*)$/m)[1]} (PyPI)`;
 
-function hasPython() {
-  const { status } = spawnSync("python3", ["-c", "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))"]);
-  return status === 0;
-}
-
-// install makes the environment unless it is there from the same requirements.
-function install() {
-  const stamp = join(environment, "requirements.txt");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === requirements) {
-    return;
-  }
-  rmSync(environment, { recursive: true, force: true });
-  execFileSync("python3", ["-m", "venv", environment], { stdio: "inherit" });
-  execFileSync(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", join(directory, "requirements.txt")],
-    { stdio: "inherit" });
-  writeFileSync(stamp, requirements);
-}
-
-function run(proxies) {
+function run(python, proxies) {
   return new Promise((done, failed) => {
     const child = spawn(python, [join(directory, "sessions.py")], {
       stdio: ["ignore", "pipe", "inherit"],
@@ -51,7 +32,6 @@ function run(proxies) {
   });
 }
 
-const missing = "python3, from 3.10 on, with venv is not here: apt-get install python3-venv";
 const skip = !hasPython() && !process.env.CI ? missing : false;
 if (skip) {
   skipClient(title);
@@ -59,7 +39,7 @@ if (skip) {
 
 test(title, { skip }, async (t) => {
   assert.ok(hasPython(), missing);
-  install();
+  const python = join(install(directory), "python");
   const lost = { status: 503, acted: true };
   const refusing = (status) => Array(10).fill({ status, headers: headers.retryAfter(1) });
   const proxies = {
@@ -72,7 +52,7 @@ test(title, { skip }, async (t) => {
     lostUpdate: await startFaults(t, lost),
     lostRevoke: await startFaults(t, lost),
   };
-  const results = await run(proxies);
+  const results = await run(python, proxies);
   for (const { call, result, error } of results) {
     await t.test(call, () => {
       assert.equal(error, undefined, error);

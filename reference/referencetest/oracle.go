@@ -94,14 +94,14 @@ func build() (*oracle, error) {
 	return o, nil
 }
 
-// find returns the document's path for an escaped one. Of two that fit, one that has
-// the method counts, and then the one with fewer parameters.
+// find returns the document's path for an escaped one. Of two that fit, one without
+// parameters counts, then one that has the method, then the one with fewer parameters.
 func (o *oracle) find(method, escaped string) *path {
 	segments := strings.Split(escaped, "/")
 	var best *path
 	rank := func(p *path) int {
 		n := strings.Count(p.template, "{")
-		if !slices.Contains(p.methods, method) {
+		if n > 0 && !slices.Contains(p.methods, method) {
 			n += 100
 		}
 		return n
