@@ -49,7 +49,7 @@ var layers = map[string][]string{
 	"management":      {".", "internal/pages", "internal/strictjson", "internal/wire", "sessions"},
 	"api":             {".", "internal/request", "internal/strictjson", "internal/wire", "sessions"},
 	"gate":            {".", "internal/request", "internal/wire", "sessions"},
-	"oauth":           {".", "internal/outbound", "internal/request", "internal/wire"},
+	"oauth":           {".", "internal/outbound", "internal/request", "internal/strictjson", "internal/wire"},
 	"reference":       {"internal/strictjson", "internal/wire"},
 	"reference/referencetest": {
 		"internal/wire", "reference",

@@ -22,27 +22,22 @@ const (
 )
 
 // checkAssertion reports why a client's assertion (RFC 7523 3) does not prove who
-// it is, if so. One that does is accepted this once.
-func (i *Issuer) checkAssertion(client *Client, text string, now time.Time) error {
+// it is, if so. One that does is accepted this once. The cost is bounded: up to
+// maxClientKeys signatures of up to maxToken bytes, none before the claims are good.
+func (i *Issuer) checkAssertion(client *Client, t *signedJWT, now time.Time) error {
 	if client == nil {
 		return errors.New("there is no such client")
 	}
-	var c claims
-	_, err := parser.ParseWithClaims(text, &c, func(t *jwt.Token) (any, error) {
-		if _, critical := t.Header["crit"]; critical {
-			return nil, errors.New("a critical extension")
-		}
-		kid, _ := t.Header["kid"].(string)
-		return client.Keys.candidates(kid, t.Method.Alg())
-	})
-	if err != nil {
-		return err
+	// Another type says that the JWT was made for something else (RFC 8725 3.11).
+	if !t.isTyped("", "jwt", "client-authentication+jwt") {
+		return errors.New("typ is that of another JWT than an assertion")
 	}
+	c := &t.claims
 	if c.Issuer != client.ID || c.Subject != client.ID {
 		return errors.New("iss and sub are not the client's id")
 	}
 	if len(c.Audience) != 1 || !slices.ContainsFunc(i.urls, func(u string) bool {
-		return c.Audience[0] == u+"/" || c.Audience[0] == u+"/oauth/token"
+		return c.Audience[0] == u+"/" || c.Audience[0] == u+tokenPath
 	}) {
 		return errors.New("aud is neither the public URL with a slash nor its token endpoint")
 	}
@@ -56,6 +51,9 @@ func (i *Issuer) checkAssertion(client *Client, text string, now time.Time) erro
 		return jwt.ErrTokenUsedBeforeIssued
 	case c.ID == "" || len(c.ID) > maxAssertionID:
 		return fmt.Errorf("jti has 1 to %d bytes", maxAssertionID)
+	}
+	if err := client.Keys.verify(t); err != nil {
+		return err
 	}
 	return i.used.use(client.ID, c.ID, c.ExpiresAt.Time, now)
 }

@@ -14,42 +14,33 @@ const (
 	maxAttempts     = 10_000
 )
 
-type attemptKey struct{ client, ip string }
-
-// attempts limits how often a client's secret can be guessed from an address.
-// Only failures count.
+// attempts bounds how many failed attempts of an address are answered as such; further ones
+// are told to wait. Right credentials are never looked for here, so nobody can be shut out
+// by others behind the same proxy, and unknown clients look like known ones. Guessing is
+// hopeless anyhow, since every secret has 256 random bits (isSecret); what an attempt costs is
+// bounded where credentials are verified. The limit is for clients that repeat a mistake.
 type attempts struct {
 	mu      sync.Mutex
-	buckets map[attemptKey]*rate.Limiter
+	buckets map[string]*rate.Limiter // by address
 }
 
-func newAttempts() *attempts { return &attempts{buckets: map[attemptKey]*rate.Limiter{}} }
+func newAttempts() *attempts { return &attempts{buckets: map[string]*rate.Limiter{}} }
 
-// wait returns how long it takes until another attempt is heard, 0 for now.
-func (a *attempts) wait(key attemptKey, now time.Time) time.Duration {
+// failed notes a failed attempt and returns 0, or how long it takes until another one of
+// that address is noted.
+func (a *attempts) failed(ip string, now time.Time) (wait time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	b := a.buckets[key]
-	if b == nil {
-		return 0
-	}
-	if missing := 1 - b.TokensAt(now); missing > 0 {
-		return time.Duration(missing * float64(attemptInterval))
-	}
-	return 0
-}
-
-// failed notes a failed attempt.
-func (a *attempts) failed(key attemptKey, now time.Time) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	b := a.buckets[key]
+	b := a.buckets[ip]
 	if b == nil {
 		a.makeRoom(now)
 		b = rate.NewLimiter(rate.Every(attemptInterval), attemptBurst)
-		a.buckets[key] = b
+		a.buckets[ip] = b
 	}
-	b.AllowN(now, 1)
+	if b.AllowN(now, 1) {
+		return 0
+	}
+	return time.Duration((1 - b.TokensAt(now)) * float64(attemptInterval))
 }
 
 // makeRoom forgets the buckets that are full again, and when none is, any one.
@@ -57,15 +48,15 @@ func (a *attempts) makeRoom(now time.Time) {
 	if len(a.buckets) < maxAttempts {
 		return
 	}
-	for key, b := range a.buckets {
+	for ip, b := range a.buckets {
 		if b.TokensAt(now) >= attemptBurst {
-			delete(a.buckets, key)
+			delete(a.buckets, ip)
 		}
 	}
-	for key := range a.buckets {
+	for ip := range a.buckets {
 		if len(a.buckets) < maxAttempts {
 			return
 		}
-		delete(a.buckets, key)
+		delete(a.buckets, ip)
 	}
 }

@@ -9,8 +9,8 @@ type Counts struct {
 	// Remembered those that had been before, Refused those that are not good. A
 	// request without a token is none of them.
 	Verified, Remembered, Refused atomic.Uint64
-	// FailedAttempts are requests for a token with an unknown client or secret,
-	// LimitedAttempts those that were turned away after too many of them.
+	// FailedAttempts are requests with an unknown client, or a wrong secret or assertion,
+	// that were answered 401; LimitedAttempts those that were answered 429.
 	FailedAttempts, LimitedAttempts atomic.Uint64
 }
 

@@ -25,6 +25,9 @@ const (
 
 	grantClient  = "client-credentials"
 	grantOffline = "offline"
+	// offlineCaller is whom a token speaks for that was minted offline. No client can have
+	// this id (see clientID), and no caller of another issuer (see trusted.caller).
+	offlineCaller = "@offline"
 )
 
 // Options configure an Issuer.
@@ -49,6 +52,7 @@ type Issuer struct {
 	clock    func() time.Time
 	log      *slog.Logger
 	used     *assertions
+	attempts *attempts
 	state    atomic.Pointer[state]
 	reloaded chan struct{}
 
@@ -59,7 +63,7 @@ type Issuer struct {
 func NewIssuer(o Options) (*Issuer, error) {
 	i := &Issuer{
 		keys: o.Keys, urls: o.PublicURLs, clock: o.Clock, log: o.Logger,
-		used: newAssertions(), reloaded: make(chan struct{}, 1),
+		used: newAssertions(), attempts: newAttempts(), reloaded: make(chan struct{}, 1),
 	}
 	if i.clock == nil {
 		i.clock = time.Now

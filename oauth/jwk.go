@@ -7,12 +7,12 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/big"
 	"slices"
+
+	"github.com/rollcall-id/rollcall/internal/strictjson"
 )
 
 const (
@@ -54,10 +54,37 @@ type jwk struct {
 	E      string   `json:"e,omitempty"`
 	X      string   `json:"x,omitempty"`
 	Y      string   `json:"y,omitempty"`
-	D      string   `json:"d,omitempty"`
 }
 
-var base64url = base64.RawURLEncoding.Strict()
+// secretMembers are those of a JSON Web Key that only its owner may have (RFC 7518 6).
+var secretMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
+
+// readJWK reads somebody else's key, by the exact names of its members. One that is null
+// is as one that is not there.
+func readJWK(value any) (j jwk, err error) {
+	object, ok := value.(strictjson.Object)
+	if !ok {
+		return j, errors.New("not a JSON Web Key")
+	}
+	texts := map[string]*string{
+		"kty": &j.Kty, "use": &j.Use, "alg": &j.Alg, "kid": &j.Kid, "crv": &j.Crv, "n": &j.N, "e": &j.E, "x": &j.X, "y": &j.Y,
+	}
+	for _, m := range object {
+		switch {
+		case slices.Contains(secretMembers, m.Name):
+			return j, errors.New("a private key, which nobody must hand out")
+		case m.Value == nil:
+		case texts[m.Name] != nil:
+			*texts[m.Name], err = textOf(m.Value)
+		case m.Name == "key_ops":
+			j.KeyOps, err = listOf(m.Value)
+		}
+		if err != nil {
+			return j, fmt.Errorf("%s: %w", m.Name, err)
+		}
+	}
+	return j, nil
+}
 
 // newJWK spells a public key, with its thumbprint (RFC 7638, RFC 8037) as its id.
 func newJWK(key crypto.PublicKey) (jwk, error) {
@@ -87,26 +114,31 @@ func newJWK(key crypto.PublicKey) (jwk, error) {
 	return j, nil
 }
 
-// parseKeySet reads a JSON Web Key Set of somebody else's. Keys that are for
+// parseKeySet reads a JSON Web Key Set of somebody else's, which is strict JSON (package
+// strictjson): a name that comes twice anywhere in it refuses the whole set. Keys that are for
 // something else, or that nothing here can use, are passed over, each with its
 // reason in skipped; a set without one good key is an error.
 func parseKeySet(data []byte) (keys keySet, skipped []error, err error) {
 	if len(data) > maxKeySet {
 		return nil, nil, fmt.Errorf("larger than %d bytes", maxKeySet)
 	}
-	var set struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	if json.Unmarshal(data, &set) != nil {
+	value, err := strictjson.Parse(data)
+	set, isObject := value.(strictjson.Object)
+	if err != nil || !isObject {
 		return nil, nil, errors.New("not a JSON Web Key Set")
 	}
-	if len(set.Keys) > maxKeyCount {
+	member, _ := set.Get("keys")
+	list, isList := member.([]any)
+	if member != nil && !isList {
+		return nil, nil, errors.New("not a JSON Web Key Set")
+	}
+	if len(list) > maxKeyCount {
 		return nil, nil, fmt.Errorf("more than %d keys", maxKeyCount)
 	}
-	for i, raw := range set.Keys {
-		var j jwk
-		k, err := publicKey{}, errors.New("not a JSON Web Key")
-		if json.Unmarshal(raw, &j) == nil {
+	for i, item := range list {
+		var k publicKey
+		j, err := readJWK(item)
+		if err == nil {
 			k, err = j.publicKey()
 		}
 		if err == nil && keys.named(k.id, k.alg) != nil {
@@ -127,8 +159,6 @@ func parseKeySet(data []byte) (keys keySet, skipped []error, err error) {
 // publicKey reads the key, if it verifies signatures.
 func (j jwk) publicKey() (publicKey, error) {
 	switch {
-	case j.D != "":
-		return publicKey{}, errors.New("a private key, which nobody must hand out")
 	case j.Use != "" && j.Use != "sig" || j.KeyOps != nil && !slices.Contains(j.KeyOps, "verify"):
 		return publicKey{}, errors.New("a key for something else than signatures")
 	case len(j.Kid) > maxKeyID:
@@ -153,8 +183,8 @@ func (j jwk) parse() (crypto.PublicKey, error) {
 	malformed := errors.New("a malformed key")
 	switch j.Kty {
 	case "RSA":
-		n, nErr := base64url.DecodeString(j.N)
-		e, eErr := base64url.DecodeString(j.E)
+		n, nErr := decodeBase64URL(j.N)
+		e, eErr := decodeBase64URL(j.E)
 		if nErr != nil || eErr != nil || len(e) > 4 || len(n) > maxRSABits/8+1 {
 			return nil, malformed
 		}
@@ -167,8 +197,8 @@ func (j jwk) parse() (crypto.PublicKey, error) {
 		if j.Crv != "P-256" {
 			return nil, errors.New("an EC key on another curve than P-256")
 		}
-		x, xErr := base64url.DecodeString(j.X)
-		y, yErr := base64url.DecodeString(j.Y)
+		x, xErr := decodeBase64URL(j.X)
+		y, yErr := decodeBase64URL(j.Y)
 		if xErr != nil || yErr != nil || len(x) != 32 || len(y) != 32 {
 			return nil, malformed
 		}
@@ -178,7 +208,7 @@ func (j jwk) parse() (crypto.PublicKey, error) {
 		}
 		return key, nil
 	case "OKP":
-		x, err := base64url.DecodeString(j.X)
+		x, err := decodeBase64URL(j.X)
 		if err != nil || j.Crv != "Ed25519" || len(x) != ed25519.PublicKeySize {
 			return nil, malformed
 		}

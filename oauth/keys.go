@@ -9,10 +9,12 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/wire"
 )
 
 // Keys are what a node signs and derives with. They may be used at once from many
@@ -133,10 +135,17 @@ func (k *Keys) Take(now time.Time) error {
 func (k *Keys) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		write(w, http.StatusMethodNotAllowed, map[string]any{"error": "invalid_request", "error_description": "Only GET is answered here"})
+		wire.WriteOAuthError(w, http.StatusMethodNotAllowed, "invalid_request", "Only GET is answered here", "")
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "public, max-age=300")
-	_, _ = w.Write(k.current.Load().jwks)
+	writePublic(w, k.current.Load().jwks)
+}
+
+// writePublic answers with what everybody may know, and keep for five minutes.
+func writePublic(w http.ResponseWriter, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "public, max-age=300")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body)
 }

@@ -222,15 +222,15 @@ func TestErrorsAreInTheOAuthForm(t *testing.T) {
 		{"a parameter twice", form, f.form() + "&client_id=app", 400, `{"error":"invalid_request","error_description":"The request cannot be read: a parameter comes twice, or is not UTF-8"}`},
 		{"not a form", form, "%zz", 400, `{"error":"invalid_request","error_description":"The request cannot be read: not a form"}`},
 		{"invalid UTF-8", form, "client_id=%ff", 400, `{"error":"invalid_request","error_description":"The request cannot be read: a parameter comes twice, or is not UTF-8"}`},
-		{"no JSON", "application/json", "{", 400, `{"error":"invalid_request","error_description":"The request cannot be read: not a JSON object of strings"}`},
-		{"a name twice", "application/json", `{"client_id":"a","client_id":"b"}`, 400, `{"error":"invalid_request","error_description":"The request cannot be read: not a JSON object of strings"}`},
-		{"nested", "application/json", `{"client_id":{}}`, 400, `{"error":"invalid_request","error_description":"The request cannot be read: not a JSON object of strings"}`},
-		{"an array", "application/json", `[]`, 400, `{"error":"invalid_request","error_description":"The request cannot be read: not a JSON object of strings"}`},
-		{"deep", "application/json", strings.Repeat("[", 60000), 400, `{"error":"invalid_request","error_description":"The request cannot be read: not a JSON object of strings"}`},
-		{"more behind", "application/json", `{} x`, 400, `{"error":"invalid_request","error_description":"The request cannot be read: not a JSON object of strings"}`},
+		{"no JSON", "application/json", "{", 400, `{"error":"invalid_request","error_description":"The request cannot be read: not a JSON object"}`},
+		{"a name twice", "application/json", `{"client_id":"a","client_id":"b"}`, 400, `{"error":"invalid_request","error_description":"The request cannot be read: not a JSON object"}`},
+		{"nested", "application/json", `{"client_id":{}}`, 400, `{"error":"invalid_request","error_description":"The request cannot be read: client_id is not a text"}`},
+		{"an array", "application/json", `[]`, 400, `{"error":"invalid_request","error_description":"The request cannot be read: not a JSON object"}`},
+		{"deep", "application/json", strings.Repeat("[", 60000), 400, `{"error":"invalid_request","error_description":"The request cannot be read: not a JSON object"}`},
+		{"more behind", "application/json", `{} x`, 400, `{"error":"invalid_request","error_description":"The request cannot be read: not a JSON object"}`},
 		{"another type", "text/plain", f.form(), 415, `{"error":"invalid_request","error_description":"The request is a form or JSON"}`},
 		{"no type", "", f.form(), 415, `{"error":"invalid_request","error_description":"The request is a form or JSON"}`},
-		{"huge", form, strings.Repeat("x", maxTokenRequest+1), 413, `{"error":"invalid_request","error_description":"The request is larger than 65536 bytes"}`},
+		{"huge", form, strings.Repeat("x", maxRequest+1), 413, `{"error":"invalid_request","error_description":"The request is larger than 65536 bytes"}`},
 	} {
 		w := f.post(tt.contentType, tt.body, "Test-IP", tt.name)
 		if w.Code != tt.status || w.Body.String() != tt.want || w.Header().Get("Cache-Control") != "no-store" {
@@ -251,7 +251,7 @@ func TestErrorsAreInTheOAuthForm(t *testing.T) {
 	}
 }
 
-func TestFailedAttemptsAreLimitedPerClientAndAddress(t *testing.T) {
+func TestFailedAttemptsAreLimitedPerAddress(t *testing.T) {
 	f := newFixture(t, "read:sessions")
 	try := func(client, secret, ip string) *httptest.ResponseRecorder {
 		return f.post(form, f.form("client_id", client, "client_secret", secret), "Test-IP", ip)
@@ -266,7 +266,7 @@ func TestFailedAttemptsAreLimitedPerClientAndAddress(t *testing.T) {
 			t.Fatalf("attempt %d: %d", i, w.Code)
 		}
 	}
-	w := try("app", f.secret, "192.0.2.1")
+	w := try("app", "wrong", "192.0.2.1")
 	want := `{"error":"too_many_requests","error_description":"Too many failed attempts"}`
 	if w.Code != 429 || w.Body.String() != want {
 		t.Fatalf("after the limit: %d %s", w.Code, w.Body)
@@ -276,11 +276,11 @@ func TestFailedAttemptsAreLimitedPerClientAndAddress(t *testing.T) {
 	if err != nil || resetErr != nil || wait < 1 || reset != f.now.Unix()+int64(wait) {
 		t.Errorf("headers %v", w.Header())
 	}
-	if w := try("app", f.secret, "192.0.2.2"); w.Code != 200 {
+	if w := try("app", "wrong", "192.0.2.2"); w.Code != 401 {
 		t.Errorf("from another address: %d", w.Code)
 	}
 	f.now = f.now.Add(time.Duration(wait) * time.Second)
-	if w := try("app", f.secret, "192.0.2.1"); w.Code != 200 {
+	if w := try("app", "wrong", "192.0.2.1"); w.Code != 401 {
 		t.Errorf("after the wait: %d", w.Code)
 	}
 	for i := range attemptBurst {
@@ -307,7 +307,7 @@ func TestTheMemoryOfAttemptsIsBounded(t *testing.T) {
 	a := newAttempts()
 	now := time.Now()
 	for i := range maxAttempts + 500 {
-		a.failed(attemptKey{ip: strconv.Itoa(i)}, now)
+		a.failed(strconv.Itoa(i), now)
 	}
 	if len(a.buckets) > maxAttempts {
 		t.Errorf("%d buckets", len(a.buckets))
@@ -569,8 +569,8 @@ func FuzzTokenRequest(f *testing.F) {
 		if authorization != "" {
 			r.Header["Authorization"] = []string{authorization}
 		}
-		read, refused := readTokenRequest(httptest.NewRecorder(), r)
-		if refused == nil && (len(body) > maxTokenRequest || len(read.assertion) > maxToken || read.assertion != "" && read.clientSecret != "") {
+		read, values, refused := readRequest(httptest.NewRecorder(), r, "scope")
+		if refused == nil && (len(body) > maxRequest || len(values.Get("client_assertion")) > maxToken || read.assertion != nil && read.secret != "" || len(values["scope"]) > 1) {
 			t.Errorf("%q %q is read as %+v", authorization, body, read)
 		}
 		r.Body = io.NopCloser(strings.NewReader(body))

@@ -6,8 +6,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-
-	"github.com/golang-jwt/jwt/v5"
 )
 
 // maxClientKeys is how many keys a client may have: two while one is exchanged for
@@ -71,17 +69,16 @@ func (k PublicKeys) check() error {
 	return nil
 }
 
-// candidates are the keys that an assertion may be signed with: those of its
-// algorithm, and of its kid where both have one.
-func (k PublicKeys) candidates(kid, alg string) (any, error) {
-	var found jwt.VerificationKeySet
+// verify reports why a JWT is signed with none of the keys, if so. Those of its algorithm
+// are tried, and of its kid where both have one.
+func (k PublicKeys) verify(t *signedJWT) error {
+	err := errors.New("no key of the client fits its alg and kid")
 	for _, key := range k.set {
-		if key.alg == alg && (kid == "" || key.id == "" || key.id == kid) {
-			found.Keys = append(found.Keys, key.key)
+		if key.alg == t.alg && (t.kid == "" || key.id == "" || key.id == t.kid) {
+			if err = t.verify(key.key); err == nil {
+				return nil
+			}
 		}
 	}
-	if len(found.Keys) == 0 {
-		return nil, errors.New("no key of the client fits its alg and kid")
-	}
-	return found, nil
+	return err
 }

@@ -174,6 +174,45 @@ func TestKnownKeysOutliveAnEndpointThatFails(t *testing.T) {
 	}
 }
 
+func TestAWithdrawnKeyDoesNotLiveOnThroughAnEndpointThatFails(t *testing.T) {
+	for name, answer := range map[string]struct {
+		status int
+		body   string
+	}{
+		"down": {503, ""}, "an empty set": {200, `{"keys":[]}`}, "keys that cannot verify": {200, `{"keys":[{"kty":"oct"}]}`}, "no JSON": {200, "<html>"},
+	} {
+		f := newRemoteFixture(t)
+		if !f.accepts(f.signer) {
+			t.Fatal("the first token")
+		}
+		begun := f.now
+		f.endpoint.answers(answer.status, answer.body)
+		for f.now.Sub(begun) < 12*time.Hour-refreshInterval {
+			f.now = f.now.Add(refreshInterval)
+			f.issuer.refresh(context.Background())
+			if !f.accepts(f.signer) {
+				t.Fatalf("%s: refused %s after the last fetch", name, f.now.Sub(begun))
+			}
+		}
+		f.now = begun.Add(12 * time.Hour)
+		f.issuer.refresh(context.Background())
+		if f.accepts(f.signer) {
+			t.Errorf("%s: the key is used for ever", name)
+		}
+		f.reload()
+		if f.accepts(f.signer) {
+			t.Errorf("%s: a reload brings the key back", name)
+		}
+		if n := f.log.Count("not used any more"); n != 1 {
+			t.Errorf("%s: it is logged %d times:\n%s", name, n, f.log)
+		}
+		f.endpoint.answers(200, keySetOf(t, f.signer.jwk()))
+		if f.now = f.now.Add(refetchInterval); !f.accepts(f.signer) {
+			t.Errorf("%s: the key is not fetched anew", name)
+		}
+	}
+}
+
 func TestAnEndpointThatIsDownAtTheStartRefusesUntilItIsUp(t *testing.T) {
 	f := newRemoteFixture(t)
 	f.endpoint.answers(503, "")

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/golang-jwt/jwt/v5"
-
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/outbound"
 )
@@ -103,16 +101,8 @@ type trusted struct {
 
 // mayUse reports whether the issuer may have made a token with such a header. Other
 // types than these are for other purposes (RFC 8725 3.11), all of ours among them.
-func (t *trusted) mayUse(token *jwt.Token) bool {
-	typ, isText := token.Header["typ"].(string)
-	if _, present := token.Header["typ"]; present && !isText {
-		return false
-	}
-	typ = strings.TrimPrefix(strings.ToLower(typ), "application/")
-	if typ != "" && typ != "jwt" && typ != "at+jwt" {
-		return false
-	}
-	return len(t.Algorithms) == 0 || slices.Contains(t.Algorithms, token.Method.Alg())
+func (t *trusted) mayUse(token *signedJWT) bool {
+	return token.isTyped("", "jwt", "at+jwt") && (len(t.Algorithms) == 0 || slices.Contains(t.Algorithms, token.alg))
 }
 
 // caller is who a token of the issuer speaks for. The id ends in @ and the issuer,

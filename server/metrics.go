@@ -82,8 +82,8 @@ func (m *Metrics) watch(d *Doors) {
 	for result, n := range map[string]*atomic.Uint64{"verified": &counts.Verified, "remembered": &counts.Remembered, "refused": &counts.Refused} {
 		m.Counter(verifications, help, map[string]string{"result": result}, n.Load)
 	}
-	m.Counter("rollcall_token_attempts_failed_total", "Requests to /oauth/token with a client or a secret that is not known.", nil, counts.FailedAttempts.Load)
-	m.Counter("rollcall_token_attempts_limited_total", "Requests to /oauth/token that were turned away after too many failures.", nil, counts.LimitedAttempts.Load)
+	m.Counter("rollcall_token_attempts_failed_total", "Requests under /oauth with an unknown client, or a wrong secret or assertion, that were answered 401.", nil, counts.FailedAttempts.Load)
+	m.Counter("rollcall_token_attempts_limited_total", "Those that were answered 429, after too many failures of the address.", nil, counts.LimitedAttempts.Load)
 }
 
 // liveSessions shows how many sessions are live, once they have been counted.

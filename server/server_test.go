@@ -62,7 +62,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-const secret = "rccs_test"
+var secret, _ = oauth.NewClientSecret()
 
 func start(t *testing.T, trusted ...string) *running {
 	t.Helper()

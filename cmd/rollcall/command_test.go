@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,6 +99,7 @@ func TestMistakesExitWith2AndSayWhatToDo(t *testing.T) {
 		{"no YAML", "a: [\n", []string{"config", "check"}, "reading the configuration file"},
 		{"a secret in the file", "clients: [{client_id: a, client_secret: b}]\n", []string{"config", "check"}, "a secret does not belong into a file"},
 		{"a client without secret", "clients: [{client_id: a, scopes: [\"read:sessions\"]}]\n", []string{"config", "check"}, "clients[0]: client a: it has no client_secret_sha256"},
+		{"a secret that anybody guesses", fmt.Sprintf("clients: [{client_id: a, client_secret_sha256: %x, scopes: [\"read:sessions\"]}]\n", sha256.Sum256([]byte("test"))), []string{"config", "check"}, `clients[0]: client a: client_secret_sha256 is the hash of "test"`},
 		{"an unknown scope", "clients: [{client_id: a, client_secret_sha256: " + strings.Repeat("ab", 32) + ", scopes: [\"x\"]}]\n", []string{"config", "check"}, `there is no scope "x"`},
 		{"an idle limit over the absolute one", "idle_session_lifetime: 200h\n", []string{"config", "check"}, "idle lifetime must not exceed"},
 		{"half of a certificate", "", []string{"serve", "--data", dir, "--tls-cert", "x"}, "tls_cert and tls_key go together"},

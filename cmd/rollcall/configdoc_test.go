@@ -71,12 +71,13 @@ secret, shows it once, and prints the declaration:
 ` + "```yaml" + `
 clients:
   - client_id: backend
-    client_secret_sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    client_secret_sha256: "1b629e936b91b8730ab8006324e0d4410d7950deeac5ab1dc37f40ceaf7133d1"
     scopes: ["create:sessions", "read:sessions", "delete:sessions"]
 ` + "```" + `
 
 ` + "`client_secret_sha256`" + ` may be a list of two while one secret is exchanged for another. A secret
-itself in the file is refused.
+itself in the file is refused, and so is the hash of nothing, of a word such as "test", or of the client's own id. Only secrets that
+` + "`rollcall client new`" + ` has made are ever accepted, so the hash of any other text gives nobody access.
 
 In its place, or beside it, ` + "`public_key_file`" + ` names a file with the client's public keys, as PEM
 (PUBLIC KEY) or as a JSON Web Key Set: up to eight, RSA of 2048 bits or more, EC P-256 or
@@ -113,8 +114,8 @@ issuers:
 | ` + "`jwks_allow_internal`" + ` | ` + "`true`" + ` lets ` + "`jwks_url`" + ` lead to internal addresses, and be plain http on loopback |
 
 Keys are fetched at the start and every 15 minutes, and when a token names one that is not known, once a
-minute at most. A fetch takes up to 5 seconds and 1 MiB, follows no redirect and uses no proxy. When it fails, the
-keys that are known go on being used.
+minute at most. A fetch takes up to 5 seconds and 1 MiB, follows no redirect and uses no proxy. When it fails, or brings no
+key that can verify, the keys that are known go on being used until 12 hours have passed since they were fetched.
 
 Changes to clients and issuers take effect at SIGHUP, and at the next start.
 

@@ -23,6 +23,16 @@ type Member struct {
 	Value any
 }
 
+// Get returns the value of the member with that very name.
+func (o Object) Get(name string) (value any, ok bool) {
+	for _, m := range o {
+		if m.Name == name {
+			return m.Value, true
+		}
+	}
+	return nil, false
+}
+
 // maxDepth bounds the nesting of a value. Nothing that is accepted of strangers needs more
 // than four levels.
 const maxDepth = 16

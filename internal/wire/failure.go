@@ -52,8 +52,13 @@ func WriteFailure(w http.ResponseWriter, r *http.Request, log *slog.Logger, tabl
 		WriteError(w, http.StatusInternalServerError, "An internal server error occurred", "")
 		return
 	}
+	setRetryAfter(w, e)
+	WriteError(w, answer.Status, e.Message, answer.Code)
+}
+
+// setRetryAfter says when repeating may help, if the error knows.
+func setRetryAfter(w http.ResponseWriter, e *rollcall.Error) {
 	if e.RetryAfter > 0 {
 		SetRetryAfter(w.Header(), e.RetryAfter)
 	}
-	WriteError(w, answer.Status, e.Message, answer.Code)
 }

@@ -71,6 +71,11 @@ func isWord(s string) bool {
 	return len(s) <= 255
 }
 
+const (
+	insufficientError   = "insufficient_user_authentication"
+	insufficientMessage = "A different authentication level is required"
+)
+
 // WriteInsufficient answers 401 with a challenge that names what is required (RFC
 // 9470 3), when err is an Insufficient; otherwise it reports false.
 func WriteInsufficient(w http.ResponseWriter, err error) bool {
@@ -79,13 +84,13 @@ func WriteInsufficient(w http.ResponseWriter, err error) bool {
 		return false
 	}
 	w.Header().Set("WWW-Authenticate", insufficient(i.Requirement))
-	WriteError(w, http.StatusUnauthorized, "A different authentication level is required", "insufficient_user_authentication")
+	WriteError(w, http.StatusUnauthorized, insufficientMessage, insufficientError)
 	return true
 }
 
 // insufficient is the challenge for a requirement that is not met.
 func insufficient(r rollcall.Requirement) string {
-	challenge := `Bearer error="insufficient_user_authentication", error_description="A different authentication level is required"`
+	challenge := `Bearer error="` + insufficientError + `", error_description="` + insufficientMessage + `"`
 	if len(r.Levels) > 0 {
 		challenge += `, acr_values="` + strings.Join(r.Levels, " ") + `"`
 	}
