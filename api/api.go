@@ -1,6 +1,7 @@
 // Package api serves our own HTTP API under /v1: what the published one lacks,
 // first of all creating a session. Bodies, errors and dates are spelled as the
-// published API spells them.
+// published API spells them. Introspection and revocation are under /oauth as well, for
+// clients with their own credentials, and spelled as OAuth has them.
 package api
 
 import (
@@ -23,6 +24,9 @@ type Options struct {
 	// AuthenticateCheck is Authenticate for the check, which each request of each user of an
 	// application makes: it counts toward no limit of the caller. nil is Authenticate.
 	AuthenticateCheck wire.Authenticate
+	// AuthenticateClient finds out which client asks by its own credentials, in the OAuth
+	// form. When it reports true, r.PostForm holds the request's ClientParameters, each once.
+	AuthenticateClient wire.Authenticate
 	// Anonymous returns who calls as far as the request itself says: address, agent
 	// and mark, without id or scopes, for the events of a session's own token's acts;
 	// nil knows nothing.
@@ -37,13 +41,15 @@ type Options struct {
 	EndingAge time.Duration
 }
 
-// New returns the handler of everything under /v1. It may serve many requests
+// New returns the handler of everything under /v1, and of what clients ask under /oauth about
+// session tokens. It may serve many requests
 // at once. No cookie is read here, so no browser can be made to act: a session's
 // own token comes in the Authorization header.
 func New(o Options) http.Handler {
 	d := &door{
 		Door:    wire.Door{Authenticate: o.Authenticate, Logger: o.Logger, Answers: answers},
-		manager: o.Manager, anonymous: o.Anonymous, cookie: o.Cookie, endingAge: o.EndingAge, limitSelf: o.LimitSelf,
+		manager: o.Manager, authenticateClient: o.AuthenticateClient, anonymous: o.Anonymous, cookie: o.Cookie,
+		endingAge: o.EndingAge, limitSelf: o.LimitSelf,
 	}
 	if d.limitSelf == nil {
 		d.limitSelf = func(http.ResponseWriter, string) bool { return true }
@@ -65,6 +71,9 @@ func New(o Options) http.Handler {
 	route("POST", "/v1/check", checks.With(rollcall.ScopeCheckSessions, d.check))
 	route("POST", "/v1/introspect", d.With(rollcall.ScopeIntrospect, d.introspect))
 	route("POST", "/v1/revoke", d.With(rollcall.ScopeDeleteSessions, d.revoke))
+	route("POST", "/oauth/introspect", d.byClient(rollcall.ScopeIntrospect, d.lookAt))
+	// The token alone ends its session at /v1/sessions/end as well, so no scope is needed.
+	route("POST", "/oauth/revoke", d.byClient("", d.revokeToken))
 	route("GET", "/v1/me/sessions", d.self(d.listOwn, false))
 	route("DELETE", "/v1/me/sessions/{id}", d.self(d.endOwn, true))
 	route("POST", endOthersPath, d.self(d.endOthers, true))
@@ -100,11 +109,12 @@ func unrouted(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 
 type door struct {
 	wire.Door
-	manager   *sessions.Manager
-	anonymous func(*http.Request) rollcall.Caller
-	cookie    wire.Cookie
-	endingAge time.Duration
-	limitSelf func(w http.ResponseWriter, sessionID string) bool
+	manager            *sessions.Manager
+	authenticateClient wire.Authenticate
+	anonymous          func(*http.Request) rollcall.Caller
+	cookie             wire.Cookie
+	endingAge          time.Duration
+	limitSelf          func(w http.ResponseWriter, sessionID string) bool
 }
 
 var answers = map[rollcall.Code]wire.Answer{

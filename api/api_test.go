@@ -57,8 +57,15 @@ func newBareFixture(t *testing.T) fixture {
 		}
 		return rollcall.Caller{ID: "backend", Scopes: strings.Fields(scope)}, true
 	}
+	client := func(w http.ResponseWriter, r *http.Request) (rollcall.Caller, bool) {
+		if err := r.ParseForm(); err != nil {
+			wire.WriteOAuthError(w, http.StatusBadRequest, "invalid_request", "The request cannot be read", "")
+			return rollcall.Caller{}, false
+		}
+		return rollcall.Caller{ID: "app", Scopes: []string{rollcall.ScopeIntrospect}}, true
+	}
 	return fixture{t, m, store, api.New(api.Options{
-		Manager: m, Authenticate: auth, Cookie: wire.NewCookie(""), Logger: slog.New(slog.DiscardHandler),
+		Manager: m, Authenticate: auth, AuthenticateClient: client, Cookie: wire.NewCookie(""), Logger: slog.New(slog.DiscardHandler),
 	})}
 }
 

@@ -116,7 +116,7 @@ func FuzzBodies(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, path := range []string{"/v1/introspect", "/v1/revoke", "/v1/users/auth0%7C2/sessions/end", "/v1/sessions/" + s.ID + "/authentications"} {
+		for _, path := range []string{"/v1/introspect", "/v1/revoke", "/oauth/introspect", "/oauth/revoke", "/v1/users/auth0%7C2/sessions/end", "/v1/sessions/" + s.ID + "/authentications"} {
 			w := fix.fuzzed(t, path, contentType, body)
 			if strings.Contains(w.Body.String(), `"active":true`) {
 				t.Errorf("%s %q: %s", path, body, w.Body)

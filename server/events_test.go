@@ -48,6 +48,7 @@ func TestEveryEndingLeavesWhoFromWhereAndWithWhat(t *testing.T) {
 		"a user's":              {"POST", "/v1/users/{user}/sessions/end", "", false, rollcall.ReasonRevoked},
 		"a user's but one":      {"POST", "/v1/users/{user}/sessions/end", `{"except":"{id}"}`, false, rollcall.ReasonOthers},
 		"revocation of a token": {"POST", "/v1/revoke", "token={token}", false, rollcall.ReasonLogout},
+		"revocation by itself":  {"POST", "/oauth/revoke", "token={token}", false, rollcall.ReasonLogout},
 		"one of one's own":      {"DELETE", "/v1/me/sessions/{id}", "", true, rollcall.ReasonSelf},
 		"one's others":          {"POST", "/v1/me/sessions/end-others", "", true, rollcall.ReasonOthers},
 		"replaced by another":   {"POST", "/v1/sessions", `{"user_id":"{name}","authentication":{"methods":[{"name":"pwd"}]},"replaces":"{token}"}`, false, rollcall.ReasonReplaced},
@@ -59,12 +60,15 @@ func TestEveryEndingLeavesWhoFromWhereAndWithWhat(t *testing.T) {
 		r.signIn(management, user)
 		seen := r.events("")
 		fill := strings.NewReplacer("{user}", url.PathEscape(user), "{id}", s.Session.ID, "{token}", s.Token, "{name}", user)
-		by, bearer := "backend", management
-		if tt.own {
-			by, bearer = user, s.Token
+		by, authorization := "backend", "Bearer "+management
+		switch {
+		case tt.own:
+			by, authorization = user, "Bearer "+s.Token
+		case strings.HasPrefix(tt.path, "/oauth/"):
+			authorization = basic("backend", secret)
 		}
 		headers := []string{
-			"Authorization", "Bearer " + bearer, "X-Forwarded-For", "198.51.100.66, 192.0.2.7",
+			"Authorization", authorization, "X-Forwarded-For", "198.51.100.66, 192.0.2.7",
 			"User-Agent", "agent of " + name, "X-Correlation-ID", "mark of " + name,
 		}
 		if strings.HasPrefix(tt.body, "token=") {

@@ -71,12 +71,14 @@ const maxCorrelationID = 64
 func (d *Doors) Handler() http.Handler {
 	from := remote{d.TrustedProxies}
 	unlimited := d.authenticator(from)
-	authenticate := d.limited(unlimited)
+	limit := newLimiter(d.Limit)
+	authenticate := limit.limited(unlimited, tooMany)
 	published := management.New(management.Options{Manager: d.Manager, Authenticate: authenticate, Logger: d.Logger, PageMemory: d.PageMemory})
 	d.published = published
 	own := api.New(api.Options{
 		Manager: d.Manager, Authenticate: authenticate, AuthenticateCheck: unlimited, Anonymous: from.caller,
-		Cookie: d.Cookie, Logger: d.Logger, EndingAge: d.EndingAge, LimitSelf: d.limitedSelf(),
+		AuthenticateClient: limit.limited(d.clientAuthenticator(from), tooManyOAuth),
+		Cookie:             d.Cookie, Logger: d.Logger, EndingAge: d.EndingAge, LimitSelf: d.limitedSelf(),
 	})
 	checks := gate.New(gate.Options{
 		Manager: d.Manager, Cookie: d.Cookie, RemoteIP: from.UserIP, Trusted: from.Sent,
@@ -88,9 +90,14 @@ func (d *Doors) Handler() http.Handler {
 		"/check":                 http.HandlerFunc(checks.Check),
 		"/check/login":           http.HandlerFunc(checks.Login),
 		"/oauth/token":           d.Issuer.Endpoint(from.UserIP),
+		"/oauth/introspect":      own,
+		"/oauth/revoke":          own,
 		"/.well-known/jwks.json": d.Keys,
-		"/healthz":               reading(healthz),
-		"/readyz":                reading(d.readyz),
+
+		"/.well-known/oauth-authorization-server": d.Issuer.Metadata(),
+
+		"/healthz": reading(healthz),
+		"/readyz":  reading(d.readyz),
 	}
 	maps.Copy(exact, reference.Handlers(reference.Options{PublicURLs: d.Issuer.PublicURLs(), Cookie: d.Cookie}))
 	route := func(w http.ResponseWriter, r *http.Request) {
@@ -138,6 +145,21 @@ func (d *Doors) authenticator(from remote) wire.Authenticate {
 			wire.WriteUnauthorized(w, refusal.Message, refusal != oauth.ErrMissing)
 		}
 		return rollcall.Caller{}, false
+	}
+}
+
+// clientAuthenticator finds out which client asks with its own credentials.
+func (d *Doors) clientAuthenticator(from remote) wire.Authenticate {
+	names := api.ClientParameters()
+	return func(w http.ResponseWriter, r *http.Request) (rollcall.Caller, bool) {
+		client, ok := d.Issuer.AuthenticateClient(w, r, from.UserIP(r), names...)
+		if !ok {
+			return rollcall.Caller{}, false
+		}
+		noteCaller(w, client.ID)
+		by := from.caller(r)
+		by.ID, by.Scopes = client.ID, client.Scopes
+		return by, true
 	}
 }
 

@@ -37,12 +37,11 @@ func (l CallerLimit) Check() error {
 
 // limited lets each caller pass so often. Every answer says how often that is, as
 // published (docs/published-api.md P27 to P30). The limit comes after authentication and before the
-// scope.
-func (d *Doors) limited(next wire.Authenticate) wire.Authenticate {
-	if d.Limit.PerSecond == 0 {
+// scope. A nil limiter sets no limit; refuse writes the body of 429.
+func (l *limiter) limited(next wire.Authenticate, refuse func(http.ResponseWriter)) wire.Authenticate {
+	if l == nil {
 		return next
 	}
-	l := newLimiter(d.Limit)
 	return func(w http.ResponseWriter, r *http.Request) (rollcall.Caller, bool) {
 		now := time.Now()
 		l.say(w.Header(), now, verdict{allowed: true, remaining: l.burst}) // as for who has not asked yet
@@ -50,7 +49,7 @@ func (d *Doors) limited(next wire.Authenticate) wire.Authenticate {
 		if !ok {
 			return by, false
 		}
-		if !l.pass(w, by.ID, now) {
+		if !l.pass(w, by.ID, now, refuse) {
 			return rollcall.Caller{}, false
 		}
 		return by, true
@@ -60,22 +59,34 @@ func (d *Doors) limited(next wire.Authenticate) wire.Authenticate {
 // limitedSelf lets each session pass so often, nil when there is no limit. The limit comes
 // after the session's token was found good: nobody else can use up the session's.
 func (d *Doors) limitedSelf() func(w http.ResponseWriter, sessionID string) bool {
-	if d.SessionLimit.PerSecond == 0 {
+	l := newLimiter(d.SessionLimit)
+	if l == nil {
 		return nil
 	}
-	l := newLimiter(d.SessionLimit)
-	return func(w http.ResponseWriter, sessionID string) bool { return l.pass(w, sessionID, time.Now()) }
+	return func(w http.ResponseWriter, sessionID string) bool { return l.pass(w, sessionID, time.Now(), tooMany) }
 }
 
-// pass counts a request, says the limit, and answers a request that is one too many.
-func (l *limiter) pass(w http.ResponseWriter, caller string, now time.Time) bool {
+// pass counts a request, says the limit, and answers a request that is one too many; refuse
+// writes the body of 429.
+func (l *limiter) pass(w http.ResponseWriter, caller string, now time.Time, refuse func(http.ResponseWriter)) bool {
 	v := l.take(caller, now)
 	l.say(w.Header(), now, v)
 	if !v.allowed {
 		wire.SetRetryAfter(w.Header(), v.wait)
-		wire.WriteError(w, http.StatusTooManyRequests, "Global limit has been reached", "too_many_requests")
+		refuse(w)
 	}
 	return v.allowed
+}
+
+const limitReached = "Global limit has been reached"
+
+// tooMany answers 429 as published, tooManyOAuth in the OAuth form.
+func tooMany(w http.ResponseWriter) {
+	wire.WriteError(w, http.StatusTooManyRequests, limitReached, "too_many_requests")
+}
+
+func tooManyOAuth(w http.ResponseWriter) {
+	wire.WriteOAuthError(w, http.StatusTooManyRequests, "too_many_requests", limitReached, "")
 }
 
 // limiter holds a bucket for each caller.
@@ -88,7 +99,11 @@ type limiter struct {
 	buckets map[string]*rate.Limiter
 }
 
+// newLimiter returns nil for no limit.
 func newLimiter(l CallerLimit) *limiter {
+	if l.PerSecond == 0 {
+		return nil
+	}
 	if l.Burst == 0 {
 		l.Burst = l.PerSecond
 	}

@@ -17,20 +17,43 @@ import (
 
 // limitedDoor answers 200 to whoever names itself, and 403 to who lacks the scope.
 func limitedDoor(limit CallerLimit) http.Handler {
-	d := &Doors{Limit: limit}
-	auth := d.limited(func(w http.ResponseWriter, r *http.Request) (rollcall.Caller, bool) {
-		name := r.Header.Get("Caller")
-		if name == "" {
-			wire.WriteUnauthorized(w, "Missing authentication", false)
-			return rollcall.Caller{}, false
-		}
-		return rollcall.Caller{ID: name, Scopes: []string{r.Header.Get("Scope")}}, true
-	})
-	door := wire.Door{Authenticate: auth}
+	door := wire.Door{Authenticate: newLimiter(limit).limited(byName, tooMany)}
 	return door.With("x", func(w http.ResponseWriter, _ *http.Request, _ rollcall.Caller) error {
 		wire.WriteJSON(w, http.StatusOK, []byte("{}"))
 		return nil
 	})
+}
+
+// byName believes who says a name.
+func byName(w http.ResponseWriter, r *http.Request) (rollcall.Caller, bool) {
+	name := r.Header.Get("Caller")
+	if name == "" {
+		wire.WriteUnauthorized(w, "Missing authentication", false)
+		return rollcall.Caller{}, false
+	}
+	return rollcall.Caller{ID: name, Scopes: []string{r.Header.Get("Scope")}}, true
+}
+
+func TestAClientHasOneLimitWhateverItComesWith(t *testing.T) {
+	l := newLimiter(CallerLimit{PerSecond: 1})
+	ask := func(refuse func(http.ResponseWriter), caller string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("POST", "/oauth/introspect", nil)
+		r.Header.Set("Caller", caller)
+		l.limited(byName, refuse)(w, r)
+		return w
+	}
+	if w := ask(tooMany, "backend"); w.Code != http.StatusOK {
+		t.Fatalf("the first: %d", w.Code)
+	}
+	w := ask(tooManyOAuth, "backend")
+	want := `{"error":"too_many_requests","error_description":"Global limit has been reached"}`
+	if w.Code != http.StatusTooManyRequests || w.Body.String() != want || w.Header().Get("Retry-After") == "" {
+		t.Errorf("the second, with its own credentials: %d %s %v", w.Code, w.Body, w.Header())
+	}
+	if w := ask(tooManyOAuth, "other"); w.Code != http.StatusOK {
+		t.Errorf("another client: %d", w.Code)
+	}
 }
 
 func ask(h http.Handler, caller, scope string) *httptest.ResponseRecorder {

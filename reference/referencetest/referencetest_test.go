@@ -142,8 +142,10 @@ func exampleHeaders(response *v3.Response) http.Header {
 			h.Set(name, "1")
 		case name == "Location":
 			h.Set(name, "/api/v2/sessions/first-session-0001")
-		case name == "WWW-Authenticate":
+		case name == "WWW-Authenticate" && strings.HasPrefix(schema.Pattern, "^Bearer"):
 			h.Set(name, "Bearer")
+		case name == "WWW-Authenticate":
+			h.Set(name, `Basic realm="rollcall"`)
 		default:
 			h.Set(name, "")
 		}
