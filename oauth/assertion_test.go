@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/rollcall-id/rollcall/internal/logtest"
 )
 
 // signing is a fixture with clients that sign: "one" with a key of each algorithm,
@@ -225,6 +227,8 @@ func TestTheMemoryOfAssertionsIsBoundedAndForgetsNone(t *testing.T) {
 
 func TestFailedAssertionsAreLimitedAsSecretsAre(t *testing.T) {
 	f := newSigning(t)
+	log := &logtest.Buffer{}
+	f.issuer.log = log.Logger()
 	try := func(assertion string) int {
 		return f.post(form, f.form("client_secret", "", "client_id", "", "client_assertion_type", assertionType, "client_assertion", assertion), "Test-IP", "192.0.2.1").Code
 	}
@@ -233,8 +237,13 @@ func TestFailedAssertionsAreLimitedAsSecretsAre(t *testing.T) {
 			t.Fatalf("attempt %d: %d", i, code)
 		}
 	}
-	if code := try(f.two.sign(f.fresh("iss", "one", "sub", "one"))); code != 429 {
-		t.Errorf("after the limit: %d", code)
+	for range 5 {
+		if code := try(f.two.sign(f.fresh("iss", "one", "sub", "one"))); code != 429 {
+			t.Errorf("after the limit: %d", code)
+		}
+	}
+	if n := log.Count("assertion is refused"); n != attemptBurst {
+		t.Errorf("%d of %d failures are logged", n, attemptBurst+5)
 	}
 }
 

@@ -54,22 +54,20 @@ func (i *Issuer) AuthenticateClient(w http.ResponseWriter, r *http.Request, ip s
 func (i *Issuer) authenticate(w http.ResponseWriter, r *http.Request, c credentials, ip string, failed refusal) (*Client, *refusal) {
 	now := i.clock()
 	client := i.state.Load().clients[c.id]
-	if c.assertion == nil {
-		if client.accepts(c.secret) {
+	err := c.unreadable
+	switch {
+	case c.assertion == nil && client.accepts(c.secret):
+		return client, nil
+	case c.assertion != nil && err == nil:
+		if err = i.checkAssertion(client, c.assertion, now); err == nil {
 			return client, nil
 		}
-	} else {
-		err := c.unreadable
-		if err == nil {
-			err = i.checkAssertion(client, c.assertion, now)
-		}
-		if err == nil {
-			return client, nil
-		}
-		i.log.WarnContext(r.Context(), "a client's assertion is refused", "client_id", rollcall.Echo(c.id), "error", err)
 	}
 	wait := i.attempts.failed(ip, now)
 	if wait == 0 {
+		if err != nil { // not of those over the limit: anybody could fill the log with them
+			i.log.WarnContext(r.Context(), "a client's assertion is refused", "client_id", rollcall.Echo(c.id), "error", err)
+		}
 		i.counts.FailedAttempts.Add(1)
 		if c.basic {
 			w.Header().Set("WWW-Authenticate", basicChallenge)

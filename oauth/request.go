@@ -7,7 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/rollcall-id/rollcall/internal/strictjson"
@@ -101,12 +101,12 @@ func (c *credentials) readBasic(r *http.Request) *refusal {
 		return badRequest(http.StatusBadRequest, "The Authorization header comes twice")
 	}
 	id, secret, ok := r.BasicAuth()
-	if !ok {
+	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); !ok && !strings.EqualFold(scheme, "Basic") {
 		return nil
 	}
 	id, idErr := url.QueryUnescape(id)
 	secret, secretErr := url.QueryUnescape(secret)
-	if idErr != nil || secretErr != nil {
+	if !ok || idErr != nil || secretErr != nil {
 		return badRequest(http.StatusBadRequest, "The Authorization header cannot be read")
 	}
 	if c.secret != "" || c.id != "" && c.id != id {

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -66,6 +67,11 @@ func TestAFailedBasicIsChallenged(t *testing.T) {
 	}
 	if w := f.post(form, f.form("client_secret", "wrong")); w.Code != 401 || w.Header().Get("WWW-Authenticate") != "" {
 		t.Errorf("a wrong secret in the body: %d %v", w.Code, w.Header())
+	}
+	for _, header := range []string{"Basic !", "basic", "Basic " + base64.StdEncoding.EncodeToString([]byte("no colon"))} {
+		if w := f.post(form, f.form(), "Authorization", header); w.Code != 400 {
+			t.Errorf("%q beside good credentials: %d %s", header, w.Code, w.Body)
+		}
 	}
 	r := httptest.NewRequest("POST", "/oauth/token", nil)
 	r.Header["Authorization"] = []string{basic("app", f.secret), basic("app", "other")}

@@ -62,7 +62,7 @@ func keys() []key {
 		{name: "act_timeout", value: 10 * time.Second, help: "how long an act waits for the disk before it is answered 503, its outcome unknown; at most 14s"},
 		{name: "min_free_disk", value: pebble.DefaultMinFree, help: "free disk space in bytes below which changes are refused and checks go on; 0 sets no floor", check: atLeast(0)},
 		{name: "max_connections", value: 10000, help: "open connections per listener; 0 sets no limit; all together are bounded by the limit of open files as well", check: atLeast(0)},
-		{name: "rate_limit", value: 0, help: "requests a second that one caller may make of /api/v2 and /v1 in the long run; 0 sets no limit"},
+		{name: "rate_limit", value: 0, help: "requests a second that one caller may make of /api/v2, /v1, /oauth/introspect and /oauth/revoke together, in the long run; 0 sets no limit"},
 		{name: "rate_burst", value: 0, help: "requests that one caller may make at once; 0 is as many as rate_limit"},
 		{name: "session_rate_limit", value: 5, help: "requests a second that one session may make of /v1/me in the long run, and four times as many at once; 0 sets no limit", check: atLeast(0)},
 		{name: "drain_delay", value: time.Duration(0), help: "how long to serve on after a stop was asked for, not ready, so that load balancers notice", check: atLeast(time.Duration(0))},
