@@ -11,9 +11,8 @@ import (
 )
 
 // TestACheckFromMemoryAllocatesTheSessionAlone holds the objects that a check allocates: one
-// to find the session in, one
-// for the session's texts, and one for each of its lists, methods and clients. None is for
-// what is asked, nor for the level.
+// to find the session in, one for the session's texts, and one for each of its lists,
+// methods and clients. None is for what is asked, nor for the level.
 func TestACheckFromMemoryAllocatesTheSessionAlone(t *testing.T) {
 	const most = 4
 	n := newNode(t, withMemory(4<<20))
