@@ -58,13 +58,16 @@ func TestTheMapOfTheHouseNamesTheImportsThatThereAre(t *testing.T) {
 	}
 	code := regexp.MustCompile("`([^`]+)`")
 	told := map[string][]string{}
+	name := ""
 	for line := range strings.Lines(table) {
 		cells := strings.Split(line, "|")
 		if len(cells) != 5 || strings.HasPrefix(cells[1], " ---") {
 			continue
 		}
-		name := strings.Trim(cells[1], " `")
-		told[name] = []string{}
+		if next := strings.Trim(cells[1], " `"); next != "" { // else the row goes on with the package
+			name = next
+			told[name] = []string{}
+		}
 		for _, imported := range code.FindAllStringSubmatch(cells[3], -1) {
 			told[name] = append(told[name], imported[1])
 		}

@@ -14,6 +14,8 @@ var folding = regexp.MustCompile(`(strings|bytes)\.(TrimSpace|Fields|EqualFold|T
 var folded = map[string]string{
 	`strings.EqualFold(scheme, "Bearer")`:     "no letter of the word folds with one outside ASCII",
 	`strings.EqualFold(coding, "identity")`:   "as Bearer",
+	`strings.EqualFold(scheme, "Basic")`:      "chooses between two refusals",
+	"strings.EqualFold(parsed.Host, r.Host)":  "chooses which of the server's own addresses is named",
 	"strings.ToLower(name) // browsers":       "the name is of the configuration, and ASCII",
 	"strings.ToLower(hostPrefix)":             "a constant",
 	"strings.ToLower(securePrefix)":           "a constant",

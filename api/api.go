@@ -175,7 +175,7 @@ func (d *door) ownTokens(w http.ResponseWriter, r *http.Request) ([]string, bool
 		return nil, false
 	}
 	f := fields{body: body}
-	f.require("cookie")
+	f.require("cookie", "string")
 	cookies := f.text("cookie")
 	if err := f.done(); err != nil {
 		d.Fail(w, r, err)

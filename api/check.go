@@ -21,7 +21,7 @@ func (d *door) check(w http.ResponseWriter, r *http.Request, by rollcall.Caller)
 		return nil
 	}
 	f := fields{body: body}
-	f.require("token")
+	f.require("token", "string")
 	token := f.text("token")
 	use := rollcall.Use{ClientID: f.text("client_id"), By: &by, NoTouch: !f.flagOr("touch", true)}
 	use.IP, use.UserAgent = device(&f)

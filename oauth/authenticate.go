@@ -3,7 +3,6 @@ package oauth
 import (
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/wire"

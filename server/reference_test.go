@@ -160,7 +160,7 @@ func TestTheReferenceIsServedToEverybody(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &document); err != nil || status != 200 || header.Get("Content-Type") != "application/json" {
 		t.Fatalf("%d %v %v", status, header, err)
 	}
-	if len(document.Servers) != 2 || document.Servers[1].URL != r.secure {
+	if len(document.Servers) != 4 || document.Servers[1].URL != r.secure || document.Servers[3].URL != r.plain {
 		t.Errorf("servers %v, of %s", document.Servers, r.secure)
 	}
 	status, header, body = r.do("GET", r.plain+"/docs", "", "Origin", "https://elsewhere.example.com")
