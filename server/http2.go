@@ -7,8 +7,6 @@ import (
 	"net/http"
 
 	"golang.org/x/net/http2"
-
-	"github.com/rollcall-id/rollcall/internal/wire"
 )
 
 // answerMalformed has a server answer 400 to requests over HTTP/2 that are malformed, such as
@@ -20,7 +18,7 @@ func answerMalformed(s *http.Server, refused func()) error {
 		return fmt.Errorf("HTTP/2: %w", err)
 	}
 	s.TLSNextProto[http2.NextProtoTLS] = func(s *http.Server, c *tls.Conn, h http.Handler) {
-		conf.ServeConn(&http2Connection{Conn: c, refused: refused}, &http2.ServeConnOpts{BaseConfig: s, Handler: h})
+		conf.ServeConn(&http2Connection{Conn: c, write: c.Write, refused: refused}, &http2.ServeConnOpts{BaseConfig: s, Handler: h})
 	}
 	return nil
 }
@@ -33,6 +31,7 @@ func answerMalformed(s *http.Server, refused func()) error {
 // One goroutine writes at a time.
 type http2Connection struct {
 	*tls.Conn
+	write   func([]byte) (int, error) // the Conn's
 	refused func()
 
 	held     []byte // a part of a frame that cannot be judged yet: 12 bytes at most
@@ -68,7 +67,7 @@ func (c *http2Connection) Write(b []byte) (int, error) {
 		stream := binary.BigEndian.Uint32(frame[5:]) &^ (1 << 31)
 		if isReset(frame) && http2.ErrCode(binary.BigEndian.Uint32(frame[frameHeader:])) == http2.ErrCodeProtocol && stream > c.answered {
 			answer := append(append([]byte(nil), data[sent:at]...), malformed(stream)...)
-			if _, err := c.Conn.Write(answer); err != nil {
+			if _, err := c.write(answer); err != nil {
 				return 0, err
 			}
 			c.refused()
@@ -84,7 +83,7 @@ func (c *http2Connection) Write(b []byte) (int, error) {
 		at += frameHeader
 	}
 	if at > sent {
-		if _, err := c.Conn.Write(data[sent:at]); err != nil {
+		if _, err := c.write(data[sent:at]); err != nil {
 			return 0, err
 		}
 	}
@@ -94,25 +93,18 @@ func (c *http2Connection) Write(b []byte) (int, error) {
 func isReset(frame []byte) bool { return http2.FrameType(frame[3]) == http2.FrameRSTStream }
 
 // malformed is the answer 400 on a stream, and the word that nothing more is read of the
-// request (RFC 9113 8.1).
+// request (RFC 9113 8.1). It has no body: the server keeps count of what the client has room
+// for, and knows nothing of what is sent past it.
 func malformed(stream uint32) []byte {
-	body := wire.MalformedRequest
-	fields := []byte{}
-	for _, f := range [][2]string{
-		{":status", "400"},
-		{"content-type", wire.ContentType},
-		{"cache-control", "no-store"},
-		{"x-content-type-options", "nosniff"},
-		{"content-length", fmt.Sprint(len(body))},
-	} {
+	var fields []byte
+	for _, f := range [][2]string{{":status", "400"}, {"cache-control", "no-store"}, {"content-length", "0"}} {
 		// A literal without indexing (RFC 7541 6.2.2) changes nothing that the two ends
 		// remember of each other's fields. Lengths are below 127.
 		fields = append(fields, 0, byte(len(f[0])))
 		fields = append(append(fields, f[0]...), byte(len(f[1])))
 		fields = append(fields, f[1]...)
 	}
-	b := appendFrame(nil, http2.FrameHeaders, http2.FlagHeadersEndHeaders, stream, fields)
-	b = appendFrame(b, http2.FrameData, http2.FlagDataEndStream, stream, []byte(body))
+	b := appendFrame(nil, http2.FrameHeaders, http2.FlagHeadersEndHeaders|http2.FlagHeadersEndStream, stream, fields)
 	return appendFrame(b, http2.FrameRSTStream, 0, stream, make([]byte, 4)) // NO_ERROR
 }
 

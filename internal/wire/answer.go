@@ -75,9 +75,6 @@ func appendError(b []byte, status int, message string) []byte {
 	return AppendString(b, message)
 }
 
-// MalformedRequest is the body of a 400 for a request that is none.
-const MalformedRequest = `{"statusCode":400,"error":"Bad Request","message":"Malformed request"}`
-
 // NotFound answers an unknown route, and a known one with another method
 // (docs/published-api.md P2).
 func NotFound(w http.ResponseWriter, _ *http.Request) {
