@@ -116,14 +116,14 @@ func (c *config) readYAML(path string, data []byte) error {
 
 // readEnvironment reads ROLLCALL_ variables, and the files that their _FILE forms
 // name. ROLLCALL_CONFIG, ROLLCALL_URL, ROLLCALL_CA and ROLLCALL_TOKEN belong to
-// the commands.
+// the commands, and what isInjected knows to nobody.
 func (c *config) readEnvironment(environ []string) error {
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
 		if !strings.HasPrefix(name, envPrefix) {
 			continue
 		}
-		if isCommandVariable(name) {
+		if isCommandVariable(name) || isInjected(name, value) {
 			continue
 		}
 		key := strings.ToLower(strings.TrimPrefix(name, envPrefix))

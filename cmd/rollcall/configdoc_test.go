@@ -17,6 +17,10 @@ file. ` + "`ROLLCALL_NAME_FILE`" + ` reads the value from a file. What is unknow
 refused at the start, with its key and, for a value that does not fit by itself, its source. ` + "`rollcall config print`" + ` shows every
 setting and where it comes from, ` + "`rollcall config check`" + ` starts nothing.
 
+Variables that Kubernetes puts into containers for a Service named ` + "`rollcall`" + `, or ` + "`rollcall-`" + ` and anything, such as
+` + "`ROLLCALL_SERVICE_HOST=10.96.0.7` and `ROLLCALL_PORT=tcp://10.96.0.7:8080`" + `, are passed over. With another value a variable of such a
+name is an unknown key.
+
 This page is made from the table in the code; a test keeps it so.
 
 Of each setting: its key in the file, its flag, its variable in the environment, and its default, if it has one.
