@@ -14,28 +14,25 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/rollcall-id/rollcall/internal/secretfile"
 )
 
 // maxKeyFile bounds what is read of a key file, in bytes.
 const maxKeyFile = 64 << 10
 
-// checkKeyDir makes the directory if need be. Who can write to it can replace
-// keys, so that is the owner alone.
+// checkKeyDir makes the directory if need be. Who else can write to it can replace keys.
 func checkKeyDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making the key directory: %w", err)
 	}
-	info, err := os.Stat(dir)
-	if err != nil {
-		return err
-	}
-	if info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("others can write to the key directory %s (mode %#o): chmod 700 it", dir, info.Mode().Perm())
-	}
-	return nil
+	_, err := secretfile.Judge(dir, secretfile.Secret)
+	return err
 }
 
-// readKey reads a key file. One that others can read is refused.
+// readKey reads a key file. One that others can read or replace is refused.
 func readKey(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -43,28 +40,55 @@ func readKey(path string) ([]byte, error) {
 		return nil, err
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is not a file", path)
-	case info.Mode().Perm()&0o077 != 0:
-		return nil, fmt.Errorf("others can read the key file %s (mode %#o): chmod 600 it, and replace the key if they may have", path, info.Mode().Perm())
 	case info.Size() > maxKeyFile:
 		return nil, fmt.Errorf("the key file %s is larger than %d bytes", path, maxKeyFile)
+	}
+	if _, err := secretfile.Judge(path, secretfile.Secret); err != nil {
+		return nil, err
 	}
 	return os.ReadFile(path)
 }
 
-// openKey reads a key file, or makes one that is whole or not there.
+// openKey reads a key file, or makes one that is whole or not there. In a directory that is
+// read-only none is made: where somebody has put keys, such as a Secret that is mounted,
+// another one would be used in the place of the one that was forgotten.
 func openKey(path string, make func() ([]byte, error)) ([]byte, error) {
 	data, err := readKey(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return data, err
 	}
+	dir := filepath.Dir(path)
+	if isReadOnly(dir) {
+		return nil, missingKeys(dir)
+	}
 	if data, err = make(); err != nil {
 		return nil, err
 	}
 	// When another process was quicker, that one's key counts.
-	if err := createFile(path, data); err != nil && !errors.Is(err, fs.ErrExist) {
+	switch err := createFile(path, data); {
+	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
+		return nil, missingKeys(dir)
+	case err != nil && !errors.Is(err, fs.ErrExist):
 		return nil, err
 	}
 	return readKey(path)
+}
+
+// isReadOnly reports whether a directory's mode lets nobody write to it. Root could.
+func isReadOnly(dir string) bool {
+	info, err := os.Stat(dir)
+	return err == nil && info.Mode().Perm()&0o222 == 0
+}
+
+// missingKeys names the keys that a directory does not have and that cannot be made there.
+func missingKeys(dir string) error {
+	var missing []string
+	for _, file := range []string{signingFile, derivationFile} {
+		if found, _ := fs.Glob(os.DirFS(dir), strings.Replace(file, ".", "*.", 1)); len(found) == 0 { // the pattern is a good one
+			missing = append(missing, file)
+		}
+	}
+	return fmt.Errorf("there is no %s in the key directory %s, which is read-only: put there what a server has made in a directory of its own", strings.Join(missing, " and no "), dir)
 }
 
 // createFile makes a file that is whole or not there; fs.ErrExist when there is

@@ -36,8 +36,8 @@ type keysNow struct {
 	newestDerivation string
 }
 
-// OpenKeys reads the keys of a directory, and makes what is missing. Files and
-// directory are the owner's alone; a key that others can read is refused. Keys
+// OpenKeys reads the keys of a directory, and makes what is missing unless the directory is
+// read-only. A key that others can read or replace is refused, see [secretfile.Judge]. Keys
 // of which nothing can count any more are dropped.
 func OpenKeys(dir string) (*Keys, error) { return openKeys(dir, time.Now()) }
 

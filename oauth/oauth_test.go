@@ -455,7 +455,7 @@ func TestKeysOfOthersAreRefusedAndOursAreKept(t *testing.T) {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", name, info.Mode(), err)
 		}
-		if err := os.Chmod(path, 0o640); err != nil {
+		if err := os.Chmod(path, 0o604); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := OpenKeys(dir); err == nil || !strings.Contains(err.Error(), "chmod 600") {

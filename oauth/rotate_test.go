@@ -241,8 +241,8 @@ func TestANewerKeySignsWhateverTheClockSays(t *testing.T) {
 
 func TestBadKeyDirectoriesAreRefused(t *testing.T) {
 	for want, spoil := range map[string]func(d *keyDir) error{
-		"others can read":  func(d *keyDir) error { return os.Chmod(d.rotated(), 0o640) },
-		"others can write": func(d *keyDir) error { return os.Chmod(d.path, 0o770) },
+		"others can read":  func(d *keyDir) error { return os.Chmod(d.rotated(), 0o604) },
+		"others can write": func(d *keyDir) error { return os.Chmod(d.path, 0o707) },
 		"is not a file":    func(d *keyDir) error { return os.Mkdir(filepath.Join(d.path, "signing-x.pem"), 0o700) },
 		"cannot parse":     func(d *keyDir) error { return os.Rename(d.rotated(), filepath.Join(d.path, "signing-x.pem")) },
 		"are the same key": func(d *keyDir) error {

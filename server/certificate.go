@@ -1,9 +1,12 @@
 package server
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"sync/atomic"
+
+	"github.com/rollcall-id/rollcall/internal/secretfile"
 )
 
 var protocols = []string{"h2", "http/1.1"}
@@ -16,9 +19,15 @@ type Certificate struct {
 
 // ReadCertificate reads a certificate, with its chain, and its key.
 func ReadCertificate(certFile, keyFile string) (tls.Certificate, error) {
-	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+	_, certErr := secretfile.Judge(certFile, secretfile.Decides)
+	_, keyErr := secretfile.Judge(keyFile, secretfile.Secret)
+	err := cmp.Or(keyErr, certErr)
+	var cert tls.Certificate
+	if err == nil {
+		cert, err = tls.LoadX509KeyPair(certFile, keyFile)
+	}
 	if err != nil {
-		return cert, fmt.Errorf("reading the TLS certificate: %w", err)
+		return tls.Certificate{}, fmt.Errorf("reading the TLS certificate: %w", err)
 	}
 	return cert, nil
 }

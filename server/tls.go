@@ -15,6 +15,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/rollcall-id/rollcall/internal/secretfile"
 )
 
 // The local CA is for trying out on loopback: it can sign for nothing else, and
@@ -44,10 +46,13 @@ func LocalCertificate(dataDir string, now time.Time) (tls.Certificate, error) {
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	if cert, err := tls.LoadX509KeyPair(certFile, keyFile); err == nil && now.Add(localCARenewal).Before(cert.Leaf.NotAfter) {
 		if _, err := os.Stat(CAFile(dataDir)); err == nil {
-			return cert, nil
+			return ReadCertificate(certFile, keyFile)
 		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return tls.Certificate{}, err
+	}
+	if _, err := secretfile.Judge(dir, secretfile.Secret); err != nil {
 		return tls.Certificate{}, err
 	}
 	if err := makeLocalCA(dir, now); err != nil {

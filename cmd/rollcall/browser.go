@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -179,13 +178,4 @@ func sameSite(a, b string) bool {
 	one, err := publicsuffix.EffectiveTLDPlusOne(a)
 	other, otherErr := publicsuffix.EffectiveTLDPlusOne(b)
 	return a == b || err == nil && otherErr == nil && one == other
-}
-
-// warnOfBrowsers logs what browsers returns.
-func (c *config) warnOfBrowsers(log *slog.Logger) error {
-	warnings, err := c.browsers()
-	for _, w := range warnings {
-		log.Warn("a setting may send browsers in circles", "setting", w)
-	}
-	return err
 }

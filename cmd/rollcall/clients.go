@@ -8,15 +8,16 @@ import (
 	"github.com/rollcall-id/rollcall/oauth"
 )
 
-// parseClients reads the file's declarations of clients.
-func parseClients(value any) ([]oauth.Client, error) {
+// parseClients reads the file's declarations of clients. judge has its say on files that they
+// name.
+func parseClients(value any, judge func(path string) error) ([]oauth.Client, error) {
 	list, ok := value.([]any)
 	if !ok {
 		return nil, fmt.Errorf("%s: must be a list", clientsKey)
 	}
 	var clients []oauth.Client
 	for i, item := range list {
-		c, err := parseClient(item)
+		c, err := parseClient(item, judge)
 		if err == nil {
 			err = c.Check()
 		}
@@ -28,7 +29,7 @@ func parseClients(value any) ([]oauth.Client, error) {
 	return clients, nil
 }
 
-func parseClient(item any) (c oauth.Client, err error) {
+func parseClient(item any, judge func(path string) error) (c oauth.Client, err error) {
 	fields, ok := item.(map[string]any)
 	if !ok {
 		return c, fmt.Errorf("must have client_id, client_secret_sha256 and scopes")
@@ -44,7 +45,9 @@ func parseClient(item any) (c oauth.Client, err error) {
 		case "client_secret_sha256":
 			c.SecretHashes, err = parseHashes(value)
 		case "public_key_file":
-			c.Keys, err = oauth.ReadPublicKeys(fmt.Sprint(value))
+			if err = judge(fmt.Sprint(value)); err == nil {
+				c.Keys, err = oauth.ReadPublicKeys(fmt.Sprint(value))
+			}
 		case "scopes":
 			c.Scopes, err = words(value)
 		default:

@@ -116,7 +116,7 @@ func TestMistakesExitWith2AndSayWhatToDo(t *testing.T) {
 		{"no keys to mint with", "", []string{"token", "--data", filepath.Join(dir, "none"), "--scope", "read:sessions"}, "there are no keys"},
 		{"a client of a bad name", "", []string{"client", "new", "--id", "a b", "--scope", "read:sessions"}, "an id has 1 to 64 characters"},
 		{"a client that is declared twice", "clients: [" + twice + ", " + twice + "]\n", []string{"config", "check"}, "client a is declared twice"},
-		{"a public key that is missing", "clients: [{client_id: a, public_key_file: /none, scopes: [\"read:sessions\"]}]\n", []string{"config", "check"}, "clients[0]: open /none"},
+		{"a public key that is missing", "clients: [{client_id: a, public_key_file: /none, scopes: [\"read:sessions\"]}]\n", []string{"config", "check"}, "clients[0]: stat /none"},
 		{"an issuer without scopes", "issuers: [{issuer: \"https://a/\", audience: b, jwks_url: \"https://a/jwks\"}]\n", []string{"config", "check"}, "issuers[0]: issuer https://a/: it has no scopes"},
 		{"an issuer without keys", "issuers: [{issuer: \"https://a/\", audience: b, scopes: [\"read:sessions\"]}]\n", []string{"config", "check"}, "it needs a jwks_url or a jwks_file"},
 		{"an issuer of an unknown kind", "issuers: [{issuer: \"https://a/\", audiance: b}]\n", []string{"config", "check"}, `there is no key "audiance"`},

@@ -27,7 +27,9 @@ type config struct {
 	issuers []oauth.TrustedIssuer
 	levels  []rollcall.Level // nil when the file has none: the presets
 	level   slog.LevelVar    // what the logger goes by
-	again   func() (*config, error)
+	// reachable says of files that hold or decide secrets who else reaches them.
+	reachable []string
+	again     func() (*config, error)
 }
 
 // addFlags gives a command a flag for each key of the table, or for those that
@@ -81,6 +83,9 @@ func loadConfig(flags *pflag.FlagSet, environ []string) (*config, error) {
 }
 
 func (c *config) readFile(path string) error {
+	if err := c.decides(path); err != nil {
+		return fmt.Errorf("reading the configuration file: %w", err)
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("reading the configuration file: %w", err)
@@ -98,9 +103,9 @@ func (c *config) readYAML(path string, data []byte) error {
 		var err error
 		switch name {
 		case clientsKey:
-			c.clients, err = parseClients(value)
+			c.clients, err = parseClients(value, c.decides)
 		case issuersKey:
-			c.issuers, err = parseIssuers(value)
+			c.issuers, err = parseIssuers(value, c.decides)
 		case levelsKey:
 			c.levels, err = parseLevels(value)
 			c.sources[levelsKey] = path
@@ -128,6 +133,9 @@ func (c *config) readEnvironment(environ []string) error {
 		}
 		key := strings.ToLower(strings.TrimPrefix(name, envPrefix))
 		if base, isFile := strings.CutSuffix(key, "_file"); isFile {
+			if err := c.decides(value); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
 			data, err := os.ReadFile(value)
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)

@@ -23,8 +23,8 @@ func (c *config) consistent() error {
 	if err := callers.Check(); err != nil {
 		return err
 	}
-	if _, err := server.ParseProxies(c.list("trusted_proxies")); err != nil {
-		return fmt.Errorf("trusted_proxies: %w", err)
+	if err := errors.Join(checkProxies(c.list("trusted_proxies")), c.judgeSecrets()); err != nil {
+		return err
 	}
 	for _, u := range c.list("public_url") {
 		if err := oauth.CheckPublicURL(strings.TrimSuffix(u, "/")); err != nil {

@@ -31,8 +31,12 @@ func TestVariablesThatKubernetesInjectsBreakNoCommand(t *testing.T) {
 	}
 	for _, prefix := range []string{"ROLLCALL", "ROLLCALL_API", "ROLLCALL_TLS_LISTEN", "ROLLCALL_0"} {
 		for _, args := range [][]string{
-			{"config", "print"}, {"config", "check", "--data", data}, {"keys", "list", "--data", data}, {"token", "--data", data, "--scope", "read:sessions"},
-			{"client", "new", "--id", "a", "--scope", "read:sessions"}, {"version"},
+			{"config", "print"},
+			{"config", "check", "--data", data},
+			{"keys", "list", "--data", data},
+			{"token", "--data", data, "--scope", "read:sessions"},
+			{"client", "new", "--id", "a", "--scope", "read:sessions"},
+			{"version"},
 		} {
 			c := exec.Command(program, args...)
 			c.Env = append(os.Environ(), serviceVariables(prefix)...)

@@ -6,8 +6,9 @@ import (
 	"github.com/rollcall-id/rollcall/oauth"
 )
 
-// parseIssuers reads the file's declarations of other issuers.
-func parseIssuers(value any) ([]oauth.TrustedIssuer, error) {
+// parseIssuers reads the file's declarations of other issuers. judge has its say on files
+// that they name.
+func parseIssuers(value any, judge func(path string) error) ([]oauth.TrustedIssuer, error) {
 	list, ok := value.([]any)
 	if !ok {
 		return nil, fmt.Errorf("%s: must be a list", issuersKey)
@@ -17,6 +18,9 @@ func parseIssuers(value any) ([]oauth.TrustedIssuer, error) {
 		t, err := parseIssuer(item)
 		if err == nil {
 			err = t.Check()
+		}
+		if err == nil && t.JWKSFile != "" {
+			err = judge(t.JWKSFile)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s[%d]: %w", issuersKey, i, err)

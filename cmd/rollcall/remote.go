@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rollcall-id/rollcall/internal/secretfile"
 	"github.com/rollcall-id/rollcall/internal/sink"
 	"github.com/rollcall-id/rollcall/server"
 )
@@ -61,6 +62,9 @@ func newRemote(c *cobra.Command, scopes ...string) (*remoteServer, error) {
 	}
 	switch file := setting("token-file", "ROLLCALL_TOKEN_FILE", ""); {
 	case file != "":
+		if err := cfg.judge(file, secretfile.Secret); err != nil {
+			return nil, usage(err)
+		}
 		data, err := os.ReadFile(file)
 		if err != nil {
 			return nil, usage(err)
@@ -84,6 +88,9 @@ func newHTTPClient(ca, localCA string) (*http.Client, error) {
 	file := ca
 	if file == "" {
 		file = localCA
+	}
+	if _, err := secretfile.Judge(file, secretfile.Decides); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	switch data, err := os.ReadFile(file); {
 	case ca == "" && errors.Is(err, fs.ErrNotExist):

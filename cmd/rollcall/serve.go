@@ -165,8 +165,11 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 		log.Warn("older keys are kept", "error", err)
 	}
 	login, err := loginURL(cfg)
-	if err = errors.Join(err, cfg.warnOfBrowsers(log)); err != nil {
+	if err != nil {
 		return nil, usage(err)
+	}
+	for _, w := range cfg.warnings() {
+		log.Warn("check the configuration", "warning", w)
 	}
 	r.doors = &server.Doors{
 		Manager: r.manager, Issuer: r.issuer, Keys: r.keys, Cookie: cfg.cookie(), CORSOrigins: cfg.list("cors_origins"),

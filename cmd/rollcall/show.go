@@ -50,12 +50,8 @@ func newConfig() *cobra.Command {
 			if _, err := (&running{cfg: cfg}).openNetworks(slog.New(slog.DiscardHandler)); err != nil {
 				return usage(err)
 			}
-			warnings, err := cfg.browsers()
-			for _, w := range warnings {
+			for _, w := range cfg.warnings() {
 				fmt.Fprintln(sink.Terminal(c.ErrOrStderr()), "warning: "+w)
-			}
-			if err != nil {
-				return usage(err)
 			}
 			fmt.Fprintln(output(c), "The configuration is good.")
 			return nil

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package secretfile
+
+func isReadOnly(string) bool { return false }
