@@ -46,6 +46,13 @@ func (m *Metrics) Counter(name, help string, labels map[string]string, read func
 	m.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels}, func() float64 { return float64(read()) }))
 }
 
+// WatchCertificate adds when a certificate ends.
+func (m *Metrics) WatchCertificate(c *Certificate) {
+	m.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "rollcall_tls_certificate_end_timestamp_seconds", Help: "When the TLS certificate ends, or the first of its chain.",
+	}, func() float64 { return float64(c.Ends().Unix()) }))
+}
+
 // watchCache adds the numbers of looks in memory.
 func (m *Metrics) watchCache(lookups func() (hits, misses uint64)) {
 	const name, help = "rollcall_cache_lookups_total", "Looks for a session, a user's sessions or a page in memory, by whether it was there."

@@ -12,8 +12,10 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/rollcall-id/rollcall/internal/secretfile"
@@ -40,11 +42,11 @@ func LocalTLS(dataDir string, now time.Time) (*tls.Config, error) {
 
 // LocalCertificate reads the local CA's leaf from the data directory, and makes CA
 // and leaf anew when they are missing or near their end. The leaf is for localhost,
-// 127.0.0.1 and ::1.
-func LocalCertificate(dataDir string, now time.Time) (tls.Certificate, error) {
+// 127.0.0.1 and ::1, and for other loopback addresses that are named.
+func LocalCertificate(dataDir string, now time.Time, others ...netip.Addr) (tls.Certificate, error) {
 	dir := filepath.Join(dataDir, "tls")
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	if cert, err := tls.LoadX509KeyPair(certFile, keyFile); err == nil && now.Add(localCARenewal).Before(cert.Leaf.NotAfter) {
+	if cert, err := tls.LoadX509KeyPair(certFile, keyFile); err == nil && now.Add(localCARenewal).Before(cert.Leaf.NotAfter) && isFor(cert.Leaf, others) {
 		if _, err := os.Stat(CAFile(dataDir)); err == nil {
 			return ReadCertificate(certFile, keyFile)
 		}
@@ -55,15 +57,29 @@ func LocalCertificate(dataDir string, now time.Time) (tls.Certificate, error) {
 	if _, err := secretfile.Judge(dir, secretfile.Secret); err != nil {
 		return tls.Certificate{}, err
 	}
-	if err := makeLocalCA(dir, now); err != nil {
+	if err := makeLocalCA(dir, now, others...); err != nil {
 		return tls.Certificate{}, fmt.Errorf("making the local CA: %w", err)
 	}
 	return ReadCertificate(certFile, keyFile)
 }
 
-func makeLocalCA(dir string, now time.Time) error {
-	_, v4, _ := net.ParseCIDR("127.0.0.1/32")
-	_, v6, _ := net.ParseCIDR("::1/128")
+func isFor(leaf *x509.Certificate, addrs []netip.Addr) bool {
+	return !slices.ContainsFunc(addrs, func(a netip.Addr) bool { return leaf.VerifyHostname(a.String()) != nil })
+}
+
+func makeLocalCA(dir string, now time.Time, others ...netip.Addr) error {
+	addrs := []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()}
+	for _, a := range others {
+		if !slices.Contains(addrs, a) {
+			addrs = append(addrs, a)
+		}
+	}
+	var ips []net.IP
+	var ranges []*net.IPNet
+	for _, a := range addrs {
+		ips = append(ips, a.AsSlice())
+		ranges = append(ranges, &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(a.BitLen(), a.BitLen())})
+	}
 	ca := &x509.Certificate{
 		Subject:                     pkix.Name{CommonName: "Rollcall local CA"},
 		IsCA:                        true,
@@ -72,12 +88,12 @@ func makeLocalCA(dir string, now time.Time) error {
 		KeyUsage:                    x509.KeyUsageCertSign,
 		PermittedDNSDomainsCritical: true,
 		PermittedDNSDomains:         []string{"localhost"},
-		PermittedIPRanges:           []*net.IPNet{v4, v6},
+		PermittedIPRanges:           ranges,
 	}
 	leaf := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: "localhost"},
 		DNSNames:    []string{"localhost"},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		IPAddresses: ips,
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rollcall-id/rollcall/oauth"
 	"github.com/rollcall-id/rollcall/server"
@@ -34,8 +35,13 @@ func (c *config) consistent() error {
 	if _, err := c.browsers(); err != nil {
 		return err
 	}
-	if _, err := certificate(c); err != nil {
+	switch files, err := certificateFiles(c); {
+	case err != nil:
 		return err
+	case files.Cert != "":
+		if _, err := files.Read(time.Now()); err != nil {
+			return err
+		}
 	}
 	return server.ListenOptions{
 		HTTP: c.address("listen"), TLS: c.address("tls_listen"), Local: c.text("tls_cert") == "", BehindProxy: c.flag("behind_proxy"),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"os"
@@ -59,9 +60,15 @@ func (r *running) reload(log *slog.Logger) error {
 	if (fresh.text("tls_cert") == "") != (r.cfg.text("tls_cert") == "") {
 		return errors.New("tls_cert cannot be added or taken away while serving: start anew")
 	}
-	cert, err := certificate(fresh)
+	files, err := certificateFiles(fresh)
 	if err != nil {
 		return err
+	}
+	var cert tls.Certificate
+	if r.listeners.TLS != nil {
+		if cert, err = files.Read(time.Now()); err != nil {
+			return err
+		}
 	}
 	if err := r.issuer.Reload(oauth.Callers{Clients: fresh.clients, Issuers: fresh.issuers}); err != nil {
 		return err
@@ -72,7 +79,9 @@ func (r *running) reload(log *slog.Logger) error {
 	if err := r.keys.Take(time.Now()); err != nil {
 		log.Warn("older keys are kept", "error", err)
 	}
-	r.cert.Set(cert)
+	if r.listeners.TLS != nil {
+		r.cert.Set(cert, files)
+	}
 	r.cfg.level.Set(logLevel(fresh))
 	if len(waiting) > 0 {
 		log.Warn("some settings that have changed wait for the next start", "settings", waiting)

@@ -79,5 +79,5 @@ func (c *config) warnings() (all []string) {
 		all = append(all, "behind_proxy without trusted_proxies: every user has the proxy's address, in sessions and in limits; name the proxy's network")
 	}
 	browsers, _ := c.browsers() // consistent has returned the error
-	return append(all, browsers...)
+	return append(append(all, browsers...), c.certificateWarnings()...)
 }

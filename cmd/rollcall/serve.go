@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -140,6 +139,7 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	if err = r.openTelemetry(log); err != nil {
 		return nil, usage(err)
 	}
+	r.followCertificate(log)
 	if r.issuer, err = newIssuer(cfg, r.keys, r.listeners.URLs(), log); err != nil {
 		return nil, usage(err)
 	}
@@ -188,31 +188,52 @@ func listenOptions(cfg *config, shown *server.Certificate) (server.ListenOptions
 		HTTP: cfg.address("listen"), TLS: cfg.address("tls_listen"),
 		BehindProxy: cfg.flag("behind_proxy"), MaxConnections: cfg.number("max_connections"), MaxOfAll: shareFiles(openFileLimit()).connections,
 	}
-	cert, err := certificate(cfg)
-	if err != nil || o.TLS == "" {
+	files, err := certificateFiles(cfg)
+	if err != nil || files == (server.CertificateFiles{}) {
 		return o, err
 	}
-	shown.Set(cert)
-	o.Config, o.Local = shown.Config(), cfg.text("tls_cert") == ""
+	cert, err := files.Read(time.Now())
+	if err != nil {
+		return o, err
+	}
+	shown.Set(cert, files)
+	o.Config, o.Local = shown.Config(), files.LocalCA != ""
 	return o, nil
 }
 
-// certificate reads what the TLS listener shows: the configured certificate, or
-// without one the local CA's.
-func certificate(cfg *config) (cert tls.Certificate, err error) {
+// certificateFiles are those of what the TLS listener shows: the configured certificate, or
+// without one the local CA's; zero without a TLS listener.
+func certificateFiles(cfg *config) (files server.CertificateFiles, err error) {
 	certFile, keyFile := cfg.text("tls_cert"), cfg.text("tls_key")
 	switch {
 	case (certFile == "") != (keyFile == ""):
-		return cert, errors.New("tls_cert and tls_key go together: one of them is missing")
+		return files, errors.New("tls_cert and tls_key go together: one of them is missing")
 	case cfg.address("tls_listen") == "":
-		return cert, nil
+		return files, nil
 	case certFile != "":
-		return server.ReadCertificate(certFile, keyFile)
+		return server.CertificateFiles{Cert: certFile, Key: keyFile}, nil
 	}
-	if err := os.MkdirAll(cfg.text("data"), 0o700); err != nil {
-		return cert, err
+	return server.CertificateFiles{LocalCA: cfg.text("data"), Listen: cfg.address("tls_listen")}, nil
+}
+
+// certificateWarnings are those of a certificate that is configured. The local CA sees to
+// its own.
+func (c *config) certificateWarnings() []string {
+	files, err := certificateFiles(c)
+	if err != nil || files.Cert == "" {
+		return nil
 	}
-	return server.LocalCertificate(cfg.text("data"), time.Now())
+	cert, err := files.Read(time.Now())
+	if err != nil {
+		return nil // consistent says so
+	}
+	var hosts []string
+	for _, text := range c.list("public_url") {
+		if u, err := url.Parse(text); err == nil && u.Scheme == "https" && !c.flag("behind_proxy") {
+			hosts = append(hosts, u.Hostname())
+		}
+	}
+	return server.CertificateWarnings(cert, hosts, time.Now())
 }
 
 func callerLimit(cfg *config) server.CallerLimit {

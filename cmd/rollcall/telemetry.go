@@ -33,6 +33,18 @@ func (r *running) openTelemetry(log *slog.Logger) (err error) {
 	return nil
 }
 
+// followCertificate takes the certificate of the TLS listener anew when it is renewed, and
+// shows when it ends.
+func (r *running) followCertificate(log *slog.Logger) {
+	if r.listeners.TLS == nil {
+		return
+	}
+	r.loops = append(r.loops, func(ctx context.Context) { r.cert.Run(ctx, log) })
+	if r.metrics != nil {
+		r.metrics.WatchCertificate(&r.cert)
+	}
+}
+
 // measured returns the store to work with: one that is timed, when somebody can
 // ask how long it took.
 func (r *running) measured(store rollcall.Store) rollcall.Store {
