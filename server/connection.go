@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 )
 
 // connections makes a connection of each that a listener takes.
@@ -52,7 +53,8 @@ type connection struct {
 	watch  *watch
 	reads  reads
 	writes deadline
-	room   room // has a place for it while it is watched
+	room   room         // has a place for it while it is watched
+	in     atomic.Int64 // bytes that came since the last request, TLS's own among them
 
 	mu   sync.Mutex // TLS may have something to say while an answer is written
 	kept *[]byte    // what is written together so far; nil sends at once

@@ -146,7 +146,9 @@ func (c *connection) Read(p []byte) (int, error) {
 		return 0, os.ErrDeadlineExceeded
 	}
 	defer c.reads.leave()
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	c.in.Add(int64(n))
+	return n, err
 }
 
 // enter reports false when the deadline has passed. late lets the read begin when the

@@ -18,6 +18,7 @@ import (
 var (
 	noSniff = []string{"nosniff"}
 	hsts    = []string{"max-age=31536000"}
+	closing = []string{"close"}
 )
 
 // observe gives each request an id, counts it, writes one line at its end, and
@@ -49,13 +50,43 @@ func (d *Doors) observe(h http.Handler, from remote) http.Handler {
 			if d.Metrics != nil {
 				d.Metrics.requests.observe(r.Pattern, r.Method, note.status, took)
 			}
-			logRequest(access, r, note, from, took)
+			if !isGoodProbe(r, note.status) {
+				logRequest(access, r, note, from, took)
+			}
 			if p != nil {
 				panic(http.ErrAbortHandler) // an answer that broke off must not look like a whole one
 			}
 		}()
+		if hasOversizedHeader(r) {
+			note.Header()["Connection"] = closing
+			wire.WriteError(note, http.StatusRequestHeaderFieldsTooLarge, "Request Header Fields Too Large", "")
+			return
+		}
 		h.ServeHTTP(note, r)
 	})
+}
+
+// isGoodProbe reports whether a request is one of the many that ask for health, and found
+// it: those have no line in the access log.
+func isGoodProbe(r *http.Request, status int) bool {
+	return status == http.StatusOK && (r.Pattern == "/healthz" || r.Pattern == "/readyz")
+}
+
+// hasOversizedHeader reports whether a request's line and header are larger than
+// maxHeaderBytes. net/http itself refuses what is twice as large, with a text that is neither
+// logged nor counted. Over HTTP/1 the size is looked at only when the connection has had as
+// many bytes since its last request.
+func hasOversizedHeader(r *http.Request) bool {
+	if c := connectionOf(r); c != nil && c.in.Swap(0) <= maxHeaderBytes {
+		return false
+	}
+	size := len(r.Method) + len(r.RequestURI) + len(r.Host) + len(r.Proto)
+	for name, values := range r.Header {
+		for _, value := range values {
+			size += len(name) + len(value) + len(": \r\n")
+		}
+	}
+	return size > maxHeaderBytes
 }
 
 // A note gathers what the line about a request says.

@@ -217,7 +217,7 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
+		MaxHeaderBytes:    2 * maxHeaderBytes, // hasOversizedHeader answers up to there
 		ErrorLog:          stdlog.New(complaints{log}, "", 0),
 	}
 }

@@ -132,11 +132,11 @@ func TestTheLineAboutARequestNamesItsTrace(t *testing.T) {
 	var lines logtest.Buffer
 	d.AccessLog = lines.Logger()
 	h := d.Handler()
-	get(h, "/healthz")
-	if strings.Contains(lines.String(), "trace_id") || !strings.Contains(lines.String(), "path=/healthz") {
+	get(h, "/check")
+	if strings.Contains(lines.String(), "trace_id") || !strings.Contains(lines.String(), "path=/check") {
 		t.Errorf("without a trace: %s", lines.String())
 	}
-	get(h, "/healthz", "Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	get(h, "/check", "Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 	if !strings.Contains(lines.String(), "trace_id=0af7651916cd43dd8448eb211c80319c") {
 		t.Errorf("with one: %s", lines.String())
 	}
@@ -152,5 +152,13 @@ func TestChecksWithCookiesThatNobodyCanTellApartAreCounted(t *testing.T) {
 	}
 	if _, metrics := get(telemetry, "/metrics"); !strings.Contains(metrics, "\nrollcall_check_several_cookies_total 3\n") {
 		t.Error("the refused checks are not counted")
+	}
+}
+
+func TestARequestWhoseHeaderIsTooLargeIsCounted(t *testing.T) {
+	d := newDoors(t)
+	get(d.Handler(), "/check", "X-Huge", strings.Repeat("x", maxHeaderBytes))
+	if _, text := get(d.telemetry(), "/metrics"); !strings.Contains(text, `rollcall_http_requests_total{code="431",method="GET",route="unknown"} 1`) {
+		t.Errorf("not counted: %s", text)
 	}
 }

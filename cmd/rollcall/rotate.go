@@ -3,7 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -130,8 +133,21 @@ func existingKeys(c *cobra.Command) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := os.Stat(keyDir(cfg)); err != nil {
-		return "", usage(fmt.Errorf("there are no keys in %s; --data names the directory of the server: %w", keyDir(cfg), err))
+	return keyDir(cfg), usage(hasKeys(cfg))
+}
+
+// hasKeys refuses a data directory in which opening the keys would make some: a server makes
+// them, and as its own user.
+func hasKeys(cfg *config) error {
+	files, err := os.ReadDir(keyDir(cfg))
+	for _, kind := range []string{"signing*.pem", "derivation*.key"} {
+		isOne := func(f fs.DirEntry) bool { ok, _ := filepath.Match(kind, f.Name()); return ok }
+		if err == nil && !slices.ContainsFunc(files, isOne) {
+			err = fmt.Errorf("%s: %w", kind, fs.ErrNotExist)
+		}
 	}
-	return keyDir(cfg), nil
+	if err != nil {
+		return fmt.Errorf("there are no keys in %s; --data names the directory of the server: %w", keyDir(cfg), err)
+	}
+	return nil
 }

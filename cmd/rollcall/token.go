@@ -49,8 +49,8 @@ func mint(cfg *config, scopes []string, ttl time.Duration) (string, error) {
 	if ttl <= 0 || ttl > oauth.TokenLifetime {
 		return "", usage(fmt.Errorf("--ttl must lie between 1s and %s", oauth.TokenLifetime))
 	}
-	if _, err := os.Stat(keyDir(cfg)); err != nil {
-		return "", usage(fmt.Errorf("there are no keys in %s; --data names the directory of the server: %w", keyDir(cfg), err))
+	if err := hasKeys(cfg); err != nil {
+		return "", usage(err)
 	}
 	keys, err := oauth.OpenKeys(keyDir(cfg))
 	if err != nil {
