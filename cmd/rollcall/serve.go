@@ -134,6 +134,9 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	}
 	warnOfFewFiles(openFileLimit(), cfg.number("max_connections"), log)
 	if r.listeners, err = server.Listen(listening); err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("%w: set listen, tls_listen to free addresses, or one of them to off", err)
+		}
 		return nil, usage(err)
 	}
 	if err = r.openTelemetry(log); err != nil {
@@ -275,7 +278,7 @@ func openPebble(cfg *config, log *slog.Logger) (*pebble.Store, error) {
 	dir := storeDir(cfg)
 	s, err := pebble.Open(dir, pebble.Options{Logger: log, MinFree: minFree(cfg), MaxOpenFiles: shareFiles(openFileLimit()).store})
 	if errors.Is(err, syscall.EAGAIN) { // from the lock of the directory
-		return nil, fmt.Errorf("another process has the store in %s open: stop it, or name another directory with --data", dir)
+		return nil, fmt.Errorf("another process has the store in %s open: stop it, or name another directory with --data; in Kubernetes use a StatefulSet, or a Deployment with strategy Recreate", dir)
 	}
 	return s, err
 }
