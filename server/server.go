@@ -125,41 +125,17 @@ func (l Listeners) Close() error {
 	return err
 }
 
-// URLs are the origins under which clients on this machine reach the server: those of the
-// TLS listener, then of the plain one.
-func (l Listeners) URLs() (urls []string) {
-	for _, at := range []struct {
-		scheme, usual string
-		listener      net.Listener
-	}{{"https", "443", l.TLS}, {"http", "80", l.HTTP}} {
-		if at.listener == nil {
-			continue
-		}
-		_, port, err := net.SplitHostPort(at.listener.Addr().String())
-		if err != nil {
-			continue
-		}
-		if port = ":" + port; port == ":"+at.usual {
-			port = ""
-		}
-		urls = append(urls, at.scheme+"://localhost"+port, at.scheme+"://127.0.0.1"+port)
-	}
-	return urls
-}
+// URLs are the origins under which clients on this machine reach the server.
+func (l Listeners) URLs() []string { return Origins(addressOf(l.HTTP), addressOf(l.TLS)) }
 
-// Nearest is the origin at which programs on this machine reach the server: that of
-// the plain listener if there is one, which needs no certificate to be checked.
-func (l Listeners) Nearest() string {
-	scheme, listener := "http", l.HTTP
-	if listener == nil {
-		scheme, listener = "https", l.TLS
+// Nearest is the origin at which programs on this machine reach the server.
+func (l Listeners) Nearest() string { return NearestOrigin(addressOf(l.HTTP), addressOf(l.TLS)) }
+
+func addressOf(l net.Listener) string {
+	if l == nil {
+		return ""
 	}
-	address, ok := listener.Addr().(*net.TCPAddr)
-	if !ok || address.IP.IsUnspecified() || address.IP.IsLoopback() {
-		_, port, _ := net.SplitHostPort(listener.Addr().String())
-		return scheme + "://" + net.JoinHostPort("127.0.0.1", port)
-	}
-	return scheme + "://" + address.String()
+	return l.Addr().String()
 }
 
 // Serve answers requests on the listeners and runs the Manager's loops, until ctx

@@ -126,7 +126,8 @@ func freeOr(out io.Writer, address string) string {
 // present makes the call that the product is about, as any client would, and
 // prints what to try next.
 func present(ctx context.Context, out io.Writer, r *running, secret string, seeded seeded) error {
-	base := r.listeners.URLs()[1]
+	urls := r.listeners.URLs()
+	base := urls[len(urls)-1] // an address
 	plain := ""
 	if r.listeners.HTTP != nil {
 		plain = "http://" + r.listeners.HTTP.Addr().String()

@@ -63,13 +63,3 @@ func mint(cfg *config, scopes []string, ttl time.Duration) (string, error) {
 	token, err := issuer.MintOffline("", scopes, ttl)
 	return token, usage(err)
 }
-
-// configuredURL is the origin at which a server with this configuration is
-// reached from this machine.
-func configuredURL(cfg *config) string {
-	if address := cfg.address("tls_listen"); address != "" {
-		return "https://127.0.0.1" + address[strings.LastIndex(address, ":"):]
-	}
-	address := cfg.address("listen")
-	return "http://127.0.0.1" + address[max(0, strings.LastIndex(address, ":")):]
-}
