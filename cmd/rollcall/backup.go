@@ -52,19 +52,26 @@ func newBackup() *cobra.Command {
 		Use:   "backup FILE",
 		Short: "Copy the store of a running server into a tar archive",
 		Long: `Copy the store of a running server into a tar archive, of one moment, while it
-serves. Keys are not in it: keep a copy of the data directory's keys/ elsewhere.
+serves. FILE - is standard output; the exit status says whether all of it was written.
+Keys are not in the archive: keep a copy of the data directory's keys/ elsewhere.
 
-To restore, stop the server, put the archive's store/ in the place of the data
-directory's, and start again. Sessions that were ended after the copy was made are
-alive in it: end everybody's after restoring unless that is what you want.`,
-		Example: `  rollcall backup --data /var/lib/rollcall /backup/rollcall.tar`,
-		Args:    cobra.ExactArgs(1),
+"rollcall restore" makes a store of the archive.`,
+		Example: `  rollcall backup --data /var/lib/rollcall /backup/rollcall.tar
+  rollcall backup --data /var/lib/rollcall - | gzip > rollcall.tar.gz`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := newRemote(c, rollcall.ScopeBackup)
 			if err != nil {
 				return err
 			}
-			n, err := r.download(c.Context(), "/v1/backup", args[0])
+			if args[0] == "-" {
+				if isTerminal(os.Stdout) {
+					return usage(errors.New("an archive is nothing for a terminal: redirect standard output, or name a file"))
+				}
+				_, err := r.download(c.Context(), "/v1/backup", os.Stdout)
+				return err
+			}
+			n, err := r.downloadFile(c.Context(), "/v1/backup", args[0])
 			if err == nil {
 				fmt.Fprintf(output(c), "Wrote %d bytes to %s.\n", n, args[0])
 			}
@@ -75,9 +82,26 @@ alive in it: end everybody's after restoring unless that is what you want.`,
 	return c
 }
 
-// download posts to a path and writes the answer to a file that is whole or not
-// there.
-func (r *remoteServer) download(ctx context.Context, path, file string) (int64, error) {
+// downloadFile posts to a path and writes the answer to a file that is whole or not there.
+func (r *remoteServer) downloadFile(ctx context.Context, path, file string) (int64, error) {
+	f, err := os.CreateTemp(filepath.Dir(file), ".new-*")
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(f.Name())
+	n, err := r.download(ctx, path, f)
+	if err != nil {
+		return 0, errors.Join(err, f.Close())
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return 0, fmt.Errorf("the copy is not whole: %w", err)
+	}
+	return n, os.Rename(f.Name(), file)
+}
+
+// download posts to a path and writes the answer, of which all was written when there is no
+// error.
+func (r *remoteServer) download(ctx context.Context, path string, to io.Writer) (int64, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url+path, nil)
 	if err != nil {
 		return 0, usage(err)
@@ -92,14 +116,9 @@ func (r *remoteServer) download(ctx context.Context, path, file string) (int64, 
 	if answer.StatusCode != http.StatusOK {
 		return 0, fmt.Errorf("POST %s: %s", path, answer.Status)
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), ".new-*")
+	n, err := io.Copy(to, answer.Body)
 	if err != nil {
-		return 0, err
+		return n, fmt.Errorf("the copy is not whole: %w", err)
 	}
-	defer os.Remove(f.Name())
-	n, err := io.Copy(f, answer.Body)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return 0, fmt.Errorf("the copy is not whole: %w", err)
-	}
-	return n, os.Rename(f.Name(), file)
+	return n, nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -41,14 +40,15 @@ func newClientNew() *cobra.Command {
 			if err := client.Check(); err != nil {
 				return usage(err)
 			}
+			declaration := fmt.Sprintf("clients:\n  - client_id: %s\n    client_secret_sha256: \"%s\"\n    scopes: [%s]\n", id, hash, strings.Join(quoted(client.Scopes), ", "))
 			out := output(c)
 			if asJSON {
-				enc := json.NewEncoder(out)
-				enc.SetIndent("", "  ")
-				return enc.Encode(map[string]any{"client_id": id, "client_secret": secret, "client_secret_sha256": hash, "scopes": client.Scopes})
+				return printJSON(out, map[string]any{
+					"client_id": id, "client_secret": secret, "client_secret_sha256": hash, "scopes": client.Scopes, "declaration": declaration,
+				})
 			}
-			fmt.Fprintf(out, "client_id:     %s\nclient_secret: %s\n\nThe secret is not shown again. Add to the configuration file:\n\n", id, secret)
-			fmt.Fprintf(out, "clients:\n  - client_id: %s\n    client_secret_sha256: \"%s\"\n    scopes: [%s]\n", id, hash, strings.Join(quoted(client.Scopes), ", "))
+			fmt.Fprintf(out, "client_id:     %s\nclient_secret: %s\n\nThe secret is not shown again. Add to the configuration file:\n\n%s", id, secret, declaration)
+			fmt.Fprintf(out, "\nOr set, without a file:\n\nROLLCALL_CLIENTS='[{client_id: %s, client_secret_sha256: \"%s\", scopes: [%s]}]'\n", id, hash, strings.Join(quoted(client.Scopes), ", "))
 			return nil
 		},
 	}

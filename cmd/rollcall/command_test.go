@@ -101,7 +101,16 @@ func TestMistakesExitWith2AndSayWhatToDo(t *testing.T) {
 		{"a client without secret", "clients: [{client_id: a, scopes: [\"read:sessions\"]}]\n", []string{"config", "check"}, "clients[0]: client a: it has no client_secret_sha256"},
 		{"a secret that anybody guesses", fmt.Sprintf("clients: [{client_id: a, client_secret_sha256: %x, scopes: [\"read:sessions\"]}]\n", sha256.Sum256([]byte("test"))), []string{"config", "check"}, `clients[0]: client a: client_secret_sha256 is the hash of "test"`},
 		{"an unknown scope", "clients: [{client_id: a, client_secret_sha256: " + strings.Repeat("ab", 32) + ", scopes: [\"x\"]}]\n", []string{"config", "check"}, `there is no scope "x"`},
-		{"an idle limit over the absolute one", "idle_session_lifetime: 200h\n", []string{"config", "check"}, "idle lifetime must not exceed"},
+		{"an idle limit over the absolute one", "idle_session_lifetime: 200h\n", []string{"config", "check"}, "idle_session_lifetime (200h0m0s) must not exceed session_lifetime (168h0m0s)"},
+		{"the same of the others", "ephemeral_session_lifetime: 1h\n", []string{"config", "check"}, "idle_ephemeral_session_lifetime (24h0m0s) must not exceed ephemeral_session_lifetime (1h0m0s)"},
+		{"a lifetime out of bounds", "session_lifetime: 9000h\n", []string{"config", "check"}, "session_lifetime: must lie between 1m0s and 8760h"},
+		{"an idle one", "idle_session_lifetime: 30s\n", []string{"config", "check"}, "idle_session_lifetime: must lie between 1m0s and 8760h"},
+		{"an ephemeral one", "ephemeral_session_lifetime: -1h\n", []string{"config", "check"}, "ephemeral_session_lifetime: must lie between 1m0s and 8760h"},
+		{"an idle ephemeral one", "idle_ephemeral_session_lifetime: 0s\n", []string{"config", "check"}, "idle_ephemeral_session_lifetime: must lie between 1m0s and 8760h"},
+		{"uses that are hardly ever written", "touch_interval: 100h\n", []string{"config", "check"}, "touch_interval: must lie between 1ms and 1h0m0s"},
+		{"a stop that takes days", "drain_delay: 100h\n", []string{"config", "check"}, "drain_delay: must lie between 0s and 1h0m0s"},
+		{"clients of a flag that are none", "", []string{"config", "check", "--clients", "{"}, "--clients: clients: yaml"},
+		{"a client of a flag without secret", "", []string{"config", "check", "--clients", "[{client_id: a, scopes: [\"read:sessions\"]}]"}, "--clients: clients[0]: client a: it has no client_secret_sha256"},
 		{"half of a certificate", "", []string{"serve", "--data", dir, "--tls-cert", "x"}, "tls_cert and tls_key go together"},
 		{"plain http on a network", "", []string{"serve", "--data", dir, "--listen", "0.0.0.0:0", "--tls-listen", "off"}, "behind_proxy"},
 		{"the local CA on a network", "", []string{"serve", "--data", dir, "--listen", "off", "--tls-listen", "0.0.0.0:0"}, "tls_cert"},
@@ -217,6 +226,67 @@ func TestVersionAndClientAnswerInJSONToo(t *testing.T) {
 	}
 	if out, _, code := run(t, "--help"); code != 0 || !strings.Contains(out, "rollcall demo") {
 		t.Errorf("help: exit %d\n%s", code, out)
+	}
+}
+
+// newClientOf runs client new --json.
+func newClientOf(t *testing.T, id string) (secret, hash, declaration string) {
+	t.Helper()
+	out, errs, code := run(t, "client", "new", "--id", id, "--scope", "read:sessions create:sessions", "--json")
+	var made struct {
+		Secret      string `json:"client_secret"`
+		Hash        string `json:"client_secret_sha256"`
+		Declaration string
+	}
+	if err := json.Unmarshal([]byte(out), &made); err != nil || code != 0 {
+		t.Fatalf("exit %d %v %s%s", code, err, out, errs)
+	}
+	return made.Secret, made.Hash, made.Declaration
+}
+
+func TestAClientInJSONHasItsDeclarationForTheFile(t *testing.T) {
+	_, hash, declaration := newClientOf(t, "app")
+	cfg := defaults(t)
+	if err := cfg.readYAML("file", []byte(declaration)); err != nil || len(cfg.clients) != 1 || cfg.clients[0].ID != "app" || !strings.Contains(declaration, hash) {
+		t.Errorf("%v %v\n%s", cfg.clients, err, declaration)
+	}
+}
+
+func TestAFirstRunNeedsNoFile(t *testing.T) {
+	secret, hash, declaration := newClientOf(t, "app")
+	list := strings.TrimPrefix(declaration, "clients:\n")
+	file := filepath.Join(t.TempDir(), "clients")
+	if err := os.WriteFile(file, []byte(list), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	inJSON := `[{"client_id": "app", "client_secret_sha256": "` + hash + `", "scopes": ["read:sessions"]}]`
+	for name, source := range map[string]struct {
+		command []string
+		args    []string
+	}{
+		"a flag":              {[]string{program}, []string{"--clients", inJSON}},
+		"the environment":     {[]string{"env", "ROLLCALL_CLIENTS=" + list, program}, nil},
+		"a file of a Secret":  {[]string{"env", "ROLLCALL_CLIENTS_FILE=" + file, program}, nil},
+		"a flag over another": {[]string{"env", "ROLLCALL_CLIENTS=[]", program}, []string{"--clients", inJSON}},
+	} {
+		p := serveBy(t, filepath.Join(t.TempDir(), "data"), source.command, source.args...)
+		token, status := p.fetchToken("app", secret)
+		if status != 200 || p.list(token) != 200 {
+			t.Errorf("%s: %d", name, status)
+		}
+		p.reload(`"msg":"reloaded"`)
+		if _, status := p.fetchToken("app", secret); status != 200 {
+			t.Errorf("%s, after a reload: %d", name, status)
+		}
+		if code := p.stop(os.Interrupt); code != 0 {
+			t.Errorf("exit %d", code)
+		}
+	}
+	out, errs, code := run(t, "config", "print", "--clients", inJSON, "--levels", "[{name: a, any_of: [[]]}]", "--issuers", "[{issuer: \"https://a/\", audience: b, jwks_url: \"https://a/k\", scopes: [introspect]}]")
+	for _, want := range []string{"--clients\n", "--levels\n", "--issuers\n"} {
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("exit %d %s: no %q in\n%s", code, errs, want, out)
+		}
 	}
 }
 

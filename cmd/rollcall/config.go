@@ -36,6 +36,11 @@ type config struct {
 // are named.
 func addFlags(flags *pflag.FlagSet, names ...string) {
 	flags.String("config", "", "configuration file (YAML)")
+	if len(names) == 0 {
+		for _, name := range declarations() {
+			flags.String(name, "", "list of "+name+" in YAML or JSON, as the file has it")
+		}
+	}
 	for _, k := range keys() {
 		if len(names) > 0 && !slices.Contains(names, k.name) {
 			continue
@@ -63,7 +68,9 @@ func loadConfig(flags *pflag.FlagSet, environ []string) (*config, error) {
 	for _, k := range keys() {
 		c.values[k.name], c.sources[k.name] = k.value, "default"
 	}
-	c.sources[levelsKey] = "default"
+	for _, name := range declarations() {
+		c.sources[name] = "default"
+	}
 	path, err := flags.GetString("config")
 	if err != nil {
 		return nil, err
@@ -101,15 +108,9 @@ func (c *config) readYAML(path string, data []byte) error {
 	}
 	for name, value := range settings {
 		var err error
-		switch name {
-		case clientsKey:
-			c.clients, err = parseClients(value, c.decides)
-		case issuersKey:
-			c.issuers, err = parseIssuers(value, c.decides)
-		case levelsKey:
-			c.levels, err = parseLevels(value)
-			c.sources[levelsKey] = path
-		default:
+		if slices.Contains(declarations(), name) {
+			err = c.declare(name, value, path)
+		} else {
 			err = c.set(name, value, path)
 		}
 		if err != nil {
@@ -117,6 +118,29 @@ func (c *config) readYAML(path string, data []byte) error {
 		}
 	}
 	return nil
+}
+
+// declare takes a declaration from a source, in the place of that of a lesser one.
+func (c *config) declare(name string, value any, source string) (err error) {
+	switch name {
+	case clientsKey:
+		c.clients, err = parseClients(value, c.decides)
+	case issuersKey:
+		c.issuers, err = parseIssuers(value, c.decides)
+	case levelsKey:
+		c.levels, err = parseLevels(value)
+	}
+	c.sources[name] = source
+	return err
+}
+
+// declareText is declare for a text in YAML or JSON.
+func (c *config) declareText(name, text, source string) error {
+	var value any
+	if err := yaml.Unmarshal([]byte(text), &value); err != nil {
+		return fmt.Errorf("%s: %s", name, strings.ReplaceAll(err.Error(), "\n", " "))
+	}
+	return c.declare(name, value, source)
 }
 
 // readEnvironment reads ROLLCALL_ variables, and the files that their _FILE forms
@@ -140,9 +164,18 @@ func (c *config) readEnvironment(environ []string) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
-			key, value = base, strings.TrimSpace(string(data))
+			key, value = base, string(data)
+			if !slices.Contains(declarations(), key) { // in YAML the first indent counts
+				value = strings.TrimSpace(value)
+			}
 		}
-		if err := c.set(key, value, name); err != nil {
+		var err error
+		if slices.Contains(declarations(), key) {
+			err = c.declareText(key, value, name)
+		} else {
+			err = c.set(key, value, name)
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -156,6 +189,13 @@ func isCommandVariable(name string) bool {
 
 func (c *config) readFlags(flags *pflag.FlagSet) error {
 	var err error
+	for _, name := range declarations() {
+		if f := flags.Lookup(name); f != nil && f.Changed && err == nil {
+			if err = c.declareText(name, f.Value.String(), "--"+name); err != nil {
+				err = fmt.Errorf("--%s: %w", name, err)
+			}
+		}
+	}
 	for _, k := range keys() {
 		f := flags.Lookup(k.flag())
 		if f == nil || !f.Changed || err != nil {

@@ -33,6 +33,10 @@ Of each setting: its key in the file, its flag, its variable in the environment,
 		}
 		b.WriteString(wrapped(entry+"): "+k.help, 150) + "\n")
 	}
+	for _, name := range declarations() {
+		entry := fmt.Sprintf("- `%s` (`--%s`, `%s`", name, name, envPrefix+strings.ToUpper(name))
+		b.WriteString(wrapped(entry+"): a list in YAML or JSON, which takes the place of a lesser source's; see below", 150) + "\n")
+	}
 	b.WriteString(`
 ## The cookie
 
@@ -69,8 +73,7 @@ page; what works under a condition that no setting shows is a warning.
 
 ## Clients
 
-Clients of the Management API are declared in the file alone. ` + "`rollcall client new`" + ` makes a
-secret, shows it once, and prints the declaration:
+` + "`rollcall client new`" + ` makes a secret for a client of the Management API, shows it once, and prints the client's declaration for the file:
 
 ` + "```yaml" + `
 clients:
@@ -78,6 +81,9 @@ clients:
     client_secret_sha256: "1b629e936b91b8730ab8006324e0d4410d7950deeac5ab1dc37f40ceaf7133d1"
     scopes: ["create:sessions", "read:sessions", "delete:sessions"]
 ` + "```" + `
+
+Without a file the list is a text, in YAML or JSON, such as
+` + "`ROLLCALL_CLIENTS='[{client_id: backend, client_secret_sha256: \"9f86...\", scopes: [\"read:sessions\"]}]'`" + `.
 
 ` + "`client_secret_sha256`" + ` may be a list of two while one secret is exchanged for another. A secret
 itself in the file is refused, and so is the hash of nothing, of a word such as "test", or of the client's own id. Only secrets that
@@ -97,7 +103,7 @@ clients:
 
 ## Issuers
 
-Tokens of other issuers are accepted when the file names the issuer, what its tokens must be for,
+Tokens of other issuers are accepted when the configuration names the issuer, what its tokens must be for,
 and what it may grant:
 
 ` + "```yaml" + `

@@ -13,9 +13,14 @@ import (
 // consistent holds the settings against each other, and reads what they name, without
 // starting or making anything. Each value by itself was checked when it was set.
 func (c *config) consistent() error {
+	for _, mode := range []string{"session_lifetime", "ephemeral_session_lifetime"} {
+		if idle := "idle_" + mode; c.duration(idle) > c.duration(mode) {
+			return fmt.Errorf("%s (%s) must not exceed %s (%s)", idle, c.duration(idle), mode, c.duration(mode))
+		}
+	}
 	p := policy(c)
 	if err := p.Check(); err != nil {
-		return fmt.Errorf("lifetimes, limits or levels: %w", err)
+		return fmt.Errorf("lifetimes (session_lifetime, idle_session_lifetime, ephemeral_session_lifetime, idle_ephemeral_session_lifetime), limits or levels: %w", err)
 	}
 	if err := errors.Join(callerLimit(c).Check(), checkActTimeout(c.duration("act_timeout"))); err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 
 // A key is one setting with a single value or a list of texts. The table of keys makes the
 // flags, the environment's names, --help, docs/config.md, and the keys of the file but for
-// clients, issuers and levels: these are lists of objects, and only a file has them.
+// the declarations.
 type key struct {
 	name  string // as in the file; flags have - for _, the environment ROLLCALL_ and capitals
 	value any    // the default, whose type is the key's
@@ -50,14 +50,14 @@ func keys() []key {
 		{name: "cors_origins", value: []string{}, help: "origins whose pages may read the 401 of a check; none by default; repeatable", check: each(corsOrigin)},
 		{name: "check_clients", value: []string{}, help: "applications that a trusted proxy may name in a check's client_id, to be recorded among the session's clients; repeatable"},
 		{name: "ending_max_age", value: time.Duration(0), help: "how lately users must have been authenticated to end sessions of their own; 0 asks for nothing", check: atLeast(time.Duration(0))},
-		{name: "session_lifetime", value: p.Persistent.Absolute, help: "absolute limit of persistent sessions"},
-		{name: "idle_session_lifetime", value: p.Persistent.Idle, help: "idle limit of persistent sessions"},
-		{name: "ephemeral_session_lifetime", value: p.NonPersistent.Absolute, help: "absolute limit of non-persistent sessions"},
-		{name: "idle_ephemeral_session_lifetime", value: p.NonPersistent.Idle, help: "idle limit of non-persistent sessions"},
+		{name: "session_lifetime", value: p.Persistent.Absolute, help: "absolute limit of persistent sessions; 1m to 8760h", check: between(time.Minute, rollcall.MaxLifetime)},
+		{name: "idle_session_lifetime", value: p.Persistent.Idle, help: "idle limit of persistent sessions; 1m to 8760h", check: between(time.Minute, rollcall.MaxLifetime)},
+		{name: "ephemeral_session_lifetime", value: p.NonPersistent.Absolute, help: "absolute limit of non-persistent sessions; 1m to 8760h", check: between(time.Minute, rollcall.MaxLifetime)},
+		{name: "idle_ephemeral_session_lifetime", value: p.NonPersistent.Idle, help: "idle limit of non-persistent sessions; 1m to 8760h", check: between(time.Minute, rollcall.MaxLifetime)},
 		{name: "max_sessions_per_user", value: 0, help: "live sessions that one user may have; 0 sets no limit", check: atLeast(0)},
 		{name: "at_session_limit", value: string(p.AtLimit), help: "at the limit: end_oldest or deny", check: oneOf(string(rollcall.EndOldest), string(rollcall.Deny))},
 		{name: "cache_size", value: 384 << 20, help: "memory in bytes for what was read of users; 0 remembers nothing; the process takes some 300 MiB more, unless GOMEMLIMIT is set", check: atLeast(0)},
-		{name: "touch_interval", value: time.Second, help: "how often interactions are written; a crash loses at most this much of them", check: atLeast(time.Millisecond)},
+		{name: "touch_interval", value: time.Second, help: "how often interactions are written; a crash loses at most this much of them; at most 1h", check: between(time.Millisecond, time.Hour)},
 		{name: "retention", value: 30 * 24 * time.Hour, help: "how long ended sessions and events are kept; at least 24h", check: atLeast(sessions.MinRetention)},
 		{name: "act_timeout", value: 10 * time.Second, help: "how long an act waits for the disk before it is answered 503, its outcome unknown; at most 14s"},
 		{name: "min_free_disk", value: pebble.DefaultMinFree, help: "free disk space in bytes below which changes are refused and checks go on; 0 sets no floor", check: atLeast(0)},
@@ -65,7 +65,7 @@ func keys() []key {
 		{name: "rate_limit", value: 0, help: "requests a second that one caller may make of /api/v2, /v1, /oauth/introspect and /oauth/revoke together, in the long run; 0 sets no limit"},
 		{name: "rate_burst", value: 0, help: "requests that one caller may make at once; 0 is as many as rate_limit"},
 		{name: "session_rate_limit", value: 5, help: "requests a second that one session may make of /v1/me in the long run, and four times as many at once; 0 sets no limit", check: atLeast(0)},
-		{name: "drain_delay", value: time.Duration(0), help: "how long to serve on after a stop was asked for, not ready, so that load balancers notice", check: atLeast(time.Duration(0))},
+		{name: "drain_delay", value: time.Duration(0), help: "how long to serve on after a stop was asked for, not ready, so that load balancers notice; at most 1h", check: between(time.Duration(0), time.Hour)},
 		{name: "telemetry_listen", value: "127.0.0.1:9480", help: `address for health, metrics and pprof over plain http, "off" for none; whoever reaches it may ask`},
 		{name: "pprof", value: false, help: "profiles under /debug/pprof on the telemetry address"},
 		{name: "access_log", value: true, help: "a line for each request; without it warnings and errors are still logged"},
@@ -74,12 +74,15 @@ func keys() []key {
 	}
 }
 
-// The keys that only a file can set: readYAML in config.go reads them, not the table.
+// The declarations are lists of objects. A file has them as YAML, a flag and the environment
+// as a text in YAML or JSON; declare in config.go reads them, not the table.
 const (
 	clientsKey = "clients"
 	issuersKey = "issuers"
 	levelsKey  = "levels"
 )
+
+func declarations() []string { return []string{clientsKey, issuersKey, levelsKey} }
 
 func oneOf(allowed ...string) func(any) error {
 	return func(value any) error {
@@ -95,6 +98,16 @@ func atLeast[T int | time.Duration](least T) func(any) error {
 	return func(value any) error {
 		if value.(T) < least {
 			return fmt.Errorf("must be at least %v", least)
+		}
+		return nil
+	}
+}
+
+// between checks a number or a duration.
+func between[T int | time.Duration](least, most T) func(any) error {
+	return func(value any) error {
+		if v := value.(T); v < least || v > most {
+			return fmt.Errorf("must lie between %v and %v", least, most)
 		}
 		return nil
 	}

@@ -77,10 +77,10 @@ func printConfig(c *cobra.Command, cfg *config, asJSON bool) error {
 		settings = append(settings, setting{k.name, spell(cfg.values[k.name]), cfg.sources[k.name]})
 	}
 	for _, client := range cfg.clients {
-		settings = append(settings, setting{clientsKey, client.ID + ": " + strings.Join(client.Scopes, " "), "file"})
+		settings = append(settings, setting{clientsKey, client.ID + ": " + strings.Join(client.Scopes, " "), cfg.sources[clientsKey]})
 	}
 	for _, issuer := range cfg.issuers {
-		settings = append(settings, setting{issuersKey, issuer.Issuer + ": " + strings.Join(issuer.Scopes, " "), "file"})
+		settings = append(settings, setting{issuersKey, issuer.Issuer + ": " + strings.Join(issuer.Scopes, " "), cfg.sources[issuersKey]})
 	}
 	for _, level := range policy(cfg).Levels {
 		settings = append(settings, setting{levelsKey, spellLevel(level), cfg.sources[levelsKey]})
