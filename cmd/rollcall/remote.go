@@ -9,8 +9,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +37,7 @@ func addRemoteFlags(c *cobra.Command) {
 	flags := c.PersistentFlags()
 	flags.String("url", "", "the server's origin (default: where the server of the data directory was last; ROLLCALL_URL)")
 	flags.String("ca", "", "certificate of the CA to trust (default: the local CA of the data directory; ROLLCALL_CA)")
+	flags.Bool("allow-http", false, "send tokens over plain http to other machines too: whoever is on the way can take them")
 	flags.String("token-file", "", "file with a management token (default: ROLLCALL_TOKEN, or one minted with the keys of the data directory)")
 	addFlags(flags, "data", "public_url", "listen", "tls_listen")
 }
@@ -60,6 +65,9 @@ func newRemote(c *cobra.Command, scopes ...string) (*remoteServer, error) {
 	if len(scopes) == 0 {
 		return r, nil
 	}
+	if allowed, _ := c.Flags().GetBool("allow-http"); !allowed && !keepsSecrets(r.url) {
+		return nil, usage(fmt.Errorf("a token would go to %s in the clear: use https, or say --allow-http", r.url))
+	}
 	switch file := setting("token-file", "ROLLCALL_TOKEN_FILE", ""); {
 	case file != "":
 		if err := cfg.judge(file, secretfile.Secret); err != nil {
@@ -78,8 +86,29 @@ func newRemote(c *cobra.Command, scopes ...string) (*remoteServer, error) {
 	return r, err
 }
 
+// keepsSecrets reports whether what is sent to an origin can be read by nobody on the way:
+// over TLS, and to this machine itself.
+func keepsSecrets(origin string) bool {
+	u, err := url.Parse(origin)
+	if err != nil {
+		return false
+	}
+	if u.Scheme == "https" {
+		return true
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	if err != nil {
+		return u.Hostname() == "localhost"
+	}
+	own, _ := net.InterfaceAddrs() // without them only loopback is
+	return addr.IsLoopback() || slices.ContainsFunc(own, func(a net.Addr) bool {
+		n, ok := a.(*net.IPNet)
+		return ok && n.IP.Equal(addr.AsSlice())
+	})
+}
+
 // newHTTPClient trusts the system's CAs and the one given; without one given, the
-// local CA if there is one.
+// local CA if there is one. It follows no redirect, which could take a token elsewhere.
 func newHTTPClient(ca, localCA string) (*http.Client, error) {
 	pool, err := x509.SystemCertPool()
 	if err != nil {
@@ -101,7 +130,8 @@ func newHTTPClient(ca, localCA string) (*http.Client, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
-	return &http.Client{Transport: transport, Timeout: 30 * time.Second}, nil
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &http.Client{Transport: transport, Timeout: 30 * time.Second, CheckRedirect: stay}, nil
 }
 
 // do makes a request and decodes the answer into out, unless that is nil.
