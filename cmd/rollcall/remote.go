@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rollcall-id/rollcall/internal/secretfile"
 	"github.com/rollcall-id/rollcall/internal/sink"
@@ -34,12 +35,16 @@ type remoteServer struct {
 
 // addRemoteFlags gives a command what it needs to find a server.
 func addRemoteFlags(c *cobra.Command) {
-	flags := c.PersistentFlags()
+	addServerFlags(c.PersistentFlags())
+	addFlags(c.PersistentFlags(), "data", "public_url", "listen", "tls_listen")
+}
+
+// addServerFlags are those that the settings do not have.
+func addServerFlags(flags *pflag.FlagSet) {
 	flags.String("url", "", "the server's origin (default: where the server of the data directory was last; ROLLCALL_URL)")
 	flags.String("ca", "", "certificate of the CA to trust (default: the local CA of the data directory; ROLLCALL_CA)")
 	flags.Bool("allow-http", false, "send tokens over plain http to other machines too: whoever is on the way can take them")
 	flags.String("token-file", "", "file with a management token (default: ROLLCALL_TOKEN, or one minted with the keys of the data directory)")
-	addFlags(flags, "data", "public_url", "listen", "tls_listen")
 }
 
 // newRemote finds the server that a command means. With scopes, it finds or mints
@@ -136,9 +141,17 @@ func newHTTPClient(ca, localCA string) (*http.Client, error) {
 
 // do makes a request and decodes the answer into out, unless that is nil.
 func (r *remoteServer) do(ctx context.Context, method, path string, out any) error {
-	request, err := http.NewRequestWithContext(ctx, method, r.url+path, nil)
+	return r.send(ctx, method, path, nil, out)
+}
+
+// send is do with a body in JSON, nil for none.
+func (r *remoteServer) send(ctx context.Context, method, path string, body io.Reader, out any) error {
+	request, err := http.NewRequestWithContext(ctx, method, r.url+path, body)
 	if err != nil {
 		return usage(err)
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
 	}
 	if r.token != "" {
 		request.Header.Set("Authorization", "Bearer "+r.token)
@@ -148,19 +161,19 @@ func (r *remoteServer) do(ctx context.Context, method, path string, out any) err
 		return fmt.Errorf("asking the server: %w", err)
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, 16<<20))
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 16<<20))
 	if err != nil {
 		return fmt.Errorf("reading the server's answer: %w", err)
 	}
 	if answer.StatusCode >= 300 {
 		var refusal struct{ Message string }
-		_ = json.Unmarshal(body, &refusal) // an answer that is not ours has its status
+		_ = json.Unmarshal(text, &refusal) // an answer that is not ours has its status
 		return fmt.Errorf("%s %s: %s %s", method, path, sink.Line(answer.Status), sink.Line(refusal.Message))
 	}
 	if out == nil {
 		return nil
 	}
-	return json.Unmarshal(body, out)
+	return json.Unmarshal(text, out)
 }
 
 func newHealthcheck() *cobra.Command {
