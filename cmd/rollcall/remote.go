@@ -63,7 +63,15 @@ func newRemote(c *cobra.Command, scopes ...string) (*remoteServer, error) {
 		}
 		return otherwise
 	}
-	r := &remoteServer{url: strings.TrimSuffix(setting("url", "ROLLCALL_URL", findServer(cfg).URL), "/")}
+	origin := setting("url", "ROLLCALL_URL", "")
+	if origin == "" {
+		found, err := findServer(cfg)
+		if err != nil {
+			return nil, usage(err)
+		}
+		origin = found.URL
+	}
+	r := &remoteServer{url: strings.TrimSuffix(origin, "/")}
 	if r.client, err = newHTTPClient(setting("ca", "ROLLCALL_CA", ""), server.CAFile(cfg.text("data"))); err != nil {
 		return nil, usage(err)
 	}

@@ -56,7 +56,11 @@ func mint(cfg *config, scopes []string, ttl time.Duration) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	issuer, err := newIssuer(cfg, keys, findServer(cfg).PublicURLs, slog.New(slog.DiscardHandler))
+	found, err := findServer(cfg)
+	if err != nil {
+		return "", usage(err)
+	}
+	issuer, err := newIssuer(cfg, keys, found.PublicURLs, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return "", usage(err)
 	}

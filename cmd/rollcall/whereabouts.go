@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,17 +31,22 @@ func (w whereabouts) write(cfg *config) error {
 // findServer says where the server of a configuration is: where its listeners are set to be,
 // or else, and where they are set to take any port, where one that used the data directory
 // last has been.
-func findServer(cfg *config) whereabouts {
-	var w whereabouts
+//
+// Tokens are sent where the file of the data directory says, so one that others could write
+// is an error.
+func findServer(cfg *config) (w whereabouts, err error) {
 	plain, tls := cfg.address("listen"), cfg.address("tls_listen")
 	isSet := cfg.sources["listen"] != "default" || cfg.sources["tls_listen"] != "default"
 	if anyPort := strings.HasSuffix(plain, ":0") || strings.HasSuffix(tls, ":0"); anyPort || !isSet {
-		// A file that is not there, cannot be read, or could be another's leaves the defaults:
-		// tokens are sent where it says.
-		if cfg.decides(whereaboutsFile(cfg)) == nil {
-			if data, err := os.ReadFile(whereaboutsFile(cfg)); err == nil {
-				_ = json.Unmarshal(data, &w)
+		err := cfg.decides(whereaboutsFile(cfg))
+		if err == nil {
+			var data []byte
+			if data, err = os.ReadFile(whereaboutsFile(cfg)); err == nil {
+				_ = json.Unmarshal(data, &w) // what is no JSON leaves the defaults, as what is not there does
 			}
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return w, err
 		}
 	}
 	if w.URL == "" {
@@ -48,5 +55,5 @@ func findServer(cfg *config) whereabouts {
 	if urls := cfg.list("public_url"); len(urls) > 0 {
 		w.PublicURLs = urls
 	}
-	return w
+	return w, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -51,6 +52,19 @@ func TestCommandsFindAServerOnAnyLoopbackAddress(t *testing.T) {
 					t.Errorf("%s, %s: a token that is minted: exit %d %s, %d", host, name, code, errs, status)
 				}
 			}
+		}
+	}
+}
+
+func TestAFileThatSaysWhereTokensGoIsRefusedIfOthersCouldWriteIt(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	serveOn(t, data)
+	if err := os.Chmod(filepath.Join(data, "server.json"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"healthcheck"}, {"sessions", "list", "u"}, {"token", "--scope", "read:sessions"}} {
+		if out, errs, code := run(t, append(args, "--data", data)...); code != exitUsage || !strings.Contains(errs, "others can change") || !strings.Contains(errs, "server.json") {
+			t.Errorf("%v: exit %d %s%s", args, code, out, errs)
 		}
 	}
 }

@@ -92,7 +92,7 @@ func (p *process) judgePlace(at place, use Use, itself bool) (warning string, er
 		if at.above && at.mode.IsDir() {
 			return text, nil
 		}
-		return "", errors.New(text + ": chown it")
+		return "", errors.New(text + ": chown it, or run this as that user")
 	}
 	if at.mode&fs.ModeSymlink != 0 {
 		return "", nil // of a link only the owner counts
