@@ -60,8 +60,12 @@ screenshots: build ## Take the screenshots of docs/images anew
 	scripts/browser
 	cd e2e && npm ci --loglevel=error && SCREENSHOTS=../docs/images npm run test:browser
 
+.PHONY: mutants
+mutants: ## Break each promise of docs/security.md and see its test fail
+	ROLLCALL_TEST_LONG=1 $(GO) test -count=1 -timeout 60m -v ./internal/mutants
+
 .PHONY: test-long
-test-long: build ## Run what takes longer: more power losses, more kills, a soak, the fuzz targets, Python and Java
+test-long: build mutants ## Run what takes longer: mutants, power losses, kills, a soak, the fuzz targets, Python and Java
 	cd e2e && npm run test:applications-long
 	ROLLCALL_TEST_LONG=1 $(GO) test -count=1 -timeout 60m -v -run 'PowerLoss|Kill|Soak|Longest' ./store/pebble ./cmd/rollcall
 	scripts/fuzz

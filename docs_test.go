@@ -1,9 +1,12 @@
 package rollcall_test
 
 import (
+	"cmp"
+	"encoding/json"
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,7 +21,12 @@ func texts(t *testing.T) map[string]string {
 	kinds := []string{".go", ".md", ".txt", ".yaml", ".yml", ".js", ".py", ".html", ".css", ".s", ".sql", ".conf", ".cfg", ".lua", ""}
 	others := []string{".git", ".cache", ".venv", "node_modules", "bin", "target"}
 	found := map[string]string{}
-	err := fs.WalkDir(os.DirFS("."), ".", func(name string, d fs.DirEntry, err error) error {
+	replaced := overlaid(t)
+	folder, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = fs.WalkDir(os.DirFS("."), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -27,7 +35,7 @@ func texts(t *testing.T) map[string]string {
 		case d.IsDir() || !d.Type().IsRegular() || !slices.Contains(kinds, path.Ext(name)):
 			return nil
 		}
-		text, err := os.ReadFile(name)
+		text, err := os.ReadFile(cmp.Or(replaced[filepath.Join(folder, name)], name))
 		if err == nil && utf8.Valid(text) {
 			found[name] = string(text)
 		}
@@ -37,6 +45,25 @@ func texts(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	return found
+}
+
+// overlaid returns what a build reads in place of files, by their absolute paths: with
+// -overlay in GOFLAGS, tests that read the source read what is compiled.
+func overlaid(t *testing.T) map[string]string {
+	t.Helper()
+	var overlay struct{ Replace map[string]string }
+	for flag := range strings.FieldsSeq(os.Getenv("GOFLAGS")) {
+		if file, ok := strings.CutPrefix(flag, "-overlay="); ok {
+			text, err := os.ReadFile(file)
+			if err == nil {
+				err = json.Unmarshal(text, &overlay)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return overlay.Replace
 }
 
 const publishedAPI = "docs/published-api.md"

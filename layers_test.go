@@ -33,6 +33,7 @@ var layers = map[string][]string{
 	"internal/wire":       {".", "internal/request", "internal/strictjson"},
 	"internal/logtest":    {},
 	"internal/doortest":   {},
+	"internal/mutants":    {},
 	"internal/outbound":   {},
 	"internal/sink":       {},
 	"store/memory":        {"."},

@@ -28,8 +28,16 @@ import (
 
 const unknownRoute = `{"statusCode":404,"error":"Not Found","message":"Not Found"}`
 
-// everything is a handler of all that can be served, the backup included.
+// everything is a handler of all that can be served, the backup included. What passes is
+// held against the reference.
 func everything(t *testing.T) (http.Handler, *oauth.Issuer) {
+	t.Helper()
+	d := allDoors(t, sessions.Options{})
+	return referencetest.Handler(t, d.Handler()), d.Issuer
+}
+
+// allDoors are the doors of a new memory store.
+func allDoors(t *testing.T, o sessions.Options) *server.Doors {
 	t.Helper()
 	keys, err := oauth.OpenKeys(keyDir())
 	if err != nil {
@@ -39,18 +47,17 @@ func everything(t *testing.T) (http.Handler, *oauth.Issuer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := sessions.New(memory.New(), sessions.Options{})
+	m, err := sessions.New(memory.New(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &server.Doors{
+	return &server.Doors{
 		Manager: m, Issuer: issuer, Keys: keys, Cookie: wire.NewCookie(""), Logger: slog.New(slog.DiscardHandler),
 		Backup: func(context.Context) (string, error) {
 			dir := t.TempDir()
 			return dir, os.WriteFile(filepath.Join(dir, "file"), []byte("x"), 0o600)
 		},
 	}
-	return referencetest.Handler(t, d.Handler()), issuer
 }
 
 func call(h http.Handler, method, path string, headers ...string) *httptest.ResponseRecorder {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/gate"
 	"github.com/rollcall-id/rollcall/internal/doortest"
 	"github.com/rollcall-id/rollcall/internal/logtest"
 	"github.com/rollcall-id/rollcall/internal/wire"
@@ -74,9 +75,11 @@ func TestEveryRouteIsCountedUnderItsPatternAndNothingOfTheRequest(t *testing.T) 
 	for _, path := range []string{
 		"/check", "/healthz", "/check/login", "/v1/backup", "/api/v2/users/auth0%7Csecret-name/sessions", "/api/v2/sessions/secret-id-of-a-session",
 		"/v1/me/sessions", "/secret-path", "/api/v2/secret-path", "/v1/secret-path", "/api/v2//secret-path", "/v1/introspect",
+		gate.EnvoyPrefix + "/secret-path?secret-query",
 	} {
 		get(h, path, "Authorization", "Bearer a.secret-token.c")
 	}
+	doortest.Serve(h, "SECRET-METHOD", "/check", "")
 	_, text := get(telemetry, "/metrics")
 	for _, want := range []string{
 		`{code="401",method="GET",route="/check"} 1`,
@@ -88,13 +91,15 @@ func TestEveryRouteIsCountedUnderItsPatternAndNothingOfTheRequest(t *testing.T) 
 		`{code="401",method="GET",route="/v1/me/sessions"} 1`,
 		`{code="404",method="GET",route="unknown"} 4`,
 		`{code="405",method="GET",route="unknown"} 1`,
+		`{code="401",method="GET",route="/check/envoy/"} 1`,
+		`{code="401",method="other",route="/check"} 1`,
 		`rollcall_token_verifications_total{result="refused"} 2`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("there is no %s", want)
 		}
 	}
-	if strings.Contains(text, "secret-") || t.Failed() {
+	if strings.Contains(strings.ToLower(text), "secret-") || t.Failed() {
 		t.Log(text)
 		t.Error("a label holds what a request said, or something is missing")
 	}
