@@ -231,7 +231,7 @@ func TestEndByTokenAnswersTheClearingCookie(t *testing.T) {
 	if len(bodies) != 1 {
 		t.Errorf("refusals differ: %v", bodies)
 	}
-	if w := f.do("POST", "/v1/sessions/end", "", "Authorization", "", "Cookie", "__Host-rollcall="+c.Token); w.Code != http.StatusUnauthorized {
+	if w := f.do("POST", "/v1/sessions/end", "", "Authorization", "", "Cookie", "__Host-rollcall="+f.create(signIn).Token); w.Code != http.StatusUnauthorized {
 		t.Errorf("a cookie ends a session: %d", w.Code)
 	}
 }

@@ -136,6 +136,35 @@ func TestEveryCallThatTakesASessionsTokenIsAmongTheDoors(t *testing.T) {
 	}
 }
 
+// TestTheCookieIsReadByChecksAlone makes each call of the reference with the cookie of a
+// live session, and nothing else.
+func TestTheCookieIsReadByChecksAlone(t *testing.T) {
+	d := allDoors(t, sessions.Options{})
+	h := d.Handler()
+	s, token, err := d.Manager.Create(t.Context(), rollcall.Caller{}, rollcall.NewSession{UserID: "u"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for call, security := range secured(t, h) {
+		method, path, _ := strings.Cut(call, " ")
+		target := strings.NewReplacer("{user_id}", "u", "{id}", s.ID, "{path}", "x").Replace(path)
+		w := doortest.Serve(h, method, target, "", "Cookie", d.Cookie.Name+"="+token.Reveal())
+		switch {
+		case security.has("sessionCookie"):
+			if w.Code != http.StatusOK || !strings.HasPrefix(path, "/check") {
+				t.Errorf("%s: the cookie is answered %d", call, w.Code)
+			}
+		case security.has("sessionToken") || security.has("managementToken"):
+			if w.Code != http.StatusUnauthorized {
+				t.Errorf("%s: the cookie is answered %d %s", call, w.Code, w.Body)
+			}
+		}
+		if _, err := d.Manager.Session(t.Context(), s.ID); err != nil {
+			t.Fatalf("%s: the cookie ends the session", call)
+		}
+	}
+}
+
 // A security is what a call may come with, as the reference says: each scheme with the
 // scopes of which the token needs one.
 type security []map[string][]string

@@ -130,7 +130,7 @@ func TestEveryActLeavesItsEvent(t *testing.T) {
 		n.must(err)
 		_, token, err := n.Authenticate(context.Background(), shop, s.ID, rollcall.Authentication{UserID: aUser, Methods: []rollcall.Method{{Name: "mfa"}}})
 		n.must(err)
-		_, err = n.Check(context.Background(), token.Reveal(), rollcall.Use{ClientID: "blog"})
+		_, err = n.Check(context.Background(), token.Reveal(), rollcall.Use{ClientID: "blog", IP: shop.IP, UserAgent: shop.UserAgent})
 		n.must(err)
 		n.must(n.End(context.Background(), shop, s.ID, rollcall.ReasonRevoked))
 		n.create(signIn(aUser))
@@ -147,9 +147,17 @@ func TestEveryActLeavesItsEvent(t *testing.T) {
 		page, err := n.Events(context.Background(), rollcall.EventsAfter{Limit: 100})
 		n.must(err)
 		stored := page.Events
-		e := stored[0].Event
-		if e.Actor != "shop" || e.IP != shop.IP || e.UserAgent != shop.UserAgent || e.SessionID != s.ID || e.UserID != aUser || e.ClientID != "shop" {
-			t.Errorf("the event does not say who did what: %+v", e)
+		for _, one := range stored {
+			who := "shop"
+			if one.Event.Type == rollcall.SessionJoined {
+				who = "blog"
+			}
+			if e := one.Event; e.Actor != who || e.IP != shop.IP || e.UserAgent != shop.UserAgent {
+				t.Errorf("the event does not say who did what, from where: %+v", e)
+			}
+		}
+		if e := stored[0].Event; e.SessionID != s.ID || e.UserID != aUser || e.ClientID != "shop" {
+			t.Errorf("the event does not say what was made: %+v", e)
 		}
 		if got := stored[7].Event.Count; got != 2 {
 			t.Errorf("count %d, want 2", got)

@@ -54,7 +54,7 @@ func (m *Manager) check(ctx context.Context, token string, use rollcall.Use, wan
 
 	s, v, err := m.checkOnce(ctx, &look, &q)
 	for err == nil && v == rollcall.CheckJoins {
-		if err = m.join(ctx, id, use.ClientID, use.By); err == nil {
+		if err = m.join(ctx, id, use); err == nil {
 			look = m.lookFor(id)
 			s, v, err = m.checkOnce(ctx, &look, &q)
 		}
@@ -156,20 +156,27 @@ func (m *Manager) origin(s *rollcall.Session, use *rollcall.Use) rollcall.Origin
 }
 
 // join adds a client to a session, in a commit of its own, the first time that the client
-// uses the session. by is who named the client, nil the client itself.
-func (m *Manager) join(ctx context.Context, id, clientID string, by *rollcall.Caller) error {
+// uses the session. The actor is who named the client, or else the client itself; without an
+// address of its own the actor has that of the use.
+func (m *Manager) join(ctx context.Context, id string, use rollcall.Use) error {
+	clientID := use.ClientID
 	if err := rollcall.CheckClientID(clientID); err != nil {
 		return err
 	}
-	if by == nil {
-		by = &rollcall.Caller{ID: clientID}
+	by := rollcall.Caller{ID: clientID}
+	if use.By != nil {
+		by = *use.By
+	}
+	if by.IP == "" {
+		from := rollcall.NewOrigin(use.IP, use.UserAgent)
+		by.IP, by.UserAgent = from.IP, from.UserAgent
 	}
 	_, err := m.change(ctx, id, func(s rollcall.Session, now time.Time) (rollcall.Session, rollcall.Event, error) {
 		s, joins := s.Joined(clientID, now)
 		if !joins {
 			return s, rollcall.Event{}, errUnchanged
 		}
-		e := rollcall.NewEvent(rollcall.SessionJoined, now, *by, s)
+		e := rollcall.NewEvent(rollcall.SessionJoined, now, by, s)
 		e.ClientID = clientID
 		return s, e, nil
 	})

@@ -76,7 +76,7 @@ The exit status is 1 if there is a problem, 0 if there are warnings alone.`,
 				p.cfg = cfg
 				p.examine(c.Context(), throughProxy)
 			}
-			if err := p.print(c.OutOrStdout(), asJSON); err != nil {
+			if err := p.print(output(c), asJSON); err != nil {
 				return err
 			}
 			return p.verdict()

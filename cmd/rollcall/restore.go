@@ -55,7 +55,7 @@ some.`,
 			}
 			n, err := restore(c.Context(), cfg, archive)
 			if err == nil {
-				fmt.Fprintf(c.OutOrStdout(), "Restored %d sessions into %s, ended ones among them.\n", n, storeDir(cfg))
+				fmt.Fprintf(output(c), "Restored %d sessions into %s, ended ones among them.\n", n, storeDir(cfg))
 			}
 			return err
 		},
