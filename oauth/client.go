@@ -100,7 +100,7 @@ func guessable(id string, hash [sha256.Size]byte) (what string, known bool) {
 	}
 	for _, word := range append([]string{id}, wellKnownSecrets...) {
 		for _, end := range []string{"", "\n", "\r\n"} {
-			if sha256.Sum256([]byte(word+end)) == hash {
+			if sum := sha256.Sum256([]byte(word + end)); subtle.ConstantTimeCompare(sum[:], hash[:]) == 1 {
 				if word == "" {
 					return "nothing", true
 				}
