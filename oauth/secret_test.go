@@ -54,7 +54,7 @@ func TestEveryBitOfASecretThatIsMadeIsRandom(t *testing.T) {
 }
 
 func TestAClientsSecretIsHeldAgainstTheWholeHash(t *testing.T) {
-	const secret = "rccs_test"
+	secret, _ := NewClientSecret()
 	hash := sha256.Sum256([]byte(secret))
 	if !(&Client{SecretHashes: [][32]byte{{}, hash}}).accepts(secret) {
 		t.Error("the secret is refused")

@@ -60,6 +60,11 @@ func tokenDoors(management string) []tokenDoor {
 		{"GET /check/login", withCookie("/check/login"), "200 ", refusedToken},
 		{"GET /check/envoy/{path}", withBearer("GET", gate.EnvoyPrefix+"/path", ""), "200 ", refusedToken},
 		{"GET /check/envoy/{path}", withCookie(gate.EnvoyPrefix + "/path"), "200 ", refusedToken},
+		{"GET /check/envoy-no-touch/{path}", withBearer("GET", gate.EnvoyNoTouchPrefix+"/path", ""), "200 ", refusedToken},
+		{"GET /check/envoy-no-touch/{path}", withCookie(gate.EnvoyNoTouchPrefix + "/path"), "200 ", refusedToken},
+		{"POST /v1/check", func(h http.Handler, token, _ string) *httptest.ResponseRecorder {
+			return doortest.Serve(h, "POST", "/v1/check", `{"token":"`+token+`"}`, "Authorization", "Bearer "+management, "Content-Type", "application/json")
+		}, `200 {"good":true`, `200 {"good":false`},
 		{"GET /v1/me/sessions", withBearer("GET", "/v1/me/sessions", ""), "200 ", refusedToken},
 		{"DELETE /v1/me/sessions/{id}", withBearer("DELETE", "/v1/me/sessions/{id}", ""), "202 ", refusedToken},
 		{"POST /v1/me/sessions/end-others", withBearer("POST", "/v1/me/sessions/end-others", ""), "202 ", refusedToken},
@@ -114,7 +119,7 @@ func TestNoDoorAcceptsATokenOfWhichOneBitOfTheSecretIsAnother(t *testing.T) {
 					t.Fatalf("%s, memory %d: with another bit %d it ends a session", door.call, memory, bit)
 				}
 			}
-			ends := !strings.HasPrefix(door.call, "GET ") && door.call != "POST /v1/introspect"
+			ends := !strings.HasPrefix(door.call, "GET ") && door.call != "POST /v1/introspect" && door.call != "POST /v1/check"
 			if w := door.ask(h, token.Reveal(), s.ID); !is(w, door.accepted) || ends != (live(s.ID, other.ID) != 2) {
 				t.Errorf("%s, memory %d: the token itself is answered %d %s, and %d of 2 sessions are live", door.call, memory, w.Code, w.Body, live(s.ID, other.ID))
 			}
@@ -207,6 +212,7 @@ var scopeOf = map[string]string{
 	"POST /v1/sessions/{id}/authentications":  "create:sessions",
 	"POST /v1/sessions/end-everybody":         "end:everybody",
 	"POST /v1/users/{user_id}/sessions/end":   "delete:sessions",
+	"POST /v1/check":                          "check:sessions",
 	"POST /v1/introspect":                     "introspect",
 	"POST /v1/revoke":                         "delete:sessions",
 	"POST /v1/backup":                         "backup",

@@ -126,7 +126,7 @@ func freeOr(out io.Writer, address string) string {
 // present makes the call that the product is about, as any client would, and
 // prints what to try next.
 func present(ctx context.Context, out io.Writer, r *running, secret string, seeded seeded) error {
-	urls := r.listeners.URLs()
+	urls := server.Origins("", r.listeners.TLS.Addr().String())
 	base := urls[len(urls)-1] // an address
 	plain := ""
 	if r.listeners.HTTP != nil {
