@@ -9,7 +9,7 @@
 import { spawn } from "node:child_process";
 import { newClient, startServer } from "./rollcall.js";
 
-const everyScope = "read:sessions update:sessions delete:sessions create:sessions end:everybody introspect backup";
+const everyScope = "read:sessions update:sessions delete:sessions create:sessions end:everybody check:sessions introspect backup";
 
 const full = newClient("e2e", everyScope);
 const reader = newClient("reader", "read:sessions");
