@@ -81,16 +81,5 @@ func verdict(s *rollcall.Session, level string) []byte {
 	b = wire.AppendString(append(b, `,"session_id":`...), s.ID)
 	b = wire.AppendTime(append(b, `,"authenticated_at":`...), s.AuthenticatedAt)
 	b = wire.AppendTime(append(b, `,"expires_at":`...), s.OverAt())
-	b = append(b, `,"amr":[`...)
-	for i, name := range wire.MethodNames(s.Methods) {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = wire.AppendString(b, name)
-	}
-	b = append(b, ']')
-	if level != "" {
-		b = wire.AppendString(append(b, `,"acr":`...), level)
-	}
-	return append(b, '}')
+	return append(appendAuthentication(b, s, level), '}')
 }

@@ -114,6 +114,11 @@ func introspection(s rollcall.Session, level string) []byte {
 	b = appendSeconds(append(b, `,"iat":`...), s.CreatedAt)
 	b = appendSeconds(append(b, `,"exp":`...), s.OverAt())
 	b = appendSeconds(append(b, `,"auth_time":`...), s.AuthenticatedAt)
+	return append(appendAuthentication(b, &s, level), '}')
+}
+
+// appendAuthentication appends the members amr, and acr when a level is reached.
+func appendAuthentication(b []byte, s *rollcall.Session, level string) []byte {
 	b = append(b, `,"amr":[`...)
 	for i, name := range wire.MethodNames(s.Methods) {
 		if i > 0 {
@@ -123,10 +128,9 @@ func introspection(s rollcall.Session, level string) []byte {
 	}
 	b = append(b, ']')
 	if level != "" {
-		b = append(b, `,"acr":`...)
-		b = wire.AppendString(b, level)
+		b = wire.AppendString(append(b, `,"acr":`...), level)
 	}
-	return append(b, '}')
+	return b
 }
 
 func appendSeconds(b []byte, t time.Time) []byte { return strconv.AppendInt(b, t.Unix(), 10) }
