@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -107,10 +108,14 @@ func TestTheDoctorSeesWhatAProxyMakesOfAddresses(t *testing.T) {
 		"it sets the address":            {"127.0.0.1", func(r *httputil.ProxyRequest) { r.Out.Header.Set("X-Forwarded-For", "198.51.100.9") }, "ok: through", 0},
 	} {
 		data := filepath.Join(t.TempDir(), "data")
-		var to *url.URL
-		proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to); tt.rewrite(r) }})
+		var to atomic.Pointer[url.URL]
+		proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to.Load()); tt.rewrite(r) }})
 		p := serveOn(t, data, "--public-url", proxy.URL, "--trusted-proxies", tt.trusted)
-		to, _ = url.Parse(p.plain)
+		plain, err := url.Parse(p.plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to.Store(plain)
 		found, code := examined(t, "proxy", "--data", data, "--public-url", proxy.URL, "--trusted-proxies", tt.trusted, "--through-proxy")
 		if code != tt.wantCode || !strings.Contains(found, tt.want) {
 			t.Errorf("%s: exit %d\n%s", name, code, found)
