@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/sessions"
@@ -65,13 +67,17 @@ type Options struct {
 // them is 401 with a challenge (RFC 9470); touch=false asks for a check that records no
 // use.
 type Gate struct {
-	o       Options
-	several *severalCookies
-	warned  atomic.Int64 // when warn has logged last, in UNIX nanoseconds; 0 for never
+	o Options
+	// queryWarning and cookieWarning let a warning of the query, and one of the cookies, pass
+	// once a minute.
+	queryWarning, cookieWarning rate.Sometimes
+	severalCookies              atomic.Uint64 // see SeveralCookies
 }
 
 // New returns a Gate.
-func New(o Options) *Gate { return &Gate{o: o, several: newSeveralCookies()} }
+func New(o Options) *Gate {
+	return &Gate{o: o, queryWarning: rate.Sometimes{Interval: time.Minute}, cookieWarning: rate.Sometimes{Interval: time.Minute}}
+}
 
 // answers is the one table from the domain's codes to this door's answers.
 var answers = map[rollcall.Code]wire.Answer{
@@ -127,7 +133,7 @@ func (g *Gate) read(r *http.Request) (use rollcall.Use, token string, err error)
 		use.NoTouch, err = readNoTouch(query["touch"])
 	}
 	if err != nil {
-		g.warn(r, "the check's query cannot be read, so everybody who sends it is refused", "error", err)
+		g.warn(r, &g.queryWarning, "the check's query cannot be read, so everybody who sends it is refused", "error", err)
 		return use, "", errUnreadable
 	}
 	if use.ClientID = g.client(r, query.Get("client_id")); use.ClientID != "" {
@@ -169,18 +175,13 @@ func (g *Gate) client(r *http.Request, id string) string {
 	if id == "" || slices.Contains(g.o.Clients, id) && g.o.Trusted(r) {
 		return id
 	}
-	g.warn(r, "the check's client_id is not recorded: it must be one of check_clients, and come from a trusted proxy", "client_id", rollcall.Echo(id))
+	g.warn(r, &g.queryWarning, "the check's client_id is not recorded: it must be one of check_clients, and come from a trusted proxy", "client_id", rollcall.Echo(id))
 	return ""
 }
 
-// warn logs what anybody can bring about by a request: at most once a minute.
-func (g *Gate) warn(r *http.Request, message string, args ...any) {
-	now := time.Now().UnixNano()
-	if last := g.warned.Load(); last == 0 || now-last >= int64(time.Minute) {
-		if g.warned.CompareAndSwap(last, now) {
-			g.o.Logger.WarnContext(r.Context(), message, args...)
-		}
-	}
+// warn logs what anybody can bring about by a request, no more often than sometimes lets it.
+func (g *Gate) warn(r *http.Request, sometimes *rate.Sometimes, message string, args ...any) {
+	sometimes.Do(func() { g.o.Logger.WarnContext(r.Context(), message, args...) })
 }
 
 var empty = []string{""}

@@ -3,29 +3,14 @@ package gate
 import (
 	"errors"
 	"net/http"
-	"sync/atomic"
-	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/request"
 )
 
-// severalCookies counts the checks that were refused because nobody could tell which cookie
-// is the browser's own, and warns of them once a minute: anybody can send such a request.
-type severalCookies struct {
-	count   atomic.Uint64
-	warning rate.Sometimes
-}
-
-func newSeveralCookies() *severalCookies {
-	return &severalCookies{warning: rate.Sometimes{Interval: time.Minute}}
-}
-
 // SeveralCookies is how many checks were refused because nobody could tell which of several
 // session cookies is the browser's own.
-func (g *Gate) SeveralCookies() uint64 { return g.several.count.Load() }
+func (g *Gate) SeveralCookies() uint64 { return g.severalCookies.Load() }
 
 // token is the session token that a request is judged by. Errors: errRefused, and
 // CodeUnavailable when several cookies must be told apart and the store does not answer.
@@ -40,11 +25,9 @@ func (g *Gate) token(r *http.Request) (string, error) {
 	})
 	switch {
 	case errors.Is(err, request.ErrSeveralCookies):
-		g.several.count.Add(1)
-		g.several.warning.Do(func() {
-			g.o.Logger.WarnContext(r.Context(), "a request is refused because it has several session cookies", "cookie", g.o.Cookie.Name,
-				"host", rollcall.Echo(r.Header.Get("X-Forwarded-Host")), "hint", "docs/operations.md, several cookies of one name")
-		})
+		g.severalCookies.Add(1)
+		g.warn(r, &g.cookieWarning, "a request is refused because it has several session cookies", "cookie", g.o.Cookie.Name,
+			"host", rollcall.Echo(r.Header.Get("X-Forwarded-Host")), "hint", "docs/operations.md, several cookies of one name")
 		return "", errRefused
 	case errors.Is(err, request.ErrNoToken):
 		return "", errRefused

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,7 +52,7 @@ func ReadRequirement(values url.Values) (rollcall.Requirement, error) {
 // words are those of a text, separated by spaces alone: other white space would part what
 // who wrote the text takes for one word.
 func words(text string) []string {
-	return slices.DeleteFunc(strings.Split(text, " "), func(word string) bool { return word == "" })
+	return strings.FieldsFunc(text, func(c rune) bool { return c == ' ' })
 }
 
 // maxAge is the largest max_age, in seconds.
