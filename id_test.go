@@ -147,7 +147,7 @@ func TestOriginIsCanonicalAndClean(t *testing.T) {
 		{"::ffff:192.0.2.1", "", rollcall.Origin{IP: "192.0.2.1"}},
 		{"2001:DB8:0::1", "", rollcall.Origin{IP: "2001:db8::1"}},
 		{"fe80::1%eth0", "", rollcall.Origin{IP: "fe80::1"}},
-		{"192.0.2.1:80", "", rollcall.Origin{}},
+		{"192.0.2.1:80", "", rollcall.Origin{IP: "192.0.2.1"}},
 		{"x", "a\r\nb\x00c", rollcall.Origin{UserAgent: "a  b c"}},
 		{"", "a\xffb", rollcall.Origin{UserAgent: "a\ufffdb"}},
 		{"", strings.Repeat("é", 600), rollcall.Origin{UserAgent: strings.Repeat("é", rollcall.MaxUserAgentLength)}},

@@ -27,7 +27,7 @@ var layers = map[string][]string{
 	"internal/pages":      {"internal/hugepages"},
 	"internal/hugepages":  {},
 	"internal/prefetch":   {},
-	"internal/request":    {},
+	"internal/request":    {"."},
 	"internal/secretfile": {},
 	"internal/strictjson": {},
 	"internal/wire":       {".", "internal/request", "internal/strictjson"},

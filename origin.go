@@ -2,6 +2,7 @@ package rollcall
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -22,20 +23,34 @@ type Origin struct {
 // NewOrigin makes an Origin of what a request said: the address in canonical
 // form, or none when it is not one; the agent cut and cleaned.
 func NewOrigin(ip, userAgent string) Origin {
-	addr, err := ParseIP(ip)
-	if err != nil {
-		addr = ""
+	o := Origin{UserAgent: cleanUserAgent(userAgent)}
+	if addr, err := ParseAddr(ip); err == nil {
+		o.IP = addr.String()
 	}
-	return Origin{IP: addr, UserAgent: cleanUserAgent(userAgent)}
+	return o
 }
 
-// ParseIP returns the canonical form of an IP address: IPv4 unmapped, no zone.
-func ParseIP(s string) (string, error) {
+// ParseAddr reads an address as requests spell one, and is the only reader of those: with a
+// port or without, an IPv6 address in brackets or, without a port, bare. The port and the zone
+// are dropped, an IPv4-mapped address becomes IPv4. Error: CodeInvalid.
+func ParseAddr(s string) (netip.Addr, error) {
 	addr, err := netip.ParseAddr(s)
 	if err != nil {
-		return "", Errorf(CodeInvalid, "Not an IP address: %s", Echo(s))
+		if inner, ok := strings.CutPrefix(s, "["); ok && strings.HasSuffix(inner, "]") {
+			addr, err = netip.ParseAddr(inner[:len(inner)-1])
+			if addr.Is4() {
+				err = strconv.ErrSyntax // brackets are for IPv6
+			}
+		} else {
+			var with netip.AddrPort
+			with, err = netip.ParseAddrPort(s)
+			addr = with.Addr()
+		}
 	}
-	return addr.Unmap().WithZone("").String(), nil
+	if err != nil {
+		return netip.Addr{}, Errorf(CodeInvalid, "Not an IP address: %s", Echo(s))
+	}
+	return addr.Unmap().WithZone(""), nil
 }
 
 func cleanUserAgent(s string) string {

@@ -183,13 +183,17 @@ func (s *Session) Updated() time.Time {
 
 // Touched returns the interaction that a use at now makes of the session. The
 // idle limit moves, never past the absolute one; a policy that has become
-// stricter takes effect here, one that has become laxer does not.
+// stricter takes effect here, one that has become laxer does not. A use whose address is not
+// known leaves the address and the network of the last one.
 func (s *Session) Touched(p *Policy, now time.Time, from Origin) Interaction {
 	idle := now.Add(min(s.Lifetimes.Idle, p.For(s.CookieMode).Idle))
 	for _, limit := range []time.Time{s.ExpiresAt, s.RenewedAt.Add(p.For(s.CookieMode).Absolute)} {
 		if limit.Before(idle) {
 			idle = limit
 		}
+	}
+	if from.IP == "" {
+		from.IP, from.ASN = s.Last.Origin.IP, s.Last.Origin.ASN
 	}
 	return Interaction{At: now, IdleExpiresAt: idle, Origin: from}
 }

@@ -110,6 +110,19 @@ func TestTouchMovesTheIdleLimitNeverPastTheAbsoluteOne(t *testing.T) {
 	}
 }
 
+func TestAUseFromAnUnknownAddressLeavesTheLastOneKnown(t *testing.T) {
+	p := rollcall.DefaultPolicy()
+	s := newSession(rollcall.Persistent)
+	s.Last.Origin = rollcall.Origin{IP: "192.0.2.1", UserAgent: "before", ASN: "64496"}
+	got := s.Touched(&p, t0.Add(time.Hour), rollcall.Origin{UserAgent: "after"}).Origin
+	if want := (rollcall.Origin{IP: "192.0.2.1", UserAgent: "after", ASN: "64496"}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := s.Touched(&p, t0.Add(time.Hour), rollcall.Origin{IP: "192.0.2.2"}).Origin; got != (rollcall.Origin{IP: "192.0.2.2"}) {
+		t.Errorf("another address: %+v", got)
+	}
+}
+
 func TestRaisingALimitDoesNotLengthenALiveSession(t *testing.T) {
 	s := newSession(rollcall.Persistent)
 	p := rollcall.DefaultPolicy()

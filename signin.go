@@ -43,7 +43,7 @@ func (n NewSession) Check() error {
 		return err
 	}
 	if n.IP != "" {
-		if _, err := ParseIP(n.IP); err != nil {
+		if _, err := ParseAddr(n.IP); err != nil {
 			return err
 		}
 	}
@@ -130,7 +130,7 @@ func (a Authentication) Check() error {
 		return Errorf(CodeInvalid, "An authentication names at least one method")
 	}
 	if a.IP != "" {
-		if _, err := ParseIP(a.IP); err != nil {
+		if _, err := ParseAddr(a.IP); err != nil {
 			return err
 		}
 	}

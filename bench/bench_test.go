@@ -67,7 +67,7 @@ func TestALoadedSessionIsAcceptedByItsToken(t *testing.T) {
 		if rollcall.CheckMethods(s.Methods) != nil || rollcall.CheckMetadata(s.Metadata) != nil || rollcall.CheckUserID(s.UserID) != nil {
 			t.Fatalf("session %d is none that could have been created", i)
 		}
-		if ip, err := rollcall.ParseIP(s.Last.Origin.IP); err != nil || ip != s.Last.Origin.IP {
+		if ip, err := rollcall.ParseAddr(s.Last.Origin.IP); err != nil || ip.String() != s.Last.Origin.IP {
 			t.Fatalf("session %d: address %q: %v", i, s.Last.Origin.IP, err)
 		}
 	}

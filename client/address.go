@@ -6,16 +6,12 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/rollcall-id/rollcall/internal/request"
 )
 
 // UserIP returns the user's address: the peer's, or behind trusted proxies the last
-// one of X-Forwarded-For that is not a trusted proxy itself; "" when that is no
+// one of ClientAddressHeader that is not a trusted proxy itself; "" when that is no
 // address. Whatever stands further to the left is the user's own invention.
-func (m *Middleware) UserIP(r *http.Request) string {
-	return request.Proxies(m.o.TrustedProxies).UserIP(r)
-}
+func (m *Middleware) UserIP(r *http.Request) string { return m.addresses.UserIP(r) }
 
 // maxReturnAddress is how long a return address may be, in bytes.
 const maxReturnAddress = 2048

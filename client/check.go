@@ -142,14 +142,21 @@ func checkBody(t rollcall.Token, use rollcall.Use) map[string]any {
 	return body
 }
 
-// userHeaders say where the user is, as a proxy would. An agent that the user did not
-// send must not become ours, nor our address the user's.
+// userHeaders say where the user is, as a proxy would, in each header that the server might be
+// set to believe. An agent that the user did not send must not become ours, nor our address
+// the user's.
 func userHeaders(use rollcall.Use) http.Header {
 	from := rollcall.NewOrigin(use.IP, use.UserAgent)
 	if from.IP == "" {
 		from.IP = "unknown"
 	}
-	return http.Header{"X-Forwarded-For": {from.IP}, "User-Agent": {from.UserAgent}}
+	node := from.IP
+	if strings.Contains(node, ":") {
+		node = `"[` + node + `]"` // RFC 7239, 6
+	}
+	return http.Header{
+		"X-Forwarded-For": {from.IP}, "X-Real-Ip": {from.IP}, "Forwarded": {"for=" + node}, "User-Agent": {from.UserAgent},
+	}
 }
 
 func checkQuery(use rollcall.Use) url.Values {

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -48,9 +50,11 @@ type MiddlewareOptions struct {
 	// Origin is this application's own, such as https://app.example.com. A login URL
 	// elsewhere needs it, since the Host header is anybody's to set.
 	Origin string
-	// TrustedProxies are those in front of this application whose X-Forwarded-For is
-	// believed.
+	// TrustedProxies are those in front of this application whose ClientAddressHeader is
+	// believed. A proxy that comes over a Unix socket is trusted as well.
 	TrustedProxies []netip.Prefix
+	// ClientAddressHeader is X-Forwarded-For, Forwarded or X-Real-IP; "" is the first.
+	ClientAddressHeader string
 	// Timeout bounds a check; 0 is 3 seconds.
 	Timeout time.Duration
 	// CrossOrigin decides which requests of browsers may change something; nil takes
@@ -81,11 +85,12 @@ const (
 // Without AsClient the server sees this application as a proxy: its address must be among
 // the server's trusted_proxies for the users' addresses to be believed.
 type Middleware struct {
-	client  *Client
-	o       MiddlewareOptions
-	cookie  request.Cookie
-	login   *url.URL
-	several rate.Sometimes // the warning of several cookies
+	client    *Client
+	o         MiddlewareOptions
+	addresses request.Addresses
+	cookie    request.Cookie
+	login     *url.URL
+	several   rate.Sometimes // the warning of several cookies
 }
 
 // NewMiddleware returns a Middleware, or what is wrong with its options.
@@ -123,6 +128,14 @@ func NewMiddleware(c *Client, o MiddlewareOptions) (*Middleware, error) {
 			return nil, fmt.Errorf("client: Origin: %w", err)
 		}
 	}
+	if o.ClientAddressHeader != "" && !slices.Contains(request.Headers, o.ClientAddressHeader) {
+		return nil, fmt.Errorf("client: ClientAddressHeader is one of %s", strings.Join(request.Headers, ", "))
+	}
+	trusted, err := request.Unmapped(o.TrustedProxies)
+	if err != nil {
+		return nil, fmt.Errorf("client: TrustedProxies: %w", err)
+	}
+	m.addresses = request.Addresses{Trusted: trusted, Header: o.ClientAddressHeader}
 	if err := m.readLoginURL(); err != nil {
 		return nil, err
 	}

@@ -397,16 +397,20 @@ func TestWhoIsNotAuthenticatedWellEnoughIsSteppedUp(t *testing.T) {
 }
 
 func TestTheUsersAddressComesThroughTheApplicationsProxiesAlone(t *testing.T) {
+	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	for _, tt := range []struct {
 		trusted   []netip.Prefix
 		forwarded []string
 		want      string
 	}{
+		{loopback, []string{"198.51.100.9, 203.0.113.7:51008"}, "203.0.113.7"},
+		{loopback, []string{"[2001:db8::7]:443"}, "2001:db8::7"},
+		{[]netip.Prefix{netip.MustParsePrefix("::ffff:127.0.0.0/104")}, []string{"192.0.2.1"}, "192.0.2.1"},
 		{nil, []string{"192.0.2.1"}, "127.0.0.1"},
-		{[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, []string{"198.51.100.9, 192.0.2.1"}, "192.0.2.1"},
-		{[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, []string{"198.51.100.9", "::ffff:192.0.2.1"}, "192.0.2.1"},
-		{[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, nil, "127.0.0.1"},
-		{[]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, []string{"evil"}, ""},
+		{loopback, []string{"198.51.100.9, 192.0.2.1"}, "192.0.2.1"},
+		{loopback, []string{"198.51.100.9", "::ffff:192.0.2.1"}, "192.0.2.1"},
+		{loopback, nil, "127.0.0.1"},
+		{loopback, []string{"evil"}, ""},
 	} {
 		a := newApp(t, client.MiddlewareOptions{TrustedProxies: tt.trusted})
 		var headers []string
@@ -421,6 +425,27 @@ func TestTheUsersAddressComesThroughTheApplicationsProxiesAlone(t *testing.T) {
 				t.Errorf("%v: %+v, %v", tt, s.Device, err)
 			}
 		}
+	}
+}
+
+func TestTheUsersAddressStandsInOneHeader(t *testing.T) {
+	rc := rollcalltest.New(t)
+	for header, want := range map[string]string{"": "192.0.2.1", "X-Forwarded-For": "192.0.2.1", "Forwarded": "192.0.2.2", "X-Real-IP": "192.0.2.3"} {
+		m, err := client.NewMiddleware(rc.Client, client.MiddlewareOptions{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/32")}, ClientAddressHeader: header})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = "10.0.0.1:1"
+		for name, value := range map[string]string{"X-Forwarded-For": "192.0.2.1", "Forwarded": `for="192.0.2.2:1"`, "X-Real-IP": "192.0.2.3"} {
+			r.Header.Set(name, value)
+		}
+		if got := m.UserIP(r); got != want {
+			t.Errorf("%q: %s, want %s", header, got, want)
+		}
+	}
+	if _, err := client.NewMiddleware(rc.Client, client.MiddlewareOptions{ClientAddressHeader: "X-Client-IP"}); err == nil {
+		t.Error("a header that nobody reads is taken")
 	}
 }
 

@@ -43,8 +43,11 @@ type Doors struct {
 	Limit CallerLimit
 	// SessionLimit bounds how often a session may ask under /v1/me.
 	SessionLimit CallerLimit
-	// TrustedProxies may say where a request came from.
+	// TrustedProxies, as ParseProxies reads them, may say where a request came from.
 	TrustedProxies []netip.Prefix
+	// AddressHeader is the one header in which they say so, of AddressHeaders; "" is
+	// X-Forwarded-For.
+	AddressHeader string
 	// Backup copies the store into a new directory, which is removed when it has
 	// been sent; nil when the engine has no copies to make.
 	Backup func(ctx context.Context) (dir string, err error)
@@ -69,7 +72,7 @@ const maxCorrelationID = 64
 
 // Handler returns everything that is served, in one handler.
 func (d *Doors) Handler() http.Handler {
-	from := remote{d.TrustedProxies}
+	from := d.remote()
 	unlimited := d.authenticator(from)
 	limit := newLimiter(d.Limit)
 	authenticate := limit.limited(unlimited, tooMany)
@@ -89,7 +92,7 @@ func (d *Doors) Handler() http.Handler {
 	exact := map[string]http.Handler{
 		"/check":                 http.HandlerFunc(checks.Check),
 		"/check/login":           http.HandlerFunc(checks.Login),
-		"/oauth/token":           d.Issuer.Endpoint(from.UserIP),
+		"/oauth/token":           d.Issuer.Endpoint(from.LimitKey),
 		"/oauth/introspect":      own,
 		"/oauth/revoke":          own,
 		"/.well-known/jwks.json": d.Keys,
@@ -152,7 +155,7 @@ func (d *Doors) authenticator(from remote) wire.Authenticate {
 func (d *Doors) clientAuthenticator(from remote) wire.Authenticate {
 	names := api.ClientParameters()
 	return func(w http.ResponseWriter, r *http.Request) (rollcall.Caller, bool) {
-		client, ok := d.Issuer.AuthenticateClient(w, r, from.UserIP(r), names...)
+		client, ok := d.Issuer.AuthenticateClient(w, r, from.LimitKey(r), names...)
 		if !ok {
 			return rollcall.Caller{}, false
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/request"
+	"github.com/rollcall-id/rollcall/server"
 	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/pebble"
 )
@@ -39,7 +40,8 @@ func keys() []key {
 		{name: "tls_key", value: "", help: "key file of the certificate (PEM)"},
 		{name: "public_url", value: []string{}, help: "origin at which clients reach the server, such as https://sessions.example.com; repeatable; default: the https listener and the http one, as localhost and 127.0.0.1"},
 		{name: "behind_proxy", value: false, help: "a proxy in front speaks TLS: plain http may listen off loopback"},
-		{name: "trusted_proxies", value: []string{}, help: "addresses and networks whose X-Forwarded-For is believed; repeatable"},
+		{name: "trusted_proxies", value: []string{}, help: "addresses and networks whose client_address_header is believed; repeatable"},
+		{name: "client_address_header", value: server.AddressHeaders[0], help: "the one header in which trusted proxies say where a request came from: X-Forwarded-For, Forwarded (RFC 7239) or X-Real-IP; the others are ignored", check: oneOf(server.AddressHeaders...)},
 		{name: "asn_database", value: "", help: "file that says which network (ASN) an address belongs to, in MaxMind's format (.mmdb), read anew when it changes; without one networks are not shown"},
 		{name: "cookie_domain", value: "", help: "domain to share the session cookie with; without one it stays with the host", check: cookieDomainOrNone},
 		{name: "cookie_domains_cleared", value: []string{}, help: "domains for which a sign-out clears the cookie as well, such as a former cookie_domain; repeatable", check: each(clearedDomain)},

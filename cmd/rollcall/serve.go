@@ -177,7 +177,7 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	}
 	r.doors = &server.Doors{
 		Manager: r.manager, Issuer: r.issuer, Keys: r.keys, Cookie: cfg.cookie(), CORSOrigins: cfg.list("cors_origins"),
-		TrustedProxies: trusted, Backup: backups(r.store, cfg), Logger: log,
+		TrustedProxies: trusted, AddressHeader: cfg.text("client_address_header"), Backup: backups(r.store, cfg), Logger: log,
 		Limit: callerLimit(cfg), SessionLimit: sessionLimit(cfg), LoginURL: login, ReturnOrigins: cfg.list("return_origins"), CheckClients: cfg.list("check_clients"),
 		EndingAge:  cfg.duration("ending_max_age"),
 		PageMemory: halfOfCache(cfg), AccessLog: r.accessLog(log), Metrics: r.metrics, Profiling: cfg.flag("pprof"),
