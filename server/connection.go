@@ -4,44 +4,52 @@ import (
 	"cmp"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 )
 
-// connections makes a connection of each that a listener takes.
+// connections makes a connection of each that a listener takes, and finds it a place.
 type connections struct {
 	net.Listener
-	watch *watch
-	room  room
-
-	closed func()
-	end    <-chan struct{}
+	watch  *watch
+	places *places
 }
 
-func newConnections(l net.Listener, r room) *connections {
-	end := make(chan struct{})
-	return &connections{l, &watch{}, r, sync.OnceFunc(func() { close(end) }), end}
-}
+func newConnections(l net.Listener, p *places) *connections { return &connections{l, &watch{}, p} }
 
-// Accept waits for room, and for the next one.
+// Accept waits for the next connection, and for a place for it.
 func (l *connections) Accept() (net.Conn, error) {
-	if !l.room.enter(l.end) {
-		return nil, net.ErrClosed
+	for {
+		raw, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		c := newConnection(raw, l)
+		if !l.places.enter(c) {
+			_ = raw.Close()
+			return nil, net.ErrClosed
+		}
+		l.watch.add(c)
+		if l.places.admit(c, ipOf(raw.RemoteAddr())) {
+			return c, nil
+		}
+		_ = c.Close()
 	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		l.room.leave()
-		return nil, err
-	}
-	watched := &connection{Conn: c, watch: l.watch, room: l.room}
-	l.watch.add(watched)
-	return watched, nil
 }
 
 // Close closes the listener.
 func (l *connections) Close() error {
-	l.closed()
+	l.places.close()
 	return l.Listener.Close()
+}
+
+// ipOf is the address of a peer, invalid when it has none.
+func ipOf(addr net.Addr) netip.Addr {
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap().WithZone("")
+	}
+	return netip.Addr{}
 }
 
 // A connection can send a large answer at once. By itself net/http sends the header
@@ -53,11 +61,23 @@ type connection struct {
 	watch  *watch
 	reads  reads
 	writes deadline
-	room   room         // has a place for it while it is watched
 	in     atomic.Int64 // bytes that came since the last request, TLS's own among them
+	local  net.Addr     // a localAddr
+
+	places *places
+	placed bool         // has a place; this and what follows under the lock of places
+	idle   bool         // no request is under way
+	party  *party       // nil when the address has no bound
+	queued [kinds]links // in the queues of those who are idle
 
 	mu   sync.Mutex // TLS may have something to say while an answer is written
 	kept *[]byte    // what is written together so far; nil sends at once
+}
+
+func newConnection(raw net.Conn, l *connections) *connection {
+	c := &connection{Conn: raw, watch: l.watch, places: l.places}
+	c.local = localAddr{raw.LocalAddr(), c}
+	return c
 }
 
 // maxKept is how much is copied to be sent with what follows.
@@ -109,7 +129,7 @@ func (c *connection) sendKept() error {
 
 // LocalAddr is also how a request finds its connection, whatever that is wrapped in:
 // net/http puts it into the context.
-func (c *connection) LocalAddr() net.Addr { return localAddr{c.Conn.LocalAddr(), c} }
+func (c *connection) LocalAddr() net.Addr { return c.local }
 
 type localAddr struct {
 	net.Addr
@@ -124,6 +144,14 @@ func connectionOf(r *http.Request) *connection {
 	}
 	addr, _ := r.Context().Value(http.LocalAddrContextKey).(localAddr)
 	return addr.of
+}
+
+// noteState is a http.Server's ConnState: it notes whether a connection is idle.
+func noteState(of net.Conn, state http.ConnState) {
+	addr, ok := of.LocalAddr().(localAddr)
+	if ok && (state == http.StateActive || state == http.StateIdle) {
+		addr.of.places.setIdle(addr.of, state == http.StateIdle)
+	}
 }
 
 // unsent is how large a body net/http keeps until the handler is done.

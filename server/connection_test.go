@@ -16,8 +16,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 // A counting listener counts the writes to its connections.
@@ -72,7 +70,7 @@ func TestAnAnswerGoesOutInAsFewPiecesAsMayBe(t *testing.T) {
 		var writes atomic.Int64
 		transport := &http.Transport{}
 		address := "http://" + l.Addr().String()
-		outermost := netutil.LimitListener(newConnections(counting{l, &writes}, nil), 10)
+		outermost := net.Listener(newConnections(counting{l, &writes}, newPlaces(10, 0, nil)))
 		if secure {
 			lent := httptest.NewTLSServer(nil) // for its certificate
 			defer lent.Close()
@@ -115,7 +113,7 @@ func TestAClientThatDoesNotReadIsCutOff(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		answering(t, newConnections(l, nil), 300*time.Millisecond)
+		answering(t, newConnections(l, newPlaces(0, 0, nil)), 300*time.Millisecond)
 		c, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
@@ -148,7 +146,7 @@ func TestAClientThatTricklesItsBodyIsCutOff(t *testing.T) {
 		t.Fatalf("a body may take %v", s.ReadTimeout)
 	}
 	s.ReadTimeout = 300 * time.Millisecond
-	go func() { _ = s.Serve(newConnections(l, nil)) }()
+	go func() { _ = s.Serve(newConnections(l, newPlaces(0, 0, nil))) }()
 	defer s.Close()
 	c, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
@@ -176,6 +174,8 @@ type broken struct {
 	closed bool
 }
 
+func (*broken) LocalAddr() net.Addr { return nil }
+
 func (*broken) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
 
 func (b *broken) Close() error {
@@ -185,7 +185,7 @@ func (b *broken) Close() error {
 
 func TestNothingFollowsAnAnswerThatIsNotWhole(t *testing.T) {
 	under := &broken{}
-	c := &connection{Conn: under, watch: &watch{}}
+	c := newConnection(under, newConnections(nil, newPlaces(0, 0, nil)))
 	err := c.together(func() error {
 		_, err := c.Write([]byte("kept"))
 		return err

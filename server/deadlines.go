@@ -215,7 +215,7 @@ func (c *connection) SetDeadline(t time.Time) error {
 // Close closes the connection, which nobody need watch any more.
 func (c *connection) Close() error {
 	if c.watch.remove(c) {
-		defer c.room.leave()
+		defer c.places.leave(c)
 	}
 	defer c.reads.letBegin(true)
 	return c.Conn.Close()

@@ -37,7 +37,7 @@ func TestDeadlinesPassWithinASecond(t *testing.T) {
 		for _, what := range []string{"read", "write"} {
 			t.Run(name+"/"+what, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					c, _ := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}, nil))
+					c, _ := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}, newPlaces(0, 0, nil)))
 					defer c.Close()
 					time.Sleep(300 * time.Millisecond) // between two looks
 					began := time.Now()
@@ -62,7 +62,7 @@ func TestDeadlinesPassWithinASecond(t *testing.T) {
 
 func TestADeadlineThatIsMovedOrTakenBackDoesNotPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, client := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}, nil))
+		c, client := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}, newPlaces(0, 0, nil)))
 		defer c.Close()
 		for _, move := range []func() error{
 			func() error { return c.SetReadDeadline(time.Now().Add(time.Hour)) },
@@ -96,7 +96,7 @@ func TestADeadlineInThePastEndsAReadAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ours, client := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}, nil))
+				ours, client := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}, newPlaces(0, 0, nil)))
 				defer ours.Close()
 				for range 3 {
 					began := time.Now()
@@ -133,7 +133,7 @@ func (c *told) SetReadDeadline(t time.Time) error {
 
 func TestAQuickRequestLeavesTheConnectionAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ours, _ := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}, nil))
+		ours, _ := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}, newPlaces(0, 0, nil)))
 		defer ours.Close()
 		c := ours.(*connection)
 		under := &told{Conn: c.Conn}
@@ -160,7 +160,7 @@ func TestAQuickRequestLeavesTheConnectionAlone(t *testing.T) {
 
 func TestWhatIsClosedKeepsNoReadWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _ := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}, nil))
+		c, _ := accepted(t, newConnections(pipes{clients: make(chan net.Conn, 1)}, newPlaces(0, 0, nil)))
 		time.AfterFunc(100*time.Millisecond, func() { _ = c.Close() })
 		for _, when := range []string{"while it is closed", "afterwards"} {
 			began := time.Now()
@@ -182,7 +182,7 @@ func TestARequestIsGivenUpWhenItsClientHangsUp(t *testing.T) {
 		<-r.Context().Done()
 		close(gone)
 	})}
-	go func() { _ = s.Serve(newConnections(l, nil)) }()
+	go func() { _ = s.Serve(newConnections(l, newPlaces(0, 0, nil))) }()
 	defer s.Close()
 	client, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
@@ -206,7 +206,7 @@ func TestARequestIsGivenUpWhenItsClientHangsUp(t *testing.T) {
 // there are goroutines left.
 func TestNobodyWatchesWhenNoConnectionIsOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newConnections(pipes{clients: make(chan net.Conn, 1)}, nil)
+		l := newConnections(pipes{clients: make(chan net.Conn, 1)}, newPlaces(0, 0, nil))
 		for range 3 {
 			first, _ := accepted(t, l)
 			second, _ := accepted(t, l)

@@ -71,6 +71,14 @@ func (d *Doors) cacheLookups() (hits, misses uint64) {
 	return hits, misses
 }
 
+// limitedConnections is how many connections a limit has closed.
+func (d *Doors) limitedConnections() (n uint64) {
+	for _, p := range d.places {
+		n += p.closed.Load()
+	}
+	return n
+}
+
 // watch adds the numbers that the Manager and the Issuer keep of themselves.
 func (m *Metrics) watch(d *Doors) {
 	m.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -83,6 +91,7 @@ func (m *Metrics) watch(d *Doors) {
 	if d.checks != nil {
 		m.Counter("rollcall_check_several_cookies_total", "Checks that were refused because the request had several session cookies, and nobody could tell which is the browser's own.", nil, d.checks.SeveralCookies)
 	}
+	m.Counter("rollcall_connections_limited_total", "Connections that were closed because a limit of connections was reached.", nil, d.limitedConnections)
 	counts := d.Issuer.Counts()
 	const verifications = "rollcall_token_verifications_total"
 	const help = "Management tokens that requests came with: verified by their signature, remembered from an earlier verification, or refused."

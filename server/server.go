@@ -16,8 +16,9 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/rollcall-id/rollcall/internal/request"
 )
 
 // Bounds on what one connection may take. The body's bound is the doors'.
@@ -36,6 +37,8 @@ type Listeners struct {
 	TLS  net.Listener
 	// Telemetry serves health, metrics and, if asked for, pprof over plain http.
 	Telemetry net.Listener
+
+	places []*places // of HTTP and TLS
 }
 
 // ListenOptions say where to listen, and what makes it safe.
@@ -47,9 +50,14 @@ type ListenOptions struct {
 	Local  bool
 	// BehindProxy says that a proxy on the way in speaks TLS.
 	BehindProxy bool
-	// MaxConnections bounds each listener's open connections, and MaxOfAll those of both
-	// together; 0 is no bound.
+	// MaxConnections bounds each listener's open connections. MaxOfAll bounds those of both
+	// together, and each listener has its part of them: no listener is shut out by another's
+	// connections. 0 is no bound.
 	MaxConnections, MaxOfAll int
+	// MaxPerAddress bounds the connections of one address (IPv6: of one /64) to a listener; 0
+	// is no bound. It excepts TrustedProxies.
+	MaxPerAddress  int
+	TrustedProxies []netip.Prefix
 }
 
 // Check refuses what would put secrets on a network in the clear, or in the keeping
@@ -77,11 +85,11 @@ func Listen(o ListenOptions) (l Listeners, err error) {
 	if err := o.Check(); err != nil {
 		return Listeners{}, err
 	}
-	both := newRoom(o.MaxOfAll)
-	if l.HTTP, err = listen(o.HTTP, o.MaxConnections, both); err != nil {
+	l.places = []*places{o.places(), o.places()}
+	if l.HTTP, err = listen(o.HTTP, l.places[0]); err != nil {
 		return Listeners{}, err
 	}
-	if l.TLS, err = listen(o.TLS, o.MaxConnections, both); err != nil {
+	if l.TLS, err = listen(o.TLS, l.places[1]); err != nil {
 		return Listeners{}, errors.Join(err, l.Close())
 	}
 	if l.TLS != nil {
@@ -90,7 +98,25 @@ func Listen(o ListenOptions) (l Listeners, err error) {
 	return l, nil
 }
 
-func listen(address string, maxConnections int, r room) (net.Listener, error) {
+// Share is a listener's part of the connections that both listeners together may have; 0 is no
+// bound.
+func (o ListenOptions) Share(ofAll int) int {
+	if o.HTTP != "" && o.TLS != "" && ofAll > 0 {
+		return max(1, ofAll/2)
+	}
+	return ofAll
+}
+
+// places are those of one listener.
+func (o ListenOptions) places() *places {
+	most := o.Share(o.MaxOfAll)
+	if o.MaxConnections > 0 && (most == 0 || o.MaxConnections < most) {
+		most = o.MaxConnections
+	}
+	return newPlaces(most, o.MaxPerAddress, request.Addresses{Trusted: o.TrustedProxies}.Trust)
+}
+
+func listen(address string, p *places) (net.Listener, error) {
 	if address == "" {
 		return nil, nil
 	}
@@ -98,11 +124,7 @@ func listen(address string, maxConnections int, r room) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
-	l = newConnections(l, r)
-	if maxConnections > 0 {
-		l = netutil.LimitListener(l, maxConnections)
-	}
-	return l, nil
+	return newConnections(l, p), nil
 }
 
 func isLoopback(address string) bool {
@@ -147,6 +169,10 @@ func Serve(ctx context.Context, l Listeners, d *Doors, drain time.Duration) erro
 	defer stopLoops()
 	servers, failed := errgroup.WithContext(ctx)
 	handler := d.Handler()
+	d.places = l.places
+	for _, p := range l.places {
+		p.log = d.Logger
+	}
 	var running []*http.Server
 	for _, listener := range []net.Listener{l.HTTP, l.TLS} {
 		if listener == nil {
@@ -194,6 +220,7 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    2 * maxHeaderBytes, // hasOversizedHeader answers up to there
+		ConnState:         noteState,
 		ErrorLog:          stdlog.New(complaints{log}, "", 0),
 	}
 }

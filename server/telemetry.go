@@ -27,7 +27,7 @@ const (
 // ListenTelemetry opens the socket for health, metrics and pprof. Whoever reaches
 // it may ask: it knows no callers.
 func ListenTelemetry(address string) (net.Listener, error) {
-	return listen(address, telemetryConnections, nil)
+	return listen(address, newPlaces(telemetryConnections, 0, nil))
 }
 
 // serveTelemetry serves on the listener, unless it is nil, and returns what ends

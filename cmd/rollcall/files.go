@@ -1,6 +1,10 @@
 package main
 
-import "log/slog"
+import (
+	"log/slog"
+
+	"github.com/rollcall-id/rollcall/server"
+)
 
 // Files that the process may have open, its limit permitting.
 const (
@@ -28,11 +32,11 @@ func shareFiles(files int) fileShare {
 
 // warnOfFewFiles says so when the process may not open as many files as a listener's
 // connections could take.
-func warnOfFewFiles(files, maxConnections int, log *slog.Logger) {
-	share := shareFiles(files)
-	if share.connections == 0 || maxConnections > 0 && share.connections >= maxConnections {
+func warnOfFewFiles(files int, o server.ListenOptions, log *slog.Logger) {
+	share := o.Share(shareFiles(files).connections)
+	if share == 0 || o.MaxConnections > 0 && share >= o.MaxConnections {
 		return
 	}
 	log.Warn("the limit of open files bounds connections: raise it, such as by ulimit -n or LimitNOFILE, or lower max_connections",
-		"files", files, "connections", share.connections, "max_connections", maxConnections)
+		"files", files, "connections", share, "max_connections", o.MaxConnections)
 }

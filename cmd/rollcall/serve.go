@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -129,11 +130,11 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	if r.keys, err = oauth.OpenKeys(keyDir(cfg)); err != nil {
 		return nil, usage(err)
 	}
-	listening, err := listenOptions(cfg, &r.cert)
+	listening, err := listenOptions(cfg, trusted, &r.cert)
 	if err != nil {
 		return nil, usage(err)
 	}
-	warnOfFewFiles(openFileLimit(), cfg.number("max_connections"), log)
+	warnOfFewFiles(openFileLimit(), listening, log)
 	if r.listeners, err = server.Listen(listening); err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
 			err = fmt.Errorf("%w: set listen, tls_listen to free addresses, or one of them to off", err)
@@ -187,10 +188,11 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 
 func keyDir(cfg *config) string { return filepath.Join(cfg.text("data"), "keys") }
 
-func listenOptions(cfg *config, shown *server.Certificate) (server.ListenOptions, error) {
+func listenOptions(cfg *config, trusted []netip.Prefix, shown *server.Certificate) (server.ListenOptions, error) {
 	o := server.ListenOptions{
-		HTTP: cfg.address("listen"), TLS: cfg.address("tls_listen"),
-		BehindProxy: cfg.flag("behind_proxy"), MaxConnections: cfg.number("max_connections"), MaxOfAll: shareFiles(openFileLimit()).connections,
+		HTTP: cfg.address("listen"), TLS: cfg.address("tls_listen"), BehindProxy: cfg.flag("behind_proxy"),
+		MaxConnections: cfg.number("max_connections"), MaxOfAll: shareFiles(openFileLimit()).connections,
+		MaxPerAddress: cfg.number("max_connections_per_address"), TrustedProxies: trusted,
 	}
 	files, err := certificateFiles(cfg)
 	if err != nil || files == (server.CertificateFiles{}) {
