@@ -2,11 +2,19 @@ package server
 
 import (
 	"cmp"
+	"errors"
+	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/rollcall-id/rollcall/internal/request"
 )
 
 // connections makes a connection of each that a listener takes, and finds it a place.
@@ -14,32 +22,121 @@ type connections struct {
 	net.Listener
 	watch  *watch
 	places *places
+
+	// Of a listener whose connections begin with a PROXY protocol header:
+	proxies *request.Addresses // who may send one; nil where none is read
+	log     *slog.Logger       // set before the first connection
+	warn    rate.Sometimes
+	begin   sync.Once
+	ready   chan net.Conn // those whose header has been read
+	failed  chan error    // of taking a connection
+	end     chan struct{} // closed with the listener
+	closed  func()
 }
 
-func newConnections(l net.Listener, p *places) *connections { return &connections{l, &watch{}, p} }
+func newConnections(l net.Listener, p *places) *connections {
+	c := &connections{
+		Listener: l, watch: &watch{}, places: p, log: slog.New(slog.DiscardHandler), warn: rate.Sometimes{Interval: time.Minute},
+		ready: make(chan net.Conn), failed: make(chan error), end: make(chan struct{}),
+	}
+	c.closed = sync.OnceFunc(func() { close(c.end) })
+	return c
+}
 
 // Accept waits for the next connection, and for a place for it.
 func (l *connections) Accept() (net.Conn, error) {
+	if l.proxies != nil {
+		return l.acceptProxied()
+	}
 	for {
-		raw, err := l.Listener.Accept()
+		c, err := l.take()
 		if err != nil {
 			return nil, err
 		}
-		c := newConnection(raw, l)
-		if !l.places.enter(c) {
-			_ = raw.Close()
-			return nil, net.ErrClosed
-		}
-		l.watch.add(c)
-		if l.places.admit(c, ipOf(raw.RemoteAddr())) {
+		if l.admit(c, peerOf(c.Conn)) {
 			return c, nil
 		}
+	}
+}
+
+// acceptProxied waits for the next connection whose header has been read. No connection waits
+// for another one's header.
+func (l *connections) acceptProxied() (net.Conn, error) {
+	l.begin.Do(func() { go l.takeAll() })
+	select {
+	case c := <-l.ready:
+		return c, nil
+	case err := <-l.failed:
+		return nil, err
+	case <-l.end:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *connections) takeAll() {
+	for {
+		c, err := l.take()
+		if err == nil {
+			go l.readHeader(c)
+			continue
+		}
+		select {
+		case l.failed <- err: // whoever accepts may try again
+		case <-l.end:
+			return
+		}
+	}
+}
+
+func (l *connections) readHeader(c *connection) {
+	peer, err := l.proxied(c.Conn)
+	if err != nil {
+		left := errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) // said nothing, or gave way
+		if !left {
+			l.warn.Do(func() {
+				l.log.Warn("a connection that should begin with a PROXY protocol header is closed", "address", c.Conn.RemoteAddr().String(), "error", err)
+			})
+		}
+		_ = c.Close()
+		return
+	}
+	if !l.admit(c, peer) {
+		return
+	}
+	select {
+	case l.ready <- c:
+	case <-l.end:
 		_ = c.Close()
 	}
 }
 
+// take waits for a connection, and for a place for it.
+func (l *connections) take() (*connection, error) {
+	raw, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := newConnection(raw, l)
+	if !l.places.enter(c) {
+		return nil, errors.Join(net.ErrClosed, raw.Close())
+	}
+	l.watch.add(c)
+	return c, nil
+}
+
+// admit closes a connection whose peer has too many, and reports whether it did not.
+func (l *connections) admit(c *connection, peer net.Addr) bool {
+	c.remote = peer
+	if l.places.admit(c, ipOf(peer)) {
+		return true
+	}
+	_ = c.Close()
+	return false
+}
+
 // Close closes the listener.
 func (l *connections) Close() error {
+	l.closed()
 	l.places.close()
 	return l.Listener.Close()
 }
@@ -63,6 +160,7 @@ type connection struct {
 	writes deadline
 	in     atomic.Int64 // bytes that came since the last request, TLS's own among them
 	local  net.Addr     // a localAddr
+	remote net.Addr     // the peer, or where a proxy says that its peer is
 
 	places *places
 	placed bool         // has a place; this and what follows under the lock of places
@@ -75,7 +173,7 @@ type connection struct {
 }
 
 func newConnection(raw net.Conn, l *connections) *connection {
-	c := &connection{Conn: raw, watch: l.watch, places: l.places}
+	c := &connection{Conn: raw, watch: l.watch, places: l.places, remote: raw.RemoteAddr()}
 	c.local = localAddr{raw.LocalAddr(), c}
 	return c
 }
@@ -130,6 +228,9 @@ func (c *connection) sendKept() error {
 // LocalAddr is also how a request finds its connection, whatever that is wrapped in:
 // net/http puts it into the context.
 func (c *connection) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr is where the connection comes from, as far as the PROXY protocol goes.
+func (c *connection) RemoteAddr() net.Addr { return c.remote }
 
 type localAddr struct {
 	net.Addr

@@ -174,7 +174,8 @@ type broken struct {
 	closed bool
 }
 
-func (*broken) LocalAddr() net.Addr { return nil }
+func (*broken) LocalAddr() net.Addr  { return nil }
+func (*broken) RemoteAddr() net.Addr { return nil }
 
 func (*broken) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
 

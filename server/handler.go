@@ -64,7 +64,7 @@ type Doors struct {
 
 	published *management.Door // since Handler, as checks
 	checks    *gate.Gate
-	places    []*places // since Serve
+	listening []*connections // since Serve
 	draining  atomic.Bool
 }
 

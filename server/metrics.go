@@ -73,8 +73,8 @@ func (d *Doors) cacheLookups() (hits, misses uint64) {
 
 // limitedConnections is how many connections a limit has closed.
 func (d *Doors) limitedConnections() (n uint64) {
-	for _, p := range d.places {
-		n += p.closed.Load()
+	for _, c := range d.listening {
+		n += c.places.closed.Load()
 	}
 	return n
 }

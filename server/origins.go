@@ -4,11 +4,13 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strings"
 )
 
 // Origins are those under which clients on this machine reach a server that listens on these
 // addresses, such as "127.0.0.1:8443" or "[::]:443": those of the TLS listener, then of the
-// plain one. They come from a configuration or from a listener; "" is no listener.
+// plain one. They come from a configuration or from a listener; "" is no listener. A Unix
+// socket, and one that is still to be handed over, have no origin.
 func Origins(plain, tls string) (origins []string) {
 	for _, listener := range []struct{ scheme, address string }{{"https", tls}, {"http", plain}} {
 		scheme, host, port, ok := listening(listener.scheme, listener.address)
@@ -24,8 +26,16 @@ func Origins(plain, tls string) (origins []string) {
 
 // NearestOrigin is that under which programs on this machine reach a server that listens on
 // these addresses: of the plain listener if there is one, which needs no certificate to be
-// checked.
-func NearestOrigin(plain, tls string) string {
+// checked; unix:PATH if that is a Unix socket. avoidPlain says that the plain listener alone
+// waits for PROXY protocol headers, which programs do not send.
+func NearestOrigin(plain, tls string, avoidPlain bool) string {
+	if avoidPlain && tls != "" {
+		plain = ""
+	}
+	if isUnix(plain) {
+		path, _, _ := strings.Cut(plain, "|")
+		return path
+	}
 	scheme, host, port, ok := listening("http", plain)
 	if !ok {
 		if scheme, host, port, ok = listening("https", tls); !ok {
@@ -37,6 +47,9 @@ func NearestOrigin(plain, tls string) string {
 }
 
 func listening(scheme, address string) (_, host, port string, ok bool) {
+	if isUnix(address) || isHanded(address) {
+		return scheme, "", "", false
+	}
 	host, port, err := net.SplitHostPort(address)
 	return scheme, host, port, err == nil
 }

@@ -24,7 +24,7 @@ func TestCommandsAndTokensNameWhereTheServerListens(t *testing.T) {
 		{"[fe80::1%eth0]:8080", "", "http://[fe80::1%25eth0]:8080", []string{"http://[fe80::1%25eth0]:8080"}},
 		{"", "", "", nil},
 	} {
-		if got := NearestOrigin(tt.plain, tt.tls); got != tt.nearest {
+		if got := NearestOrigin(tt.plain, tt.tls, false); got != tt.nearest {
 			t.Errorf("%q, %q: nearest is %s, want %s", tt.plain, tt.tls, got, tt.nearest)
 		}
 		if diff := cmp.Diff(tt.origins, Origins(tt.plain, tt.tls)); diff != "" {

@@ -19,8 +19,9 @@ type fakeConn struct {
 	closed bool
 }
 
-func (*fakeConn) LocalAddr() net.Addr { return &net.TCPAddr{} }
-func (c *fakeConn) Close() error      { c.closed = true; return nil }
+func (*fakeConn) LocalAddr() net.Addr  { return &net.TCPAddr{} }
+func (*fakeConn) RemoteAddr() net.Addr { return &net.TCPAddr{} }
+func (c *fakeConn) Close() error       { c.closed = true; return nil }
 
 // take finds a place for a new connection of an address.
 func take(t *testing.T, p *places, address string) (c *connection, admitted bool) {

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -38,13 +39,21 @@ type Listeners struct {
 	// Telemetry serves health, metrics and, if asked for, pprof over plain http.
 	Telemetry net.Listener
 
-	places []*places // of HTTP and TLS
+	own []*connections // of HTTP and TLS, those that Listen has opened
 }
 
 // ListenOptions say where to listen, and what makes it safe.
 type ListenOptions struct {
-	// HTTP and TLS are addresses; "" is none. Port 0 takes a free one.
+	// HTTP and TLS are addresses; "" is none. Cases:
+	//
+	//   - 127.0.0.1:8443: of a network; port 0 takes a free one
+	//   - unix:/run/rollcall.sock, unix:/run/rollcall.sock|0660: a Unix socket, with its mode
+	//   - systemd:NAME: a socket that systemd hands over (LISTEN_FDS) under that name
 	HTTP, TLS string
+	// HTTPProxies and TLSProxies, unless empty, are the networks whose connections to the
+	// listener must begin with a PROXY protocol header; all others are closed. Who comes over a
+	// Unix socket is in the list.
+	HTTPProxies, TLSProxies []netip.Prefix
 	// Config is the TLS listener's; Local is true when it is the local CA's.
 	Config *tls.Config
 	Local  bool
@@ -67,15 +76,42 @@ func (o ListenOptions) Check() error {
 		return errors.New("there is no address to listen on: set listen or tls_listen")
 	}
 	for _, address := range []string{o.HTTP, o.TLS} {
-		if _, _, err := net.SplitHostPort(address); address != "" && err != nil {
-			return fmt.Errorf("%q is no address such as 127.0.0.1:8443: %w", address, err)
+		if err := checkAddress(address); address != "" && err != nil {
+			return err
 		}
 	}
-	if o.HTTP != "" && !o.BehindProxy && !isLoopback(o.HTTP) {
-		return fmt.Errorf("plain http on %s would put tokens on the network in the clear: listen on a loopback address, or set behind_proxy when a proxy in front speaks TLS", o.HTTP)
+	if o.HTTP != "" {
+		if err := o.checkHTTP(o.HTTP); err != nil {
+			return err
+		}
 	}
-	if o.TLS != "" && o.Local && !isLoopback(o.TLS) {
-		return fmt.Errorf("https on %s needs a certificate: set tls_cert and tls_key (the local CA is for loopback alone)", o.TLS)
+	if o.TLS != "" {
+		return o.checkTLS(o.TLS)
+	}
+	return nil
+}
+
+// OnNetwork reports whether a listener has an address of a network, from which URLs follows. A
+// socket that is handed over may have none.
+func (o ListenOptions) OnNetwork() bool {
+	return slices.ContainsFunc([]string{o.HTTP, o.TLS}, func(address string) bool {
+		_, _, err := net.SplitHostPort(address)
+		return err == nil && !isUnix(address) && !isHanded(address)
+	})
+}
+
+// checkHTTP refuses plain http where others than this machine's programs could read along.
+func (o ListenOptions) checkHTTP(address string) error {
+	if !o.BehindProxy && !staysHere(address) {
+		return fmt.Errorf("plain http on %s would put tokens on the network in the clear: listen on a loopback address, or set behind_proxy when a proxy in front speaks TLS", address)
+	}
+	return nil
+}
+
+// checkTLS refuses the local CA's certificate where others than this machine's programs come.
+func (o ListenOptions) checkTLS(address string) error {
+	if o.Local && !staysHere(address) {
+		return fmt.Errorf("https on %s needs a certificate: set tls_cert and tls_key (the local CA is for loopback alone)", address)
 	}
 	return nil
 }
@@ -85,17 +121,38 @@ func Listen(o ListenOptions) (l Listeners, err error) {
 	if err := o.Check(); err != nil {
 		return Listeners{}, err
 	}
-	l.places = []*places{o.places(), o.places()}
-	if l.HTTP, err = listen(o.HTTP, l.places[0]); err != nil {
+	if l.HTTP, err = l.listen(o.HTTP, o, o.HTTPProxies, o.checkHTTP); err != nil {
 		return Listeners{}, err
 	}
-	if l.TLS, err = listen(o.TLS, l.places[1]); err != nil {
+	if l.TLS, err = l.listen(o.TLS, o, o.TLSProxies, o.checkTLS); err != nil {
 		return Listeners{}, errors.Join(err, l.Close())
 	}
 	if l.TLS != nil {
 		l.TLS = tls.NewListener(l.TLS, o.Config)
 	}
 	return l, nil
+}
+
+// listen opens one of the two listeners, unless address is "". check judges where it turns out
+// to listen.
+func (l *Listeners) listen(address string, o ListenOptions, proxies []netip.Prefix, check func(address string) error) (net.Listener, error) {
+	if address == "" {
+		return nil, nil
+	}
+	c, err := listen(address, o.places())
+	if err != nil {
+		return nil, err
+	}
+	if at, ok := c.Addr().(*net.TCPAddr); ok {
+		if err := check(at.String()); err != nil {
+			return nil, errors.Join(err, c.Close())
+		}
+	}
+	if len(proxies) > 0 {
+		c.proxies = &request.Addresses{Trusted: proxies}
+	}
+	l.own = append(l.own, c)
+	return c, nil
 }
 
 // Share is a listener's part of the connections that both listeners together may have; 0 is no
@@ -116,13 +173,10 @@ func (o ListenOptions) places() *places {
 	return newPlaces(most, o.MaxPerAddress, request.Addresses{Trusted: o.TrustedProxies}.Trust)
 }
 
-func listen(address string, p *places) (net.Listener, error) {
-	if address == "" {
-		return nil, nil
-	}
-	l, err := net.Listen("tcp", address)
+func listen(address string, p *places) (*connections, error) {
+	l, err := open(address)
 	if err != nil {
-		return nil, fmt.Errorf("listening: %w", err)
+		return nil, fmt.Errorf("listening on %s: %w", address, err)
 	}
 	return newConnections(l, p), nil
 }
@@ -150,14 +204,23 @@ func (l Listeners) Close() error {
 // URLs are the origins under which clients on this machine reach the server.
 func (l Listeners) URLs() []string { return Origins(addressOf(l.HTTP), addressOf(l.TLS)) }
 
-// Nearest is the origin at which programs on this machine reach the server.
-func (l Listeners) Nearest() string { return NearestOrigin(addressOf(l.HTTP), addressOf(l.TLS)) }
+// Nearest is the origin at which programs on this machine reach the server, as NearestOrigin
+// says it.
+func (l Listeners) Nearest() string {
+	avoidPlain := len(l.own) == 2 && l.own[0].proxies != nil && l.own[1].proxies == nil
+	return NearestOrigin(addressOf(l.HTTP), addressOf(l.TLS), avoidPlain)
+}
 
+// addressOf is where a listener listens, as it could be configured; "" for none.
 func addressOf(l net.Listener) string {
 	if l == nil {
 		return ""
 	}
+	if socket, ok := l.Addr().(*net.UnixAddr); ok {
+		return unixAddress + socket.Name
+	}
 	return l.Addr().String()
+}
 }
 
 // Serve answers requests on the listeners and runs the Manager's loops, until ctx
@@ -169,9 +232,9 @@ func Serve(ctx context.Context, l Listeners, d *Doors, drain time.Duration) erro
 	defer stopLoops()
 	servers, failed := errgroup.WithContext(ctx)
 	handler := d.Handler()
-	d.places = l.places
-	for _, p := range l.places {
-		p.log = d.Logger
+	d.listening = l.own
+	for _, c := range l.own {
+		c.log, c.places.log = d.Logger, d.Logger
 	}
 	var running []*http.Server
 	for _, listener := range []net.Listener{l.HTTP, l.TLS} {

@@ -27,7 +27,11 @@ const (
 // ListenTelemetry opens the socket for health, metrics and pprof. Whoever reaches
 // it may ask: it knows no callers.
 func ListenTelemetry(address string) (net.Listener, error) {
-	return listen(address, newPlaces(telemetryConnections, 0, nil))
+	l, err := listen(address, newPlaces(telemetryConnections, 0, nil))
+	if err != nil {
+		return nil, err // and no listener, not one that is nil inside
+	}
+	return l, nil
 }
 
 // serveTelemetry serves on the listener, unless it is nil, and returns what ends

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/rollcall-id/rollcall/oauth"
-	"github.com/rollcall-id/rollcall/server"
 )
 
 // consistent holds the settings against each other, and reads what they name, without
@@ -48,7 +47,12 @@ func (c *config) consistent() error {
 			return err
 		}
 	}
-	return server.ListenOptions{
-		HTTP: c.address("listen"), TLS: c.address("tls_listen"), Local: c.text("tls_cert") == "", BehindProxy: c.flag("behind_proxy"),
-	}.Check()
+	o, err := listenOptions(c)
+	if err != nil {
+		return err
+	}
+	if len(c.list("public_url")) == 0 && !o.OnNetwork() {
+		return errors.New("no listener has an address that clients could be told: set public_url")
+	}
+	return nil
 }

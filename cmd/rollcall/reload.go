@@ -34,9 +34,11 @@ func (r *running) reloadOnSignal(ctx context.Context, log *slog.Logger) {
 			return
 		case <-hups:
 		}
+		done := reloading(log)
 		if err := r.reload(log); err != nil {
 			log.Error("nothing was reloaded", "error", err)
 		}
+		done()
 	}
 }
 

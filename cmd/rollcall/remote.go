@@ -36,12 +36,12 @@ type remoteServer struct {
 // addRemoteFlags gives a command what it needs to find a server.
 func addRemoteFlags(c *cobra.Command) {
 	addServerFlags(c.PersistentFlags())
-	addFlags(c.PersistentFlags(), "data", "public_url", "listen", "tls_listen")
+	addFlags(c.PersistentFlags(), "data", "public_url", "listen", "tls_listen", "proxy_protocol_from", "tls_proxy_protocol_from")
 }
 
 // addServerFlags are those that the settings do not have.
 func addServerFlags(flags *pflag.FlagSet) {
-	flags.String("url", "", "the server's origin (default: where the server of the data directory was last; ROLLCALL_URL)")
+	flags.String("url", "", "the server's origin, or unix:/PATH (default: where the server of the data directory was last; ROLLCALL_URL)")
 	flags.String("ca", "", "certificate of the CA to trust (default: the local CA of the data directory; ROLLCALL_CA)")
 	flags.Bool("allow-http", false, "send tokens over plain http to other machines too: whoever is on the way can take them")
 	flags.String("token-file", "", "file with a management token (default: ROLLCALL_TOKEN, or one minted with the keys of the data directory)")
@@ -72,8 +72,17 @@ func newRemote(c *cobra.Command, scopes ...string) (*remoteServer, error) {
 		origin = found.URL
 	}
 	r := &remoteServer{url: strings.TrimSuffix(origin, "/")}
+	socket, overUnix := strings.CutPrefix(r.url, "unix:")
+	if overUnix {
+		r.url = "http://localhost"
+	}
 	if r.client, err = newHTTPClient(setting("ca", "ROLLCALL_CA", ""), server.CAFile(cfg.text("data"))); err != nil {
 		return nil, usage(err)
+	}
+	if overUnix {
+		r.client.Transport.(*http.Transport).DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		}
 	}
 	if len(scopes) == 0 {
 		return r, nil

@@ -77,6 +77,7 @@ func serve(ctx context.Context, cfg *config, log *slog.Logger, ready func(contex
 	}
 	defer r.runLoops(context.WithoutCancel(ctx))()
 	go r.reloadOnSignal(ctx, log)
+	go supervised(ctx, log)
 	served := server.Serve(ctx, r.listeners, r.doors, cfg.duration("drain_delay"))
 	cancel()
 	return errors.Join(served, <-done)
@@ -123,15 +124,14 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	if err = cfg.consistent(); err != nil {
 		return nil, usage(err)
 	}
-	trusted, err := server.ParseProxies(cfg.list("trusted_proxies"))
-	if err != nil {
-		return nil, usage(err)
-	}
 	if r.keys, err = oauth.OpenKeys(keyDir(cfg)); err != nil {
 		return nil, usage(err)
 	}
-	listening, err := listenOptions(cfg, trusted, &r.cert)
+	listening, err := listenOptions(cfg)
 	if err != nil {
+		return nil, usage(err)
+	}
+	if listening.Config, err = r.showCertificate(); err != nil {
 		return nil, usage(err)
 	}
 	warnOfFewFiles(openFileLimit(), listening, log)
@@ -178,7 +178,7 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	}
 	r.doors = &server.Doors{
 		Manager: r.manager, Issuer: r.issuer, Keys: r.keys, Cookie: cfg.cookie(), CORSOrigins: cfg.list("cors_origins"),
-		TrustedProxies: trusted, AddressHeader: cfg.text("client_address_header"), Backup: backups(r.store, cfg), Logger: log,
+		TrustedProxies: listening.TrustedProxies, AddressHeader: cfg.text("client_address_header"), Backup: backups(r.store, cfg), Logger: log,
 		Limit: callerLimit(cfg), SessionLimit: sessionLimit(cfg), LoginURL: login, ReturnOrigins: cfg.list("return_origins"), CheckClients: cfg.list("check_clients"),
 		EndingAge:  cfg.duration("ending_max_age"),
 		PageMemory: halfOfCache(cfg), AccessLog: r.accessLog(log), Metrics: r.metrics, Profiling: cfg.flag("pprof"),
@@ -188,23 +188,35 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 
 func keyDir(cfg *config) string { return filepath.Join(cfg.text("data"), "keys") }
 
-func listenOptions(cfg *config, trusted []netip.Prefix, shown *server.Certificate) (server.ListenOptions, error) {
-	o := server.ListenOptions{
-		HTTP: cfg.address("listen"), TLS: cfg.address("tls_listen"), BehindProxy: cfg.flag("behind_proxy"),
+// listenOptions are where the configuration listens, and for whom, without a certificate.
+func listenOptions(cfg *config) (o server.ListenOptions, err error) {
+	o = server.ListenOptions{
+		HTTP: cfg.address("listen"), TLS: cfg.address("tls_listen"), Local: cfg.text("tls_cert") == "", BehindProxy: cfg.flag("behind_proxy"),
 		MaxConnections: cfg.number("max_connections"), MaxOfAll: shareFiles(openFileLimit()).connections,
-		MaxPerAddress: cfg.number("max_connections_per_address"), TrustedProxies: trusted,
+		MaxPerAddress: cfg.number("max_connections_per_address"),
 	}
-	files, err := certificateFiles(cfg)
+	for key, networks := range map[string]*[]netip.Prefix{
+		"trusted_proxies": &o.TrustedProxies, "proxy_protocol_from": &o.HTTPProxies, "tls_proxy_protocol_from": &o.TLSProxies,
+	} {
+		if *networks, err = server.ParseProxies(cfg.list(key)); err != nil {
+			return o, fmt.Errorf("%s: %w", key, err)
+		}
+	}
+	return o, o.Check()
+}
+
+// showCertificate reads what the TLS listener shows; nil without one.
+func (r *running) showCertificate() (*tls.Config, error) {
+	files, err := certificateFiles(r.cfg)
 	if err != nil || files == (server.CertificateFiles{}) {
-		return o, err
+		return nil, err
 	}
 	cert, err := files.Read(time.Now())
 	if err != nil {
-		return o, err
+		return nil, err
 	}
-	shown.Set(cert, files)
-	o.Config, o.Local = shown.Config(), files.LocalCA != ""
-	return o, nil
+	r.cert.Set(cert, files)
+	return r.cert.Config(), nil
 }
 
 // certificateFiles are those of what the TLS listener shows: the configured certificate, or

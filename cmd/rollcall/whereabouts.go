@@ -29,15 +29,15 @@ func (w whereabouts) write(cfg *config) error {
 }
 
 // findServer says where the server of a configuration is: where its listeners are set to be,
-// or else, and where they are set to take any port, where one that used the data directory
-// last has been.
+// or else, and where they are set to take any port or a socket that is handed over, where one
+// that used the data directory last has been.
 //
 // Tokens are sent where the file of the data directory says, so one that others could write
 // is an error.
 func findServer(cfg *config) (w whereabouts, err error) {
 	plain, tls := cfg.address("listen"), cfg.address("tls_listen")
 	isSet := cfg.sources["listen"] != "default" || cfg.sources["tls_listen"] != "default"
-	if anyPort := strings.HasSuffix(plain, ":0") || strings.HasSuffix(tls, ":0"); anyPort || !isSet {
+	if isLeftOpen(plain) || isLeftOpen(tls) || !isSet {
 		err := cfg.decides(whereaboutsFile(cfg))
 		if err == nil {
 			var data []byte
@@ -50,10 +50,15 @@ func findServer(cfg *config) (w whereabouts, err error) {
 		}
 	}
 	if w.URL == "" {
-		w = whereabouts{URL: server.NearestOrigin(plain, tls), PublicURLs: server.Origins(plain, tls)}
+		w = whereabouts{URL: server.NearestOrigin(plain, tls, len(cfg.list("proxy_protocol_from")) > 0 && len(cfg.list("tls_proxy_protocol_from")) == 0), PublicURLs: server.Origins(plain, tls)}
 	}
 	if urls := cfg.list("public_url"); len(urls) > 0 {
 		w.PublicURLs = urls
 	}
 	return w, nil
+}
+
+// isLeftOpen reports whether an address does not say where a server listens.
+func isLeftOpen(address string) bool {
+	return strings.HasSuffix(address, ":0") || strings.HasPrefix(address, "systemd:")
 }
