@@ -163,12 +163,17 @@ func TestAConnectionWithoutAHeaderIsClosedWithinASecond(t *testing.T) {
 		if !log.Has("PROXY protocol header is closed") {
 			t.Errorf("%s: nothing is said", name)
 		}
-		p.mu.Lock()
-		if p.open != 0 {
+		if p.taken() != 0 {
 			t.Errorf("%s keeps its place", name)
 		}
-		p.mu.Unlock()
 	}
+}
+
+// taken is how many places are.
+func (p *places) taken() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.open
 }
 
 func TestTheBoundOfAnAddressCountsTheSource(t *testing.T) {
@@ -181,8 +186,8 @@ func TestTheBoundOfAnAddressCountsTheSource(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		if p.closed.Load() != 0 || p.open != i+1 {
-			t.Errorf("%d are open, %d closed", p.open, p.closed.Load())
+		if n := p.taken(); p.closed.Load() != 0 || n != i+1 {
+			t.Errorf("%d are open, %d closed", n, p.closed.Load())
 		}
 	}
 	say(t, l, "PROXY TCP4 203.0.113.7 192.0.2.1 51009 443\r\n")
@@ -191,7 +196,7 @@ func TestTheBoundOfAnAddressCountsTheSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if p.closed.Load() != 1 || p.open != 2 {
-		t.Errorf("a second of one source: %d are open, %d closed", p.open, p.closed.Load())
+	if n := p.taken(); p.closed.Load() != 1 || n != 2 {
+		t.Errorf("a second of one source: %d are open, %d closed", n, p.closed.Load())
 	}
 }
