@@ -45,7 +45,7 @@ func (d *door) check(w http.ResponseWriter, r *http.Request, by rollcall.Caller)
 // checkUse holds what is to be recorded against the rules, as a creation does.
 func checkUse(use *rollcall.Use) error {
 	if use.IP != "" {
-		if _, err := rollcall.ParseIP(use.IP); err != nil {
+		if _, err := rollcall.ParseAddr(use.IP); err != nil {
 			return err
 		}
 	}

@@ -115,7 +115,7 @@ func proxyV2Source(command, family byte, addresses []byte) (source netip.AddrPor
 // returns the address that counts as the peer's.
 func (l *connections) proxied(raw net.Conn) (net.Addr, error) {
 	peer := peerOf(raw)
-	if addr := addressOf(peer); addr.IsValid() && !l.proxies.Trust(addr) {
+	if addr := ipOf(peer); addr.IsValid() && !l.proxies.Trust(addr) {
 		return nil, errors.New("the peer is not in the list of those that may send a PROXY protocol header")
 	}
 	if err := raw.SetReadDeadline(time.Now().Add(proxyHeaderTimeout)); err != nil {

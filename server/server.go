@@ -221,7 +221,6 @@ func addressOf(l net.Listener) string {
 	}
 	return l.Addr().String()
 }
-}
 
 // Serve answers requests on the listeners and runs the Manager's loops, until ctx
 // is done. Then readiness goes first; after drain no new request is taken, those

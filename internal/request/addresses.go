@@ -160,8 +160,6 @@ func peer(r *http.Request) netip.Addr {
 	return p.Addr().Unmap().WithZone("")
 }
 
-const space = " \t" // what may stand around the members of a list
-
 // said is what a request's header says of where it came from, read from the nearest hop on.
 type said struct {
 	header string
