@@ -48,11 +48,11 @@ var layers = map[string][]string{
 	},
 	"store/storetest": {".", "store/memory"},
 	"network":         {},
-	"management":      {".", "internal/pages", "internal/strictjson", "internal/wire", "sessions"},
+	"management":      {".", "internal/pages", "internal/request", "internal/strictjson", "internal/wire", "sessions"},
 	"api":             {".", "internal/request", "internal/strictjson", "internal/wire", "sessions"},
 	"gate":            {".", "internal/request", "internal/wire", "sessions"},
 	"oauth":           {".", "internal/outbound", "internal/request", "internal/secretfile", "internal/strictjson", "internal/wire"},
-	"reference":       {"internal/strictjson", "internal/wire"},
+	"reference":       {"internal/request", "internal/strictjson", "internal/wire"},
 	"reference/referencetest": {
 		"internal/wire", "reference",
 	},

@@ -36,7 +36,7 @@ func BenchmarkListing(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		q := rollcall.ListQuery{UserID: name(i * 7919 % users), Take: 50, Total: i/users%2 == 0}
-		if err := d.list(ctx, w, q); err != nil {
+		if err := d.list(ctx, w, q, false); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -20,19 +20,23 @@ type Options struct {
 	// PageMemory is how many bytes to keep spelled listings in; 0 keeps none. None is
 	// kept either when the Manager has no memory.
 	PageMemory int64
+	// Compress sends listings of wire.MinCompressed bytes or more by gzip to clients that
+	// accept it.
+	Compress bool
 }
 
 // A Door serves everything under /api/v2. It may serve many requests at once.
 type Door struct {
-	manager *sessions.Manager
-	pages   *pages.Cache // nil keeps none
-	handler http.Handler
+	manager  *sessions.Manager
+	pages    *pages.Cache // nil keeps none
+	compress bool
+	handler  http.Handler
 }
 
 // New returns a Door. Checks come in the published order: route, caller, scope, form,
 // existence.
 func New(o Options) *Door {
-	d := &Door{manager: o.Manager}
+	d := &Door{manager: o.Manager, compress: o.Compress}
 	if o.PageMemory > 0 {
 		d.pages = pages.New(o.PageMemory)
 	}

@@ -8,9 +8,14 @@ import (
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/pages"
+	"github.com/rollcall-id/rollcall/internal/request"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/sessions"
 )
+
+// zipped is added to the number of a page for clients that take it compressed. Under such a
+// number lies what they are sent: gzip, or the plain text of a short page.
+const zipped = 1 << 16
 
 // The tails of a listing, as the numbers of a [pages.Key]: what follows the sessions.
 const (
@@ -38,40 +43,51 @@ func (d *Door) listUserSessions(w http.ResponseWriter, r *http.Request, _ rollca
 			return nil
 		}
 	}
-	return d.list(r.Context(), w, q.ListQuery)
+	return d.list(r.Context(), w, q.ListQuery, d.compress && request.AcceptsGzip(r.Header))
 }
 
-// list answers with a page.
-func (d *Door) list(ctx context.Context, w http.ResponseWriter, q rollcall.ListQuery) error {
+// list answers with a page, compressed if zip is true and the page is long enough.
+func (d *Door) list(ctx context.Context, w http.ResponseWriter, q rollcall.ListQuery, zip bool) error {
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
 	if d.pages != nil && q.From == "" {
 		if stamp, ok := d.manager.Stamp(q.UserID); ok {
-			return d.listKept(ctx, w, q, stamp, buffer)
+			return d.listKept(ctx, w, q, zip, stamp, buffer)
 		}
 	}
-	l, err := d.spell(ctx, q, buffer)
+	l, err := d.spell(ctx, q, zip, buffer)
 	if err != nil {
 		return err
 	}
-	wire.WriteJSON(w, http.StatusOK, l.text)
+	d.write(w, l.text)
 	return nil
+}
+
+// write answers with a page, in the form that its text has.
+func (d *Door) write(w http.ResponseWriter, text []byte) {
+	if d.compress {
+		wire.SayCoding(w.Header(), text)
+	}
+	wire.WriteJSON(w, http.StatusOK, text)
 }
 
 // listKept answers with a kept page, else spells one, and keeps that one if the page was
 // asked for before under the same stamp, has a session, and the stamp still holds.
-func (d *Door) listKept(ctx context.Context, w http.ResponseWriter, q rollcall.ListQuery, stamp sessions.Stamp, buffer *[]byte) error {
+func (d *Door) listKept(ctx context.Context, w http.ResponseWriter, q rollcall.ListQuery, zip bool, stamp sessions.Stamp, buffer *[]byte) error {
 	key := pages.Key{Owner: q.UserID, OwnerHash: stamp.UserHash(), Page: q.Take, Tail: tailPlain}
 	if q.Total {
 		key.Tail = tailTotal
 	}
+	if zip {
+		key.Page += zipped
+	}
 	look := d.pages.Get(key, stamp.State(), d.manager.Now())
 	defer look.Release()
 	if text, ok := look.Text(buffer); ok {
-		wire.WriteJSON(w, http.StatusOK, text)
+		d.write(w, text)
 		return nil
 	}
-	l, err := d.spell(ctx, q, buffer)
+	l, err := d.spell(ctx, q, zip, buffer)
 	if err != nil {
 		return err
 	}
@@ -83,7 +99,7 @@ func (d *Door) listKept(ctx context.Context, w http.ResponseWriter, q rollcall.L
 			Since: d.manager.Now(), Until: l.page.Until,
 		})
 	}
-	wire.WriteJSON(w, http.StatusOK, l.text)
+	d.write(w, l.text)
 	return nil
 }
 
@@ -93,13 +109,14 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 // A listing is a page of a user's sessions, spelled (docs/published-api.md P35 to P42).
 type listing struct {
 	text  []byte
-	head  int // bytes of the text, up to the last session
+	head  int // bytes of the text, up to the last session; 0 when it is for a zipped page
 	shown int // sessions
 	page  rollcall.Page
 }
 
-// spell asks for a page and spells it into the buffer.
-func (d *Door) spell(ctx context.Context, q rollcall.ListQuery, buffer *[]byte) (l listing, err error) {
+// spell asks for a page and spells it into the buffer, compressed if zip is true and the page
+// is long enough.
+func (d *Door) spell(ctx context.Context, q rollcall.ListQuery, zip bool, buffer *[]byte) (l listing, err error) {
 	b, n := append((*buffer)[:0], `{"sessions":[`...), 0
 	l.page, err = d.manager.Each(ctx, q, func(s *rollcall.Session) {
 		if n > 0 {
@@ -114,6 +131,14 @@ func (d *Door) spell(ctx context.Context, q rollcall.ListQuery, buffer *[]byte) 
 	l.shown, l.head = n, len(b)
 	l.text = appendTail(b, &l.page, q.Total)
 	*buffer = l.text
+	if zip {
+		l.head = 0
+		if len(l.text) >= wire.MinCompressed {
+			// Behind the plain text, which the buffer keeps room for.
+			*buffer = wire.AppendGzip(l.text, l.text)
+			l.text = (*buffer)[len(l.text):]
+		}
+	}
 	return l, nil
 }
 

@@ -44,7 +44,7 @@ func newManager(t *testing.T, memorySize int64) *sessions.Manager {
 // doorTo is a door with so many bytes for pages, for callers who may do everything.
 func doorTo(m *sessions.Manager, pageMemory int64) *Door {
 	return New(Options{
-		Manager: m, Logger: slog.New(slog.DiscardHandler), PageMemory: pageMemory,
+		Manager: m, Logger: slog.New(slog.DiscardHandler), PageMemory: pageMemory, Compress: true,
 		Authenticate: func(http.ResponseWriter, *http.Request) (rollcall.Caller, bool) {
 			return rollcall.Caller{Scopes: rollcall.Scopes()}, true
 		},

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rollcall-id/rollcall/internal/request"
 	"github.com/rollcall-id/rollcall/internal/strictjson"
 	"github.com/rollcall-id/rollcall/internal/wire"
 )
@@ -96,11 +97,26 @@ func file(name, contentType string) http.Handler {
 	return fixed(contentType, body)
 }
 
+// A form is a body as it is sent, plain or compressed. Each has a tag of its own (RFC 9110
+// 8.8.3.3).
+type form struct {
+	body []byte
+	etag string
+}
+
+func newForm(body []byte) form {
+	sum := sha256.Sum256(body)
+	return form{body, `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`}
+}
+
 // fixed answers GET and HEAD with bytes that never change while the process runs.
 // Browsers ask after them before each use, so that an upgrade shows at once.
 func fixed(contentType string, body []byte) http.Handler {
-	sum := sha256.Sum256(body)
-	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+	plain := newForm(body)
+	zipped := plain
+	if len(body) >= wire.MinCompressed {
+		zipped = newForm(wire.AppendGzip(nil, body))
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -112,18 +128,23 @@ func fixed(contentType string, body []byte) http.Handler {
 		h.Set("Content-Security-Policy", policy)
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("ETag", etag)
+		sent := plain
+		if request.AcceptsGzip(r.Header) {
+			sent = zipped
+		}
+		h.Set("ETag", sent.etag)
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Content-Type-Options", "nosniff")
-		if has(r.Header["If-None-Match"], etag) {
+		if has(r.Header["If-None-Match"], sent.etag) {
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
+		wire.SayCoding(h, sent.body)
 		h.Set("Content-Type", contentType)
-		h.Set("Content-Length", strconv.Itoa(len(body)))
+		h.Set("Content-Length", strconv.Itoa(len(sent.body)))
 		w.WriteHeader(http.StatusOK)
 		if r.Method == http.MethodGet {
-			_, _ = w.Write(body) // a client that has gone away is no error of ours
+			_, _ = w.Write(sent.body) // a client that has gone away is no error of ours
 		}
 	})
 }

@@ -1,10 +1,12 @@
 package reference_test
 
 import (
+	"compress/gzip"
 	"encoding/json"
 	"go/parser"
 	"go/token"
 	"html"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -170,6 +172,35 @@ func TestThePageLoadsAndAsksNothingButThisServer(t *testing.T) {
 	script := get(t, "GET", "/docs/reference.js").Body.String()
 	if found := regexp.MustCompile(`localStorage|sessionStorage|document\.cookie|innerHTML|indexedDB|eval\(`).FindString(script); found != "" {
 		t.Errorf("the script uses %s", found)
+	}
+}
+
+func TestTheReferenceIsSentCompressedToWhoAcceptsIt(t *testing.T) {
+	zipped := 0
+	for path := range handlers() {
+		plain, w := get(t, "GET", path), get(t, "GET", path, "Accept-Encoding", "gzip")
+		if w.Header()["Content-Encoding"] == nil {
+			continue
+		}
+		zipped++
+		r, err := gzip.NewReader(w.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil || string(text) != plain.Body.String() {
+			t.Errorf("%s: %v, %d bytes for %d", path, err, len(text), plain.Body.Len())
+		}
+		etag := w.Header().Get("ETag")
+		if etag == plain.Header().Get("ETag") || w.Header().Get("Vary") != "Accept-Encoding" || plain.Header().Get("Vary") != "Accept-Encoding" {
+			t.Errorf("%s: %v and %v", path, w.Header(), plain.Header())
+		}
+		if w := get(t, "GET", path, "Accept-Encoding", "gzip", "If-None-Match", etag); w.Code != http.StatusNotModified || w.Header()["Content-Encoding"] != nil {
+			t.Errorf("%s: %d %v", path, w.Code, w.Header())
+		}
+	}
+	if zipped < 3 {
+		t.Errorf("%d were compressed", zipped)
 	}
 }
 

@@ -61,6 +61,8 @@ type Doors struct {
 
 	// PageMemory is how many bytes to keep spelled listings in; 0 keeps none.
 	PageMemory int64
+	// Compress sends long listings by gzip to clients that accept it.
+	Compress bool
 
 	published *management.Door // since Handler, as checks
 	checks    *gate.Gate
@@ -77,7 +79,7 @@ func (d *Doors) Handler() http.Handler {
 	unlimited := d.authenticator(from)
 	limit := newLimiter(d.Limit)
 	authenticate := limit.limited(unlimited, tooMany)
-	published := management.New(management.Options{Manager: d.Manager, Authenticate: authenticate, Logger: d.Logger, PageMemory: d.PageMemory})
+	published := management.New(management.Options{Manager: d.Manager, Authenticate: authenticate, Logger: d.Logger, PageMemory: d.PageMemory, Compress: d.Compress})
 	d.published = published
 	own := api.New(api.Options{
 		Manager: d.Manager, Authenticate: authenticate, AuthenticateCheck: unlimited, Anonymous: from.caller,

@@ -90,7 +90,7 @@ func startOn(t *testing.T, store rollcall.Store, o sessions.Options, trusted ...
 	r.must(err)
 	proxies, err := server.ParseProxies(trusted)
 	r.must(err)
-	d := &server.Doors{Manager: r.manager, Issuer: r.issuer, Keys: keys, Cookie: wire.NewCookie(""), TrustedProxies: proxies, Logger: logger, PageMemory: o.Memory}
+	d := &server.Doors{Manager: r.manager, Issuer: r.issuer, Keys: keys, Cookie: wire.NewCookie(""), TrustedProxies: proxies, Logger: logger, PageMemory: o.Memory, Compress: true}
 
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -65,6 +65,7 @@ func keys() []key {
 		{name: "retention", value: 30 * 24 * time.Hour, help: "how long ended sessions and events are kept; at least 24h", check: atLeast(sessions.MinRetention)},
 		{name: "act_timeout", value: 10 * time.Second, help: "how long an act waits for the disk before it is answered 503, its outcome unknown; at most 14s"},
 		{name: "min_free_disk", value: pebble.DefaultMinFree, help: "free disk space in bytes below which changes are refused and checks go on; 0 sets no floor", check: atLeast(0)},
+		{name: "compression", value: true, help: "answer listings of 4 KiB or more, and the reference, by gzip to clients that accept it; false where a proxy in front compresses, or the network is fast"},
 		{name: "max_connections", value: 10000, help: "open connections per listener; 0 sets no limit; all together are bounded by the limit of open files as well; at the limit the longest idle one is closed", check: atLeast(0)},
 		{name: "max_connections_per_address", value: 1000, help: "open connections per listener of one address, or of one IPv6 network of 64 bits; 0 sets no bound; trusted_proxies and Unix sockets have none", check: atLeast(0)},
 		{name: "rate_limit", value: 0, help: "requests a second that one caller may make of /api/v2, /v1, /oauth/introspect and /oauth/revoke together, in the long run; 0 sets no limit"},

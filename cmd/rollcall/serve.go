@@ -182,7 +182,7 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 		TrustedProxies: listening.TrustedProxies, AddressHeader: cfg.text("client_address_header"), Backup: backups(r.store, cfg), Logger: log,
 		Limit: callerLimit(cfg), SessionLimit: sessionLimit(cfg), LoginURL: login, ReturnOrigins: cfg.list("return_origins"), CheckClients: cfg.list("check_clients"),
 		EndingAge:  cfg.duration("ending_max_age"),
-		PageMemory: halfOfCache(cfg), AccessLog: r.accessLog(log), Metrics: r.metrics, Profiling: cfg.flag("pprof"),
+		PageMemory: halfOfCache(cfg), Compress: cfg.flag("compression"), AccessLog: r.accessLog(log), Metrics: r.metrics, Profiling: cfg.flag("pprof"),
 	}
 	return r, nil
 }

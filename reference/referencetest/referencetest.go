@@ -5,12 +5,15 @@ package referencetest
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"github.com/rollcall-id/rollcall/internal/wire"
 )
 
 // Handler returns h with every answer held against the reference, and every
@@ -76,6 +79,19 @@ func (tr transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	answer.Body = io.NopCloser(bytes.NewReader(body))
+	if wire.IsGzip(body) {
+		if body, err = unzip(body); err != nil {
+			return nil, err
+		}
+	}
 	tr.oracle.check(tr.t, exchange{request, r.URL.EscapedPath(), sent.Bytes(), answer.StatusCode, answer.Header, body})
 	return answer, nil
+}
+
+func unzip(body []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
 }
