@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rollcall-id/rollcall/internal/doortest"
 	"github.com/rollcall-id/rollcall/reference/referencetest"
@@ -35,6 +36,28 @@ func TestTheKeysAreReadAndNothingElse(t *testing.T) {
 		w := doortest.Serve(h, method, "/.well-known/jwks.json", "")
 		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD" || !strings.HasPrefix(w.Body.String(), `{"error":"invalid_request"`) {
 			t.Errorf("%s: %d %v %s", method, w.Code, w.Header(), w.Body)
+		}
+	}
+}
+
+func TestKeySetsOfEveryAlgorithmFitTheReference(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	if _, err := OpenKeys(dir); err != nil { // RS256
+		t.Fatal(err)
+	}
+	for _, alg := range []string{"ES256", "EdDSA"} {
+		if _, err := RotateKey(dir, alg, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keys, err := OpenKeys(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := doortest.Serve(referencetest.Handler(t, keys), http.MethodGet, "/.well-known/jwks.json", "")
+	for _, kind := range []string{"RSA", "EC", "OKP"} {
+		if !strings.Contains(w.Body.String(), `"kty":"`+kind+`"`) {
+			t.Errorf("no key of the kind %s: %s", kind, w.Body)
 		}
 	}
 }

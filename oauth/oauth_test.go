@@ -220,7 +220,7 @@ func TestErrorsAreInTheOAuthForm(t *testing.T) {
 		{"no grant", form, f.form("grant_type", ""), 400, `{"error":"invalid_request","error_description":"Missing required parameter: grant_type"}`},
 		{"no client", form, f.form("client_id", ""), 400, `{"error":"invalid_request","error_description":"Missing required parameter: client_id"}`},
 		{"a parameter twice", form, f.form() + "&client_id=app", 400, `{"error":"invalid_request","error_description":"The request cannot be read: a parameter comes twice, or is not UTF-8"}`},
-		{"not a form", form, "%zz", 400, `{"error":"invalid_request","error_description":"The request cannot be read: not a form"}`},
+		{"not a form", form, "grant_type=%zz", 400, `{"error":"invalid_request","error_description":"The request cannot be read: not a form"}`},
 		{"invalid UTF-8", form, "client_id=%ff", 400, `{"error":"invalid_request","error_description":"The request cannot be read: a parameter comes twice, or is not UTF-8"}`},
 		{"no JSON", "application/json", "{", 400, `{"error":"invalid_request","error_description":"The request cannot be read: not a JSON object"}`},
 		{"a name twice", "application/json", `{"client_id":"a","client_id":"b"}`, 400, `{"error":"invalid_request","error_description":"The request cannot be read: not a JSON object"}`},

@@ -118,7 +118,7 @@ func (c *credentials) readBasic(r *http.Request) *refusal {
 
 // formValues reads parameters of a form. None of them may come twice (RFC 6749 3.2).
 func formValues(data string, names []string) (url.Values, error) {
-	form, err := url.ParseQuery(data)
+	form, err := wire.ParseQuery(data, names...)
 	if err != nil {
 		return nil, errors.New("not a form")
 	}

@@ -29,6 +29,8 @@ func TestUnknownParametersAreIgnoredWhateverTheyHold(t *testing.T) {
 		"numbers and words":  f.post("application/json", good+`,"x":1e9,"y":true,"z":null}`),
 		"a list in a form":   f.post(form, f.form()+"&resource=https%3A%2F%2Fa&resource=https%3A%2F%2Fb"),
 		"no UTF-8 in a form": f.post(form, f.form()+"&x=%ff"),
+		"a stray percent":    f.post(form, f.form()+"&x=100%"),
+		"a semicolon":        f.post(form, f.form()+"&x=a;b=c"),
 	} {
 		if w.Code != 200 {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
@@ -44,6 +46,7 @@ func TestUnknownParametersAreIgnoredWhateverTheyHold(t *testing.T) {
 		"an audience that is a number": f.post("application/json", good+`,"audience":1}`),
 		"an unknown one twice":         f.post("application/json", good+`,"x":1,"x":2}`),
 		"a known one twice":            f.post(form, f.form()+"&scope=a&scope=b"),
+		"a known one with a bad escape": f.post(form, f.form()+"&scope=%"),
 		"a known one without UTF-8":    f.post(form, f.form()+"&scope=%ff"),
 	} {
 		if w.Code != 400 {
