@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 )
@@ -34,6 +37,25 @@ func manyFirstPage(ctx context.Context, b *bench, s scenario) (result, error) {
 	many := side{process: b.ours, status: 200, look: holds(longList), requests: p.lists(func(int) int { return 0 }, 1, "?take=50").drawn}
 	few := side{process: b.ours, status: 200, look: holds(longList), requests: p.lists(p.longUser, p.hotLong(), "?take=50").drawn}
 	mine, other, err := duel{ours: many, other: few, connections: readConnections, perRound: b.scaled(3000), rounds: b.rounds}.fight(ctx)
+	return s.ratio(mine, other, mine, other), err
+}
+
+// checkByClient holds POST /v1/check against GET /check, about the same sessions.
+func checkByClient(ctx context.Context, b *bench, s scenario) (result, error) {
+	bearer, err := mint(ctx, b.binary, filepath.Join(b.work, "ours"), "check:sessions")
+	if err != nil {
+		return result{}, err
+	}
+	p := newPopulation(b.population.plan, bearer)
+	isGood := func(body []byte) error {
+		if !bytes.HasPrefix(body, []byte(`{"good":true,`)) {
+			return fmt.Errorf("a check that is not good: %.200s", body)
+		}
+		return nil
+	}
+	post := side{process: b.ours, status: 200, deferred: b.settled(), look: isGood, requests: p.checksByClient(p.hotSessions()).drawn}
+	get := side{process: b.ours, status: 200, deferred: b.settled(), requests: p.checks(p.hotSessions()).drawn}
+	mine, other, err := duel{ours: post, other: get, connections: readConnections, perRound: b.scaled(40_000), rounds: b.rounds}.fight(ctx)
 	return s.ratio(mine, other, mine, other), err
 }
 

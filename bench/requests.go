@@ -71,6 +71,21 @@ func (p *population) checks(size int) set {
 	}}
 }
 
+// checksByClient ask for so many sessions as an application's server does.
+func (p *population) checksByClient(size int) set {
+	stride := p.Sessions / size
+	return set{p.random, size, func(i int) []byte {
+		body := fmt.Sprintf(`{"token":%q,"device":{"ip":"127.0.0.1","user_agent":%q}}`, p.token(i*stride).Reveal(), agents[i*stride%len(agents)])
+		return p.post("/v1/check", body)
+	}}
+}
+
+// post is a request of a backend, with a body.
+func (p *population) post(target, body string) []byte {
+	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: rollcall.bench\r\nAuthorization: Bearer %s\r\nUser-Agent: backend/1.0\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		target, p.bearer, len(body), body)
+}
+
 const sdkAgent = "node.js/22.0.0"
 
 func (p *population) list(user int, query string) []byte {
@@ -88,8 +103,7 @@ func (p *population) creates(n int) ([][]byte, error) {
 		i := p.random.IntN(p.Sessions)
 		body := fmt.Sprintf(`{"user_id":%q,"client_id":"web-application","authentication":{"methods":[{"name":"pwd"}]},"device":{"ip":%q,"user_agent":%q}}`,
 			p.userID(p.userOf(i)), address(i), agents[i%len(agents)])
-		return fmt.Appendf(nil, "POST /v1/sessions HTTP/1.1\r\nHost: rollcall.bench\r\nAuthorization: Bearer %s\r\nUser-Agent: backend/1.0\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-			p.bearer, len(body), body)
+		return p.post("/v1/sessions", body)
 	})
 }
 

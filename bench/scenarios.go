@@ -61,6 +61,7 @@ const (
 	largeBySmall = "large / small"
 	manyByFew    = "many / few"
 	oldByNew     = "old / new"
+	postByGet    = "POST / GET"
 )
 
 // A scenario is one line of the report.
@@ -79,6 +80,7 @@ func scenarios() []scenario {
 		{controlKey, "control: floor against floor", "floor / floor", atLeast(1), control, nil},
 		{"check-uniform", "check, drawn from all sessions", floorByOurs, atLeast(0.80), floored, checks(false)},
 		{"check-hot", "check, drawn from a hot set", floorByOurs, atLeast(0.88), floored, checks(true)},
+		{"check-by-client", "check by an application's server, held against one by a proxy", postByGet, atMost(1.25), checkByClient, nil},
 	}
 	for _, length := range []int{shortList, longList} {
 		for _, query := range []string{"", "?include_totals=true"} {

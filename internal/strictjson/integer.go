@@ -11,7 +11,7 @@ import (
 // beyond an int64 becomes the nearest int64. ok is false for a fraction and for a text that
 // is no number.
 func Integer(text string) (value int64, ok bool) {
-	p := parser{rest: []byte(text)}
+	p := parser{rest: text}
 	if _, ok := p.number(); !ok || len(p.rest) > 0 {
 		return 0, false
 	}

@@ -4,11 +4,11 @@
 package strictjson
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -39,12 +39,14 @@ const maxDepth = 16
 
 var errNotAcceptable = errors.New("not acceptable JSON")
 
-// Parse reads one JSON value. What it returns holds on to no part of data.
+// Parse reads one JSON value. What Parse returns are parts of a copy of data, which lives as
+// long as any of them.
 func Parse(data []byte) (any, error) {
-	if !utf8.Valid(data) || hasLoneSurrogate(data) {
+	text := string(data)
+	if !utf8.ValidString(text) || hasLoneSurrogate(text) {
 		return nil, errNotAcceptable
 	}
-	p := parser{rest: data}
+	p := parser{rest: text}
 	value, ok := p.value(0)
 	if p.next(); !ok || len(p.rest) > 0 {
 		return nil, errNotAcceptable
@@ -55,9 +57,9 @@ func Parse(data []byte) (any, error) {
 // hasLoneSurrogate reports whether a text in JSON has an escape for half a character,
 // which would have to be replaced, so that two different values became one. Where
 // data is no JSON, the answer means nothing.
-func hasLoneSurrogate(data []byte) bool {
+func hasLoneSurrogate(data string) bool {
 	for {
-		at := bytes.IndexByte(data, '\\')
+		at := strings.IndexByte(data, '\\')
 		if at < 0 {
 			return false
 		}
@@ -74,11 +76,11 @@ func hasLoneSurrogate(data []byte) bool {
 }
 
 // escaped is the code that data begins with as \uXXXX, -1 when it does not.
-func escaped(data []byte) rune {
+func escaped(data string) rune {
 	if len(data) < 6 || data[0] != '\\' || data[1] != 'u' {
 		return -1
 	}
-	code, err := strconv.ParseUint(string(data[2:6]), 16, 16)
+	code, err := strconv.ParseUint(data[2:6], 16, 16)
 	if err != nil {
 		return -1
 	}
@@ -87,17 +89,17 @@ func escaped(data []byte) rune {
 
 // A parser reads JSON that is valid UTF-8 without halves of characters. Each of its
 // methods reports whether what it reads was there.
-type parser struct{ rest []byte }
+type parser struct{ rest string }
 
 // next passes over white space and returns the byte that follows, 0 at the end.
 func (p *parser) next() byte {
-	for i, c := range p.rest {
-		if c != ' ' && c != '\t' && c != '\n' && c != '\r' {
+	for i := range len(p.rest) {
+		if c := p.rest[i]; c != ' ' && c != '\t' && c != '\n' && c != '\r' {
 			p.rest = p.rest[i:]
 			return c
 		}
 	}
-	p.rest = nil
+	p.rest = ""
 	return 0
 }
 
@@ -135,7 +137,7 @@ func (p *parser) value(depth int) (any, bool) {
 }
 
 func (p *parser) word(word string) (ok bool) {
-	p.rest, ok = bytes.CutPrefix(p.rest, []byte(word))
+	p.rest, ok = strings.CutPrefix(p.rest, word)
 	return ok
 }
 
@@ -166,7 +168,7 @@ func (p *parser) object(depth int) (any, bool) {
 	if p.take('}') {
 		return Object{}, true
 	}
-	object := make(Object, 0, 4)
+	object := make(Object, 0, 8)
 	var seen map[string]bool
 	for {
 		if !p.take('"') {
@@ -203,10 +205,10 @@ func (p *parser) object(depth int) (any, bool) {
 
 // text reads what follows a quotation mark, up to the next.
 func (p *parser) text() (string, bool) {
-	for i, c := range p.rest {
-		switch {
+	for i := range len(p.rest) {
+		switch c := p.rest[i]; {
 		case c == '"':
-			text := string(p.rest[:i])
+			text := p.rest[:i]
 			p.rest = p.rest[i+1:]
 			return text, true
 		case c == '\\':
@@ -282,7 +284,7 @@ func (p *parser) number() (any, bool) {
 }
 
 // skipDigits passes over at least one digit.
-func skipDigits(b []byte) ([]byte, bool) {
+func skipDigits(b string) (string, bool) {
 	n := 0
 	for n < len(b) && '0' <= b[n] && b[n] <= '9' {
 		n++
