@@ -41,13 +41,13 @@ func TestUnknownParametersAreIgnoredWhateverTheyHold(t *testing.T) {
 		t.Errorf("null for an absent one: %d %s", w.Code, w.Body)
 	}
 	for name, w := range map[string]*httptest.ResponseRecorder{
-		"a scope that is a list":       f.post("application/json", good+`,"scope":["read:sessions"]}`),
-		"a scope that is an object":    f.post("application/json", good+`,"scope":{}}`),
-		"an audience that is a number": f.post("application/json", good+`,"audience":1}`),
-		"an unknown one twice":         f.post("application/json", good+`,"x":1,"x":2}`),
-		"a known one twice":            f.post(form, f.form()+"&scope=a&scope=b"),
+		"a scope that is a list":        f.post("application/json", good+`,"scope":["read:sessions"]}`),
+		"a scope that is an object":     f.post("application/json", good+`,"scope":{}}`),
+		"an audience that is a number":  f.post("application/json", good+`,"audience":1}`),
+		"an unknown one twice":          f.post("application/json", good+`,"x":1,"x":2}`),
+		"a known one twice":             f.post(form, f.form()+"&scope=a&scope=b"),
 		"a known one with a bad escape": f.post(form, f.form()+"&scope=%"),
-		"a known one without UTF-8":    f.post(form, f.form()+"&scope=%ff"),
+		"a known one without UTF-8":     f.post(form, f.form()+"&scope=%ff"),
 	} {
 		if w.Code != 400 {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
