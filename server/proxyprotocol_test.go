@@ -163,8 +163,11 @@ func TestAConnectionWithoutAHeaderIsClosedWithinASecond(t *testing.T) {
 		if !log.Has("PROXY protocol header is closed") {
 			t.Errorf("%s: nothing is said", name)
 		}
-		if p.taken() != 0 {
-			t.Errorf("%s keeps its place", name)
+		for p.taken() != 0 { // the client hears of the end before the place is free
+			if time.Since(began) > 10*time.Second {
+				t.Fatalf("%s keeps its place", name)
+			}
+			time.Sleep(time.Millisecond)
 		}
 	}
 }
