@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"slices"
 	"sync/atomic"
@@ -42,19 +43,22 @@ type Options struct {
 	Clock func() time.Time
 	// Logger notes the use of tokens that were minted offline; nil discards.
 	Logger *slog.Logger
+	// Transport, unless nil, wraps what fetches the key sets of other issuers.
+	Transport func(http.RoundTripper) http.RoundTripper
 }
 
 // An Issuer gives tokens out and verifies them. Its methods may be called at once
 // from many goroutines.
 type Issuer struct {
-	keys     *Keys
-	urls     []string
-	clock    func() time.Time
-	log      *slog.Logger
-	used     *assertions
-	attempts *attempts
-	state    atomic.Pointer[state]
-	reloaded chan struct{}
+	keys      *Keys
+	urls      []string
+	clock     func() time.Time
+	log       *slog.Logger
+	used      *assertions
+	attempts  *attempts
+	transport func(http.RoundTripper) http.RoundTripper // of Options
+	state     atomic.Pointer[state]
+	reloaded  chan struct{}
 
 	counts Counts
 }
@@ -62,7 +66,7 @@ type Issuer struct {
 // NewIssuer returns an Issuer, or what is wrong with its options.
 func NewIssuer(o Options) (*Issuer, error) {
 	i := &Issuer{
-		keys: o.Keys, urls: o.PublicURLs, clock: o.Clock, log: o.Logger,
+		keys: o.Keys, urls: o.PublicURLs, clock: o.Clock, log: o.Logger, transport: o.Transport,
 		used: newAssertions(), attempts: newAttempts(), reloaded: make(chan struct{}, 1),
 	}
 	if i.clock == nil {

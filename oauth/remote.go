@@ -49,10 +49,10 @@ type fetchedKeys struct {
 	at   time.Time // when the fetch began; zero before the first
 }
 
-func newRemoteKeys(t TrustedIssuer, clock func() time.Time, log *slog.Logger) *remoteKeys {
+func newRemoteKeys(t TrustedIssuer, clock func() time.Time, log *slog.Logger, wrap func(http.RoundTripper) http.RoundTripper) *remoteKeys {
 	r := &remoteKeys{
 		url: t.JWKSURL, clock: clock, log: log.With("issuer", t.Issuer, "jwks_url", t.JWKSURL),
-		client: outbound.NewClient(outbound.Options{Timeout: fetchTimeout, AllowInternal: t.AllowInternal}),
+		client: outbound.NewClient(outbound.Options{Timeout: fetchTimeout, AllowInternal: t.AllowInternal, Transport: wrap}),
 	}
 	r.fetched.Store(&fetchedKeys{})
 	return r

@@ -87,7 +87,7 @@ func (i *Issuer) keysOf(t TrustedIssuer, old *state) (keySource, error) {
 			return before.keys, nil
 		}
 	}
-	return newRemoteKeys(t, i.clock, i.log), nil
+	return newRemoteKeys(t, i.clock, i.log, i.transport), nil
 }
 
 // Reload reads the signing keys anew and changes who may call. Everything that was

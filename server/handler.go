@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/api"
 	"github.com/rollcall-id/rollcall/gate"
+	"github.com/rollcall-id/rollcall/internal/tracing"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/management"
 	"github.com/rollcall-id/rollcall/oauth"
@@ -56,6 +57,10 @@ type Doors struct {
 	AccessLog *slog.Logger
 	// Metrics count what is served; nil counts nothing.
 	Metrics *Metrics
+	// Traces make spans of what is served; nil makes none. ProxyTraceparent lets traces go on
+	// from the traceparent that trusted proxies send.
+	Traces           *tracing.Traces
+	ProxyTraceparent bool
 	// Profiling serves pprof on the telemetry listener.
 	Profiling bool
 
@@ -131,7 +136,7 @@ func (d *Doors) Handler() http.Handler {
 			wire.NotFound(w, r)
 		}
 	}
-	return d.observe(http.HandlerFunc(route), from)
+	return d.observe(d.traced(bounded(http.HandlerFunc(route)), from), from)
 }
 
 // authenticator verifies bearer tokens and answers refusals as published

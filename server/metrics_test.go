@@ -220,13 +220,13 @@ func TestTheTraceOfARequestIsReadStrictly(t *testing.T) {
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("traceparent", header)
-		if got := traceID(r); got != want {
+		if got := traceID(r, nil); got != want {
 			t.Errorf("%q: %q, want %q", header, got, want)
 		}
 	}
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header["Traceparent"] = slices.Repeat([]string{"00-" + trace + "-" + parent + "-01"}, 2)
-	if got := traceID(r); got != "" {
+	if got := traceID(r, nil); got != "" {
 		t.Errorf("two headers: %q", got)
 	}
 }

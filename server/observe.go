@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rollcall-id/rollcall/gate"
+	"github.com/rollcall-id/rollcall/internal/tracing"
 	"github.com/rollcall-id/rollcall/internal/wire"
 )
 
@@ -56,12 +57,19 @@ func (d *Doors) observe(h http.Handler, from remote) http.Handler {
 				panic(http.ErrAbortHandler) // an answer that broke off must not look like a whole one
 			}
 		}()
+		h.ServeHTTP(note, r)
+	})
+}
+
+// bounded answers 431 to a request whose header is too large.
+func bounded(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if hasOversizedHeader(r) {
-			note.Header()["Connection"] = closing
-			wire.WriteError(note, http.StatusRequestHeaderFieldsTooLarge, "Request Header Fields Too Large", "")
+			w.Header()["Connection"] = closing
+			wire.WriteError(w, http.StatusRequestHeaderFieldsTooLarge, "Request Header Fields Too Large", "")
 			return
 		}
-		h.ServeHTTP(note, r)
+		h.ServeHTTP(w, r)
 	})
 }
 
@@ -95,7 +103,8 @@ type note struct {
 	status  int
 	bytes   int
 	caller  string
-	id      [1]string // as a header has it
+	id      [1]string        // as a header has it
+	traced  *tracing.Request // nil without traces
 }
 
 // WriteHeader notes the status. An answer with a body forbids browsers to guess what it is; a
@@ -121,11 +130,12 @@ func (n *note) Write(b []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (n *note) Unwrap() http.ResponseWriter { return n.ResponseWriter }
 
-// noteCaller puts the caller on the request's line. A context would carry it as
-// well, at the cost of a copy of each request.
+// noteCaller puts a caller who was authenticated on the request's line, and lets the caller's
+// trace go on. A context would carry the caller as well, at the cost of a copy of each request.
 func noteCaller(w http.ResponseWriter, id string) {
 	if n, ok := w.(*note); ok {
 		n.caller = id
+		n.traced.Follow()
 	}
 }
 
@@ -146,7 +156,7 @@ func logRequest(log *slog.Logger, r *http.Request, n *note, from remote, took ti
 		slog.String("request_id", n.id[0]),
 	}
 	line := attributes[:8]
-	if trace := traceID(r); trace != "" {
+	if trace := traceID(r, n.traced); trace != "" {
 		line = append(line, slog.String("trace_id", trace))
 	}
 	log.LogAttrs(r.Context(), slog.LevelInfo, "request", line...)
@@ -178,34 +188,16 @@ func cutAt(text string, most int) string {
 	return text[:most] + "…"
 }
 
-// traceID is the trace that a request belongs to, by its traceparent (W3C Trace
-// Context 3.2); "" when there is none, or one that must be passed over.
-func traceID(r *http.Request) string {
-	values := r.Header["Traceparent"]
-	if len(values) != 1 {
-		return ""
+// traceID is the trace in which a request is recorded, or else the one that its traceparent
+// names; "" for none.
+func traceID(r *http.Request, traced *tracing.Request) string {
+	if id := traced.ID(); id != "" {
+		return id
 	}
-	const length = len("00-") + 32 + len("-") + 16 + len("-00")
-	t := values[0]
-	if len(t) < length || len(t) > length && (t[:2] == "00" || t[length] != '-') {
-		return ""
+	if parent := tracing.Parent(r.Header); parent.IsValid() {
+		return parent.TraceID().String()
 	}
-	version, trace, parent, flags := t[:2], t[3:35], t[36:52], t[53:55]
-	if t[2] != '-' || t[35] != '-' || t[52] != '-' || version == "ff" ||
-		!isLowerHex(version) || !isLowerHex(trace) || !isLowerHex(parent) || !isLowerHex(flags) ||
-		strings.Trim(trace, "0") == "" || strings.Trim(parent, "0") == "" {
-		return ""
-	}
-	return trace
-}
-
-func isLowerHex(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; !('0' <= c && c <= '9' || 'a' <= c && c <= 'f') {
-			return false
-		}
-	}
-	return true
+	return ""
 }
 
 // requestID takes the id that a request comes with, if it is a sane one.

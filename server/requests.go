@@ -54,7 +54,7 @@ func (m *requestMetrics) init() {
 
 // observe counts a request that a route's pattern has taken, "" or "/" for none.
 func (m *requestMetrics) observe(pattern, method string, status int, took time.Duration) {
-	if pattern == "" || pattern == "/" {
+	if !isRoute(pattern) {
 		pattern = unknownRoute
 	}
 	route := (*m.routes.Load())[pattern]
@@ -95,6 +95,9 @@ func (m *requestMetrics) add(pattern string) *routeMetrics {
 	m.routes.Store(&changed)
 	return route
 }
+
+// isRoute reports whether a pattern is that of a route, and not of all that no route takes.
+func isRoute(pattern string) bool { return pattern != "" && pattern != "/" }
 
 // routeName is a pattern without its method, which has a label of its own.
 func routeName(pattern string) string {

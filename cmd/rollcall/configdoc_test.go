@@ -21,6 +21,9 @@ Variables that Kubernetes puts into containers for a Service named ` + "`rollcal
 ` + "`ROLLCALL_SERVICE_HOST=10.96.0.7` and `ROLLCALL_PORT=tcp://10.96.0.7:8080`" + `, are passed over. With another value a variable of such a
 name is an unknown key.
 
+Traces have no setting but ` + "`proxy_traceparent`" + `: they follow the standard ` + "`OTEL_`" + ` variables, which are read at the start, checked by ` + "`config check`" + ` and
+listed in [operations.md](operations.md#traces), not here nor in ` + "`config print`" + `.
+
 This page is made from the table in the code; a test keeps it so.
 
 Of each setting: its key in the file, its flag, its variable in the environment, and its default, if it has one.

@@ -6,11 +6,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-id/rollcall/internal/tracing"
 	"github.com/rollcall-id/rollcall/oauth"
 )
 
-// consistent holds the settings against each other, and reads what they name, without
-// starting or making anything. Each value by itself was checked when it was set.
+// consistent holds the settings against each other, reads what they name, and reads the
+// OTEL_ variables, without starting or making anything. Each value by itself was checked when it was set.
 func (c *config) consistent() error {
 	for _, mode := range []string{"session_lifetime", "ephemeral_session_lifetime"} {
 		if idle := "idle_" + mode; c.duration(idle) > c.duration(mode) {
@@ -23,6 +24,9 @@ func (c *config) consistent() error {
 	}
 	if err := errors.Join(callerLimit(c).Check(), checkActTimeout(c.duration("act_timeout"))); err != nil {
 		return err
+	}
+	if err := tracing.Check(); err != nil {
+		return fmt.Errorf("traces: %w", err)
 	}
 	callers := oauth.Callers{Clients: c.clients, Issuers: c.issuers}
 	if err := callers.Check(); err != nil {

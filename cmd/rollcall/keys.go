@@ -73,6 +73,7 @@ func keys() []key {
 		{name: "session_rate_limit", value: 5, help: "requests a second that one session may make of /v1/me in the long run, and four times as many at once; 0 sets no limit", check: atLeast(0)},
 		{name: "drain_delay", value: time.Duration(0), help: "how long to serve on after a stop was asked for, not ready, so that load balancers notice; at most 1h", check: between(time.Duration(0), time.Hour)},
 		{name: "telemetry_listen", value: "127.0.0.1:9480", help: `address for health, metrics and pprof over plain http, "off" for none; whoever reaches it may ask`},
+		{name: "proxy_traceparent", value: false, help: "traces go on from the traceparent of trusted_proxies; only for proxies that write it themselves, or remove the client's"},
 		{name: "pprof", value: false, help: "profiles under /debug/pprof on the telemetry address"},
 		{name: "access_log", value: true, help: "a line for each request; without it warnings and errors are still logged"},
 		{name: "log_format", value: "auto", help: "json, text, or auto: text on a terminal", check: oneOf("json", "text", "auto")},

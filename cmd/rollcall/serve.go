@@ -21,6 +21,7 @@ import (
 
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/internal/sink"
+	"github.com/rollcall-id/rollcall/internal/tracing"
 	"github.com/rollcall-id/rollcall/oauth"
 	"github.com/rollcall-id/rollcall/server"
 	"github.com/rollcall-id/rollcall/sessions"
@@ -61,6 +62,7 @@ func serve(ctx context.Context, cfg *config, log *slog.Logger, ready func(contex
 	if err != nil {
 		return err
 	}
+	defer r.traces.Stop() // when the store is closed: all that a kill meanwhile costs is spans
 	defer func() { err = errors.Join(err, r.store.Close()) }()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -95,6 +97,7 @@ type running struct {
 	doors     *server.Doors
 	cert      server.Certificate
 	metrics   *server.Metrics // nil when nobody can ask for them
+	traces    *tracing.Traces // nil when the environment asks for none
 	// loops run beside the server until it ends.
 	loops []func(context.Context)
 }
@@ -121,8 +124,12 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 		if r.store != nil {
 			err = errors.Join(err, r.store.Close())
 		}
+		r.traces.Stop()
 	}()
 	if err = cfg.consistent(); err != nil {
+		return nil, usage(err)
+	}
+	if r.traces, err = tracing.Open(version, log); err != nil {
 		return nil, usage(err)
 	}
 	if r.keys, err = oauth.OpenKeys(keyDir(cfg)); err != nil {
@@ -146,7 +153,7 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 		return nil, usage(err)
 	}
 	r.followCertificate(log)
-	if r.issuer, err = newIssuer(cfg, r.keys, r.listeners.URLs(), log); err != nil {
+	if r.issuer, err = newIssuer(cfg, r.keys, r.listeners.URLs(), log, r.traces); err != nil {
 		return nil, usage(err)
 	}
 	if r.store, err = openStore(cfg, log); err != nil {
@@ -164,7 +171,7 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	if options.Networks, err = r.openNetworks(log); err != nil {
 		return nil, usage(err)
 	}
-	if r.manager, err = sessions.New(r.measured(r.store), options); err != nil {
+	if r.manager, err = sessions.New(r.traces.Store(r.measured(r.store)), options); err != nil {
 		return nil, usage(err)
 	}
 	if err = r.keys.Take(time.Now()); err != nil {
@@ -183,6 +190,7 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 		Limit: callerLimit(cfg), SessionLimit: sessionLimit(cfg), LoginURL: login, ReturnOrigins: cfg.list("return_origins"), CheckClients: cfg.list("check_clients"),
 		EndingAge:  cfg.duration("ending_max_age"),
 		PageMemory: halfOfCache(cfg), Compress: cfg.flag("compression"), AccessLog: r.accessLog(log), Metrics: r.metrics, Profiling: cfg.flag("pprof"),
+		Traces: r.traces, ProxyTraceparent: cfg.flag("proxy_traceparent"),
 	}
 	return r, nil
 }
@@ -264,7 +272,7 @@ func sessionLimit(cfg *config) server.CallerLimit {
 	return server.CallerLimit{PerSecond: n, Burst: 4 * n}
 }
 
-func newIssuer(cfg *config, keys *oauth.Keys, ownURLs []string, log *slog.Logger) (*oauth.Issuer, error) {
+func newIssuer(cfg *config, keys *oauth.Keys, ownURLs []string, log *slog.Logger, traces *tracing.Traces) (*oauth.Issuer, error) {
 	urls := cfg.list("public_url")
 	if len(urls) == 0 {
 		urls = ownURLs
@@ -272,7 +280,9 @@ func newIssuer(cfg *config, keys *oauth.Keys, ownURLs []string, log *slog.Logger
 	for i := range urls {
 		urls[i] = strings.TrimSuffix(urls[i], "/")
 	}
-	return oauth.NewIssuer(oauth.Options{Keys: keys, PublicURLs: urls, Clients: cfg.clients, Issuers: cfg.issuers, Logger: log})
+	return oauth.NewIssuer(oauth.Options{
+		Keys: keys, PublicURLs: urls, Clients: cfg.clients, Issuers: cfg.issuers, Logger: log, Transport: traces.Transport,
+	})
 }
 
 func openStore(cfg *config, log *slog.Logger) (rollcall.Store, error) {

@@ -60,7 +60,7 @@ func mint(cfg *config, scopes []string, ttl time.Duration) (string, error) {
 	if err != nil {
 		return "", usage(err)
 	}
-	issuer, err := newIssuer(cfg, keys, found.PublicURLs, slog.New(slog.DiscardHandler))
+	issuer, err := newIssuer(cfg, keys, found.PublicURLs, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		return "", usage(err)
 	}

@@ -29,6 +29,8 @@ type Options struct {
 	// AllowInternal lets it connect to internal addresses, and speak plain http to
 	// loopback.
 	AllowInternal bool
+	// Transport, unless nil, wraps what makes the requests.
+	Transport func(http.RoundTripper) http.RoundTripper
 }
 
 // NewClient returns a client that follows no redirect, asks no proxy, and keeps no
@@ -40,12 +42,14 @@ func NewClient(o Options) *http.Client {
 	plain := &net.Dialer{Timeout: o.Timeout, Control: control(func(addr netip.Addr) bool {
 		return o.AllowInternal && addr.Unmap().IsLoopback()
 	})}
+	var requests http.RoundTripper = &schemes{https: transport(dialer), http: transport(plain)}
+	if o.Transport != nil {
+		requests = o.Transport(requests)
+	}
 	return &http.Client{
 		Timeout:       o.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &schemes{
-			https: transport(dialer), http: transport(plain),
-		},
+		Transport:     requests,
 	}
 }
 

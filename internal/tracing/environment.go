@@ -1,0 +1,104 @@
+package tracing
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+)
+
+// The variables that are read here, because the SDK does not read them, or passes over what is
+// wrong with them. It reads all others.
+const (
+	disabled       = "OTEL_SDK_DISABLED"
+	exporterNames  = "OTEL_TRACES_EXPORTER"
+	propagators    = "OTEL_PROPAGATORS"
+	anyEndpoint    = "OTEL_EXPORTER_OTLP_ENDPOINT"
+	tracesEndpoint = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+	anyProtocol    = "OTEL_EXPORTER_OTLP_PROTOCOL"
+	tracesProtocol = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
+)
+
+// defaultEndpoint is that of the specification; the SDK's own speaks TLS.
+const defaultEndpoint = "http://localhost:4318/v1/traces"
+
+// choice is what the environment asks for.
+type choice struct {
+	traces  bool // spans are made and sent
+	parents bool // a traceparent may be followed
+}
+
+// wanted reads what the environment asks for, and refuses what is not built in.
+func wanted() (choice, error) {
+	switch exporter := variable(exporterNames); {
+	case strings.EqualFold(variable(disabled), "true"), exporter == "none":
+		return choice{}, nil
+	case exporter == "" && variable(anyEndpoint) == "" && variable(tracesEndpoint) == "":
+		return choice{}, nil
+	case exporter != "" && exporter != "otlp":
+		return choice{}, fmt.Errorf("%s=%q: the exporter is otlp, or none for no traces", exporterNames, exporter)
+	}
+	parents, err := followsParents()
+	return choice{traces: true, parents: parents}, errors.Join(checkProtocol(), checkEndpoints(), err)
+}
+
+// followsParents reads the propagators. Baggage is taken by name and never read.
+func followsParents() (bool, error) {
+	text := variable(propagators)
+	if text == "" {
+		return true, nil
+	}
+	var names []string
+	for name := range strings.SplitSeq(text, ",") {
+		names = append(names, strings.TrimSpace(name))
+	}
+	for _, name := range names {
+		if !slices.Contains([]string{"tracecontext", "baggage", "none"}, name) {
+			return false, fmt.Errorf("%s names %q: the propagators are tracecontext, baggage and none", propagators, name)
+		}
+	}
+	return slices.Contains(names, "tracecontext") && !slices.Contains(names, "none"), nil
+}
+
+// checkProtocol refuses the protocols that are not built in.
+func checkProtocol() error {
+	name := tracesProtocol
+	if variable(name) == "" {
+		name = anyProtocol
+	}
+	switch protocol := variable(name); protocol {
+	case "", "http/protobuf", "http/json":
+		return nil
+	default:
+		return fmt.Errorf("%s=%q is not built in: send traces by http/protobuf (%s=http/protobuf, mostly port 4318), or none (%s=none)",
+			name, protocol, tracesProtocol, exporterNames)
+	}
+}
+
+// checkEndpoints refuses what is no URL with a host. An endpoint may hold a secret, so that the
+// error does not repeat it.
+func checkEndpoints() error {
+	for _, name := range []string{anyEndpoint, tracesEndpoint} {
+		text := variable(name)
+		u, err := url.Parse(text)
+		if text != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+			return fmt.Errorf("%s is no URL such as http://127.0.0.1:4318", name)
+		}
+	}
+	return nil
+}
+
+// endpoint is where spans go when no variable says so.
+func endpoint() []otlptracehttp.Option {
+	if variable(anyEndpoint) != "" || variable(tracesEndpoint) != "" {
+		return nil
+	}
+	return []otlptracehttp.Option{otlptracehttp.WithEndpointURL(defaultEndpoint)}
+}
+
+// variable is the value of a variable, as the SDK reads it.
+func variable(name string) string { return strings.TrimSpace(os.Getenv(name)) }
