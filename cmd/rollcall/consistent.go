@@ -25,15 +25,15 @@ func (c *config) consistent() error {
 	if err := errors.Join(callerLimit(c).Check(), checkActTimeout(c.duration("act_timeout"))); err != nil {
 		return err
 	}
-	if err := tracing.Check(); err != nil {
-		return fmt.Errorf("traces: %w", err)
-	}
 	callers := oauth.Callers{Clients: c.clients, Issuers: c.issuers}
 	if err := callers.Check(); err != nil {
 		return err
 	}
 	if err := errors.Join(checkProxies(c.list("trusted_proxies")), c.judgeSecrets()); err != nil {
 		return err
+	}
+	if err := tracing.Check(); err != nil {
+		return fmt.Errorf("traces: %w", err)
 	}
 	for _, u := range c.list("public_url") {
 		if err := oauth.CheckPublicURL(strings.TrimSuffix(u, "/")); err != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-id/rollcall/internal/secretfile"
+	"github.com/rollcall-id/rollcall/internal/tracing"
 	"github.com/rollcall-id/rollcall/server"
 )
 
@@ -28,13 +29,20 @@ func (c *config) judge(path string, use secretfile.Use) error {
 	return err
 }
 
-// judgeSecrets judges what the data directory has and what the settings name of keys,
-// certificates and rows. What is not there is nobody's.
+// judgeSecrets judges what the data directory has and what the settings, and the variables of
+// traces, name of keys, certificates and rows. What is not there is nobody's.
 func (c *config) judgeSecrets() error {
 	tls := filepath.Dir(server.CAFile(c.text("data")))
 	uses := map[string]secretfile.Use{
 		storeDir(c): secretfile.Secret, keyDir(c): secretfile.Secret, tls: secretfile.Secret,
 		filepath.Join(tls, "key.pem"): secretfile.Secret, c.text("tls_key"): secretfile.Secret, c.text("tls_cert"): secretfile.Decides,
+	}
+	clientKeys, certificates := tracing.Files()
+	for _, path := range clientKeys {
+		uses[path] = secretfile.Secret
+	}
+	for _, path := range certificates {
+		uses[path] = secretfile.Decides
 	}
 	files, err := os.ReadDir(keyDir(c))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -78,6 +86,7 @@ func (c *config) warnings() (all []string) {
 	if c.flag("behind_proxy") && len(c.list("trusted_proxies")) == 0 {
 		all = append(all, "behind_proxy without trusted_proxies: every user has the proxy's address, in sessions and in limits; name the proxy's network")
 	}
+	all = append(all, tracing.Warnings()...)
 	browsers, _ := c.browsers() // consistent has returned the error
 	return append(append(all, browsers...), c.certificateWarnings()...)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -101,5 +102,35 @@ func TestTracesThatAreNotBuiltInStopTheStartAndAreToldByCheckAndDoctor(t *testin
 	tracingtest.Environment(t, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc")
 	if out, errs, code := run(t, "config", "check", "--data", data); code != 0 {
 		t.Errorf("without traces: exit %d %s%s", code, out, errs)
+	}
+}
+
+func TestFilesOfTheWayToTheCollectorAreJudgedAsAllOthersAre(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	if _, err := oauth.OpenKeys(filepath.Join(data, "keys")); err != nil {
+		t.Fatal(err)
+	}
+	cert, key, _ := localCertificate(t, filepath.Join(dir, "own"))
+	for _, form := range []string{"OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_TRACES_"} {
+		tracingtest.Environment(t, "OTEL_EXPORTER_OTLP_ENDPOINT=https://127.0.0.1:1", form+"CERTIFICATE="+cert, form+"CLIENT_CERTIFICATE="+cert, form+"CLIENT_KEY="+key)
+		check := func(path string, mode os.FileMode) (string, int) {
+			if err := os.Chmod(path, mode); err != nil {
+				t.Fatal(err)
+			}
+			out, errs, code := run(t, "config", "check", "--data", data)
+			if err := os.Chmod(path, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return out + errs, code
+		}
+		for path, mode := range map[string]os.FileMode{key: 0o644, cert: 0o646} {
+			if said, code := check(path, mode); code != exitUsage || !strings.Contains(said, path) {
+				t.Errorf("%s of %s with mode %o: exit %d %s", path, form, mode, code, said)
+			}
+		}
+		if said, code := check(cert, 0o644); code != 0 {
+			t.Errorf("%s, a certificate that all may read: exit %d %s", form, code, said)
+		}
 	}
 }

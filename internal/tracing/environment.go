@@ -1,8 +1,10 @@
 package tracing
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -98,6 +100,45 @@ func endpoint() []otlptracehttp.Option {
 		return nil
 	}
 	return []otlptracehttp.Option{otlptracehttp.WithEndpointURL(defaultEndpoint)}
+}
+
+// otlp are how the names of the exporter's variables begin; the second wins.
+var otlp = []string{"OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_TRACES_"}
+
+// Files are those that the environment names for the way to the collector: keys, and
+// certificates, which decide whom the spans are sent to. Without traces there are none.
+func Files() (keys, certificates []string) {
+	if asked, err := wanted(); err != nil || !asked.traces {
+		return nil, nil
+	}
+	for _, form := range otlp {
+		keys = append(keys, variable(form+"CLIENT_KEY"))
+		certificates = append(certificates, variable(form+"CLIENT_CERTIFICATE"), variable(form+"CERTIFICATE"))
+	}
+	isNone := func(path string) bool { return path == "" }
+	return slices.DeleteFunc(keys, isNone), slices.DeleteFunc(certificates, isNone)
+}
+
+// Warnings are what may be meant otherwise: that headers, which mostly hold a key, go to another
+// machine in the clear.
+func Warnings() (all []string) {
+	asked, err := wanted()
+	target := cmp.Or(variable(tracesEndpoint), variable(anyEndpoint), defaultEndpoint)
+	u, parseErr := url.Parse(target)
+	if err != nil || parseErr != nil || !asked.traces || u.Scheme != "http" || isLoopback(u.Hostname()) {
+		return nil
+	}
+	for _, form := range otlp {
+		if variable(form+"HEADERS") != "" {
+			all = append(all, form+"HEADERS go to another machine over plain http, where others can read them: give the collector an https endpoint")
+		}
+	}
+	return all
+}
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
 // variable is the value of a variable, as the SDK reads it.

@@ -93,3 +93,25 @@ func TestWithoutTracesNothingIsWrapped(t *testing.T) {
 		t.Error("the transport is another")
 	}
 }
+
+func TestHeadersThatGoOverANetworkInTheClearAreWarnedOf(t *testing.T) {
+	for variables, want := range map[string]int{
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 OTEL_EXPORTER_OTLP_HEADERS=api-key=secret":                                                            1,
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://10.0.0.1:4318 OTEL_EXPORTER_OTLP_TRACES_HEADERS=api-key=secret":                                                      1,
+		"OTEL_EXPORTER_OTLP_ENDPOINT=https://collector:4318 OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://collector:4318/ OTEL_EXPORTER_OTLP_HEADERS=api-key=secret": 1,
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318":                                                                                                      0,
+		"OTEL_EXPORTER_OTLP_ENDPOINT=https://collector:4318 OTEL_EXPORTER_OTLP_HEADERS=api-key=secret":                                                           0,
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 OTEL_EXPORTER_OTLP_HEADERS=api-key=secret":                                                            0,
+		"OTEL_EXPORTER_OTLP_ENDPOINT=http://[::1]:4318 OTEL_EXPORTER_OTLP_HEADERS=api-key=secret":                                                                0,
+		"OTEL_TRACES_EXPORTER=otlp OTEL_EXPORTER_OTLP_HEADERS=api-key=secret":                                                                                    0,
+		"OTEL_TRACES_EXPORTER=none OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318 OTEL_EXPORTER_OTLP_HEADERS=api-key=secret":                                  0,
+	} {
+		t.Run(variables, func(t *testing.T) {
+			tracingtest.Environment(t, strings.Fields(variables)...)
+			got := tracing.Warnings()
+			if len(got) != want || strings.Contains(strings.Join(got, ""), "secret") {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+}
