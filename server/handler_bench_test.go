@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/tracing"
+	"github.com/rollcall-id/rollcall/internal/tracing/tracingtest"
 	"github.com/rollcall-id/rollcall/internal/wire"
 	"github.com/rollcall-id/rollcall/oauth"
 	"github.com/rollcall-id/rollcall/sessions"
@@ -24,7 +26,21 @@ func (d *discard) WriteHeader(int)             {}
 func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
 
 // BenchmarkHandler measures what is done for a request between net/http and the store.
-func BenchmarkHandler(b *testing.B) {
+func BenchmarkHandler(b *testing.B) { benchmarkHandler(b, nil) }
+
+// BenchmarkTracedHandler is BenchmarkHandler with traces, of one request in a hundred.
+func BenchmarkTracedHandler(b *testing.B) {
+	c := tracingtest.Start(b, false)
+	tracingtest.Environment(b, "OTEL_EXPORTER_OTLP_ENDPOINT="+c.URL, "OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.01")
+	traces, err := tracing.Open("", slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer traces.Stop()
+	benchmarkHandler(b, traces)
+}
+
+func benchmarkHandler(b *testing.B, traces *tracing.Traces) {
 	logger := slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	keys, err := oauth.OpenKeys(b.TempDir())
 	if err != nil {
@@ -36,11 +52,11 @@ func BenchmarkHandler(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	manager, err := sessions.New(memory.New(), sessions.Options{Logger: logger, TouchInterval: time.Hour, Memory: 32 << 20})
+	manager, err := sessions.New(traces.Store(memory.New()), sessions.Options{Logger: logger, TouchInterval: time.Hour, Memory: 32 << 20})
 	if err != nil {
 		b.Fatal(err)
 	}
-	d := &Doors{Manager: manager, Issuer: issuer, Keys: keys, Cookie: wire.NewCookie(""), Logger: logger, Metrics: NewMetrics("", ""), PageMemory: 32 << 20}
+	d := &Doors{Manager: manager, Issuer: issuer, Keys: keys, Cookie: wire.NewCookie(""), Logger: logger, Metrics: NewMetrics("", ""), PageMemory: 32 << 20, Traces: traces}
 	h := d.Handler()
 	const agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"
 	var token rollcall.Token

@@ -22,8 +22,8 @@ var (
 	closing = []string{"close"}
 )
 
-// observe gives each request an id, counts it, writes one line at its end, and
-// answers 500 for what nobody has caught.
+// observe gives each request an id, counts it, writes one line and ends its span at its
+// end, and answers 500 for what nobody has caught.
 func (d *Doors) observe(h http.Handler, from remote) http.Handler {
 	access := d.AccessLog
 	if access == nil {
@@ -50,7 +50,10 @@ func (d *Doors) observe(h http.Handler, from remote) http.Handler {
 			if d.Metrics != nil {
 				d.Metrics.requests.observe(r.Pattern, r.Method, note.status, took)
 			}
-			if !isGoodProbe(r, note.status) {
+			if isGoodProbe(r, note.status) {
+				note.traced.Drop()
+			} else {
+				note.endSpan(r, p != nil)
 				logRequest(access, r, note, from, took)
 			}
 			if p != nil {
@@ -74,7 +77,7 @@ func bounded(h http.Handler) http.Handler {
 }
 
 // isGoodProbe reports whether a request is one of the many that ask for health, and found
-// it: those have no line in the access log.
+// it: those have no line in the access log, and no span.
 func isGoodProbe(r *http.Request, status int) bool {
 	return status == http.StatusOK && (r.Pattern == "/healthz" || r.Pattern == "/readyz")
 }

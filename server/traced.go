@@ -6,8 +6,8 @@ import (
 	"github.com/rollcall-id/rollcall/internal/tracing"
 )
 
-// traced makes a span of each request; without Traces it returns h itself. The answer is written
-// to a note.
+// traced begins to trace each request; without Traces it returns h itself. observe gives it a
+// note to answer on, and ends the span.
 //
 // A request's traceparent is followed when one of these asks, and passed over from anybody else,
 // who could otherwise decide what is recorded:
@@ -19,42 +19,30 @@ func (d *Doors) traced(h http.Handler, from remote) http.Handler {
 		return h
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n := w.(*note)
-		inner, span := d.Traces.Request(r)
-		n.traced = span
+		inner, request := d.Traces.Request(r)
+		defer func() { r.Pattern = inner.Pattern }()
+		w.(*note).traced = request
 		if d.ProxyTraceparent && from.Sent(r) {
-			span.Follow()
+			request.Follow()
 		}
-		panicked := true
-		defer func() {
-			r.Pattern = inner.Pattern
-			if isGoodProbe(r, n.status) {
-				span.Drop()
-				return
-			}
-			span.End(answerOf(r, n.status, panicked))
-		}()
 		h.ServeHTTP(w, inner)
-		panicked = false
 	})
 }
 
-// answerOf is what a span says of a request; status is 0 when nothing was written.
-func answerOf(r *http.Request, status int, panicked bool) tracing.Answer {
-	a := tracing.Answer{TLS: r.TLS != nil, Major: r.ProtoMajor, Minor: r.ProtoMinor, Status: status}
+// endSpan ends the span of a request that was answered, or whose answer broke off.
+func (n *note) endSpan(r *http.Request, broken bool) {
+	if n.traced == nil {
+		return
+	}
+	a := tracing.Answer{TLS: r.TLS != nil, Major: r.ProtoMajor, Minor: r.ProtoMinor, Status: n.status, Broken: broken}
 	if at := methodIndex(r.Method); at > 0 {
 		a.Method = methodNames[at]
 	}
 	if isRoute(r.Pattern) {
 		a.Route = routeName(r.Pattern)
 	}
-	switch {
-	case status != 0:
-		a.Broken = panicked
-	case panicked:
-		a.Status = http.StatusInternalServerError // observe writes it
-	default:
+	if a.Status == 0 && !broken {
 		a.Status = http.StatusOK // net/http answers for the handler
 	}
-	return a
+	n.traced.End(a)
 }

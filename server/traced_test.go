@@ -320,7 +320,8 @@ func TestAnAnswerThatBreaksOffIsAFailedSpan(t *testing.T) {
 		_, _ = io.Copy(io.Discard, answer.Body)
 		_ = answer.Body.Close()
 	}
-	if found := spans().Named("POST /v1/backup"); len(found) != 1 || !found[0].Failed {
+	found := spans().Named("POST /v1/backup")
+	if len(found) != 1 || !found[0].Failed || found[0].Attributes["error.type"] != "broken_off" || found[0].Attributes["http.response.status_code"] != "" {
 		t.Errorf("%+v", found)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -45,7 +46,7 @@ func wanted() (choice, error) {
 		return choice{}, fmt.Errorf("%s=%q: the exporter is otlp, or none for no traces", exporterNames, exporter)
 	}
 	parents, err := followsParents()
-	return choice{traces: true, parents: parents}, errors.Join(checkProtocol(), checkEndpoints(), err)
+	return choice{traces: true, parents: parents}, errors.Join(checkProtocol(), checkCompression(), checkEndpoints(), checkNumbers(), err)
 }
 
 // followsParents reads the propagators. Baggage is taken by name and never read.
@@ -89,6 +90,38 @@ func checkEndpoints() error {
 		u, err := url.Parse(text)
 		if text != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 			return fmt.Errorf("%s is no URL such as http://127.0.0.1:4318", name)
+		}
+	}
+	return nil
+}
+
+// checkCompression refuses what the exporter would take for none.
+func checkCompression() error {
+	for _, form := range otlp {
+		if name := form + "COMPRESSION"; !slices.Contains([]string{"", "none", "gzip"}, variable(name)) {
+			return fmt.Errorf("%s=%q is not built in: it is gzip or none", name, variable(name))
+		}
+	}
+	return nil
+}
+
+// checkNumbers refuses numbers with which the SDK would panic, or never rest.
+func checkNumbers() error {
+	const most = 1 << 20
+	for _, n := range []struct {
+		name  string
+		least int
+	}{
+		{"OTEL_BSP_MAX_QUEUE_SIZE", 1},
+		{"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1},
+		{"OTEL_BSP_SCHEDULE_DELAY", 1},
+		{"OTEL_BSP_EXPORT_TIMEOUT", 0},
+		{otlp[0] + "TIMEOUT", 0},
+		{otlp[1] + "TIMEOUT", 0},
+	} {
+		text := variable(n.name)
+		if got, err := strconv.Atoi(text); text != "" && (err != nil || got < n.least || got > most) {
+			return fmt.Errorf("%s must be a whole number from %d to %d", n.name, n.least, most)
 		}
 	}
 	return nil

@@ -34,7 +34,7 @@ type Answer struct {
 	TLS    bool
 	Major  int // of the version of HTTP
 	Minor  int
-	Status int
+	Status int  // 0 when the answer broke off before there was one
 	Broken bool // the answer broke off
 }
 
@@ -91,11 +91,14 @@ func (q *Request) End(a Answer) {
 	if a.Major < 2 {
 		version += "." + strconv.Itoa(a.Minor)
 	}
-	attributes := [7]attribute.KeyValue{
+	attributes := [6]attribute.KeyValue{
 		semconv.HTTPRequestMethodKey.String(method), semconv.URLScheme(scheme),
-		semconv.NetworkProtocolVersion(version), semconv.HTTPResponseStatusCode(a.Status),
+		semconv.NetworkProtocolVersion(version),
 	}
-	said := attributes[:4]
+	said := attributes[:3]
+	if a.Status != 0 {
+		said = append(said, semconv.HTTPResponseStatusCode(a.Status))
+	}
 	if a.Route != "" {
 		name += " " + a.Route
 		said = append(said, semconv.HTTPRoute(a.Route))
@@ -115,6 +118,9 @@ func (q *Request) End(a Answer) {
 
 // Drop ends the Request without a span, unless that has begun.
 func (q *Request) Drop() {
+	if q == nil {
+		return
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.span == nil {

@@ -2,6 +2,7 @@ package tracing
 
 import (
 	"encoding/pem"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -129,11 +130,13 @@ func TestFailuresOfTheCollectorAreLoggedOnceAMinuteAndCut(t *testing.T) {
 
 func TestACollectorThatHangsHoldsNobodyUp(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-	release := make(chan struct{})
+	release, brokenOff := make(chan struct{}), make(chan struct{}, 1)
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // from then on the end of the connection is noticed
 		select {
 		case <-release:
 		case <-r.Context().Done():
+			brokenOff <- struct{}{}
 		}
 	}))
 	defer s.Close()
@@ -153,6 +156,11 @@ func TestACollectorThatHangsHoldsNobodyUp(t *testing.T) {
 	traces.Stop()
 	if took := time.Since(began); took < traces.patience || took > traces.patience+2*time.Second {
 		t.Errorf("the stop took %v", took)
+	}
+	select {
+	case <-brokenOff:
+	case <-time.After(5 * time.Second):
+		t.Error("the request to the collector goes on after the stop")
 	}
 	if log.Count("spans are lost") != 1 {
 		t.Errorf("%s", log.String())
