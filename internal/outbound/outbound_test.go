@@ -141,3 +141,19 @@ func TestWhatIsFetchedIsBounded(t *testing.T) {
 		t.Error("a redirect is followed")
 	}
 }
+
+func TestWhatMakesRequestsIsWrappedOnlyWhenAsked(t *testing.T) {
+	if c := NewClient(Options{}); c.Transport == nil {
+		t.Error("there is no transport")
+	} else if _, same := c.Transport.(*schemes); !same {
+		t.Errorf("it is %T", c.Transport)
+	}
+	wrapped := &schemes{}
+	c := NewClient(Options{Transport: func(base http.RoundTripper) http.RoundTripper {
+		*wrapped = *base.(*schemes)
+		return wrapped
+	}})
+	if c.Transport != http.RoundTripper(wrapped) || wrapped.https == nil {
+		t.Errorf("it is %T", c.Transport)
+	}
+}
