@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -72,5 +73,70 @@ func TestNoStoreIsMadeToBeRenewed(t *testing.T) {
 		if files, _ := os.ReadDir(filepath.Join(data, "store")); len(files) > 0 {
 			t.Errorf("%s has %v now", data, files)
 		}
+	}
+}
+
+func TestAStoreThatOthersReachIsNotOpenedByAnyCommand(t *testing.T) {
+	for name, tt := range map[string]struct {
+		mode    fs.FileMode
+		owner   int
+		refused string
+	}{
+		"others can write": {0o777, 0, "others can write to"},
+		"another owner":    {0o700, 1234, "belongs to user 1234"},
+	} {
+		if tt.owner != 0 && os.Geteuid() != 0 {
+			continue // only root can give a folder away
+		}
+		data := filepath.Join(t.TempDir(), "data")
+		stored(t, data)
+		archive := filepath.Join(t.TempDir(), "empty.tar")
+		if err := os.WriteFile(archive, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		foreign := func(dir string) {
+			t.Helper()
+			if err := os.Chmod(dir, tt.mode); err != nil {
+				t.Fatal(err)
+			}
+			if tt.owner != 0 {
+				if err := os.Chown(dir, tt.owner, tt.owner); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		refuse := func(dir string, args ...string) {
+			t.Helper()
+			before, _ := os.ReadDir(dir)
+			_, errs, code := run(t, append(args, "--data", data)...)
+			if code != exitUsage || !strings.Contains(errs, tt.refused) || !strings.Contains(errs, dir) {
+				t.Errorf("%s: %v: exit %d, %s", name, args, code, errs)
+			}
+			if after, _ := os.ReadDir(dir); len(after) != len(before) {
+				t.Errorf("%s: %v: %v, then %v", name, args, before, after)
+			}
+		}
+		foreign(filepath.Join(data, "store"))
+		refuse(filepath.Join(data, "store"), "store", "renew")
+		if err := os.RemoveAll(filepath.Join(data, "store")); err != nil {
+			t.Fatal(err)
+		}
+		foreign(data)
+		refuse(data, "restore", archive)
+	}
+}
+
+// stored makes a data directory with a store and nothing else.
+func stored(t *testing.T, data string) {
+	t.Helper()
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s, err := pebble.Open(filepath.Join(data, "store"), pebble.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

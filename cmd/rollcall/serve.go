@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"net/url"
@@ -20,6 +21,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/internal/secretfile"
 	"github.com/rollcall-id/rollcall/internal/sink"
 	"github.com/rollcall-id/rollcall/internal/tracing"
 	"github.com/rollcall-id/rollcall/oauth"
@@ -299,9 +301,14 @@ func openStore(cfg *config, log *slog.Logger) (rollcall.Store, error) {
 
 func storeDir(cfg *config) string { return filepath.Join(cfg.text("data"), "store") }
 
-// openPebble opens the embedded store of the data directory, or makes one.
+// openPebble opens the embedded store of the data directory, or makes one. A store that
+// others reach, or whose owner is another user, is a usage error: files that this process
+// would leave in it could keep that user's server from starting.
 func openPebble(cfg *config, log *slog.Logger) (*pebble.Store, error) {
 	dir := storeDir(cfg)
+	if err := cfg.judge(dir, secretfile.Secret); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, usage(err)
+	}
 	s, err := pebble.Open(dir, pebble.Options{Logger: log, MinFree: minFree(cfg), MaxOpenFiles: shareFiles(openFileLimit()).store})
 	if errors.Is(err, syscall.EAGAIN) { // from the lock of the directory
 		return nil, fmt.Errorf("another process has the store in %s open: stop it, or name another directory with --data; in Kubernetes use a StatefulSet, or a Deployment with strategy Recreate", dir)
