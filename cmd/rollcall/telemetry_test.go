@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rollcall-id/rollcall/gate"
 )
 
 // telemetry waits for the telemetry listener and returns its origin.
@@ -97,6 +98,35 @@ func TestTheMetricsAreThoseOfTheDocumentation(t *testing.T) {
 	}
 	if code := p.stop(syscall.SIGTERM); code != 0 {
 		t.Errorf("exit %d", code)
+	}
+}
+
+// TestTheRulesOfTheDocumentationSeeEveryCheck holds the rules for Prometheus in
+// docs/operations.md against its table of metrics, and against the routes of checks that
+// proxies ask at.
+func TestTheRulesOfTheDocumentationSeeEveryCheck(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rules, _ := strings.Cut(string(page), "\n    rules:\n")
+	rules, _, _ = strings.Cut(rules, "\n```\n")
+	metrics := regexp.MustCompile(`rollcall_[a-z_]+`).FindAllString(rules, -1)
+	routes := regexp.MustCompile(`route=(~?)"([^"]*)"`).FindAllStringSubmatch(rules, -1)
+	if len(metrics) < 10 || len(routes) < 3 {
+		t.Fatalf("the rules name %d metrics and %d routes", len(metrics), len(routes))
+	}
+	for _, metric := range metrics {
+		if metric = strings.TrimSuffix(metric, "_bucket"); !strings.Contains(string(page), "\n| `"+metric+"` |") {
+			t.Errorf("a rule names %s, which the table does not", metric)
+		}
+	}
+	for _, route := range routes {
+		for _, check := range []string{"/check", "/check/login", gate.EnvoyPrefix + "/", gate.EnvoyNoTouchPrefix + "/"} {
+			if seen := route[2] == check || route[1] == "~" && regexp.MustCompile("^(?:"+route[2]+")$").MatchString(check); !seen {
+				t.Errorf("a rule with %s does not see %s", route[0], check)
+			}
+		}
 	}
 }
 
