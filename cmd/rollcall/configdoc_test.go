@@ -90,7 +90,7 @@ clients:
 As a flag or variable the list is a text in YAML or JSON, such as
 ` + "`ROLLCALL_CLIENTS='[{client_id: backend, client_secret_sha256: \"1b62...\", scopes: [\"read:sessions\"]}]'`" + `.
 
-` + "`client_secret_sha256`" + ` is the SHA-256 of the whole secret, in hexadecimal; while one secret is exchanged for another it may be a list of two. A secret
+` + "`client_secret_sha256`" + ` is the SHA-256 of the whole secret, in hexadecimal; while a secret is rotated it may be a list of two. A secret
 itself in the file is refused, and so is the hash of nothing, of a word such as "test", or of the client's own id. Only secrets that
 ` + "`rollcall client new`" + ` has made are ever accepted, so the hash of any other text gives nobody access.
 
