@@ -110,7 +110,7 @@ func (p *patient) verdict() error {
 		}
 	}
 	if n > 0 {
-		return fmt.Errorf("%d problems were found", n)
+		return fmt.Errorf("problems found: %d", n)
 	}
 	return nil
 }
