@@ -5,6 +5,8 @@ BIN     := bin/rollcall
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 DATE    ?= $(shell git show -s --format=%cI HEAD 2>/dev/null)
+# What a tag of an image may be made of.
+IMAGE_TAG ?= $(subst +,-,$(VERSION))
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
 TOOL    := $(GO) tool -modfile=tools.mod
 # What is linted is compiled as it is for the race tests, so that it is compiled once.
@@ -37,6 +39,7 @@ lint: ## Check format, vet and staticcheck
 .PHONY: test-go
 test-go: ## Run the tests of all packages with the race detector
 	scripts/postgres
+	scripts/deploy
 	$(GO) test -race -timeout 20m ./...
 
 .PHONY: test-e2e
@@ -90,10 +93,18 @@ bench-compare: bench-build ## Let an older server and this one take turns: OLD=r
 bench-quick: bench-build ## See in under a minute that the bench works; judges nothing
 	bin/bench run -quick -sessions 20000 -small 5000 -rounds 3 $(BENCHFLAGS)
 
+.PHONY: deb
+deb: build ## Make a Debian package in bin/
+	scripts/deb '$(VERSION)' bin
+
+.PHONY: image
+image: build ## Make a container image, with docker, podman or buildah
+	scripts/image 'rollcall:$(IMAGE_TAG)'
+
 .PHONY: fmt
 fmt: ## Format the code
 	$(TOOL) gofumpt -w .
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf bin e2e/node_modules e2e/asn/node_modules e2e/python/.venv e2e/schemathesis/.venv e2e/proxies/.venv e2e/applications/python/.venv e2e/applications/spring/target
+	rm -rf bin deploy/.venv e2e/node_modules e2e/asn/node_modules e2e/python/.venv e2e/schemathesis/.venv e2e/proxies/.venv e2e/applications/python/.venv e2e/applications/spring/target

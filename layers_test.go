@@ -69,6 +69,7 @@ var layers = map[string][]string{
 		".", "client", "gate", "internal/request", "internal/secretfile", "internal/sink", "internal/tracing", "internal/wire",
 		"network", "oauth", "server", "sessions", "store/memory", "store/pebble",
 	},
+	"deploy":  {},
 	"bench":   {".", "sessions", "store/pebble"},
 	"e2e/asn": {},
 }
