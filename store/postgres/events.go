@@ -45,15 +45,14 @@ func parsePosition(s string) (position, error) {
 // selectEvents reads events below the oldest transaction that has not ended, all of one
 // snapshot with that bound. It gives one row at least, for the positions. A position of
 // another incarnation stands for the log's beginning.
-var selectEvents = `SELECT m.incarnation, m.removed_xid, m.removed_seq, pg_snapshot_xmin(m.now), pg_snapshot_xmax(m.now), v.*
-FROM (SELECT *, pg_current_snapshot() AS now, CASE WHEN incarnation = $1 THEN $2::xid8 ELSE '0' END AS from_xid FROM meta OFFSET 0) m
+var selectEvents = reading(`m.incarnation, m.removed_xid, m.removed_seq, pg_snapshot_xmin(m.now), pg_snapshot_xmax(m.now), v.*`, `(SELECT *, pg_current_snapshot() AS now, CASE WHEN incarnation = $1 THEN $2::xid8 ELSE '0' END AS from_xid FROM meta OFFSET 0) m
 LEFT JOIN LATERAL (
-  SELECT v.xid, v.seq, v.number, u.id AS user_id, ` + prefixed("v.", eventNames) + `
+  SELECT v.xid, v.seq, v.number, u.id AS user_id, `+prefixed("v.", eventNames)+`
   FROM events v LEFT JOIN users u ON u.no = v.user_no
   WHERE (v.xid, v.seq) > (m.from_xid, $3::bigint) AND v.xid < pg_snapshot_xmin(m.now)
     AND ($4 = '' OR u.id = $4) AND (cardinality($5::text[]) = 0 OR v.type = ANY ($5))
   ORDER BY v.xid, v.seq LIMIT $6
-) v ON true ORDER BY v.xid, v.seq`
+) v ON true ORDER BY v.xid, v.seq`)
 
 // Events implements rollcall.Store: one statement.
 func (s *Store) Events(ctx context.Context, q rollcall.EventsAfter) (page rollcall.EventPage, err error) {
@@ -73,23 +72,23 @@ func (s *Store) Events(ctx context.Context, q rollcall.EventsAfter) (page rollca
 	if !isText(q.UserID) || !isText(strings.Join(types, "")) {
 		return rollcall.EventPage{}, rollcall.Errorf(rollcall.CodeInternal, "Not a question: what is no text")
 	}
-	rows, err := s.pool.Query(ctx, selectEvents, int64(after.incarnation), after.xid, int64(after.seq), q.UserID, types, q.Limit)
-	if err != nil {
-		return rollcall.EventPage{}, fmt.Errorf("reading events: %w", err)
-	}
-	defer rows.Close()
+	args := []any{int64(after.incarnation), after.xid, int64(after.seq), q.UserID, types, q.Limit}
 	var bounds boundsRow
-	for rows.Next() {
-		var event eventRow
-		if err := rows.Scan(append(bounds.targets(), event.targets()...)...); err != nil {
-			return rollcall.EventPage{}, fmt.Errorf("reading events: %w", err)
+	err = s.read(ctx, "events", &selectEvents, args, func(rows *answer) error {
+		page = rollcall.EventPage{}
+		for rows.Next() {
+			var event eventRow
+			if err := rows.Scan(append(bounds.targets(), event.targets()...)...); err != nil {
+				return err
+			}
+			if event.xid.Valid {
+				page.Events = append(page.Events, event.stored(uint64(bounds.incarnation)))
+			}
 		}
-		if event.xid.Valid {
-			page.Events = append(page.Events, event.stored(uint64(bounds.incarnation)))
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return rollcall.EventPage{}, fmt.Errorf("reading events: %w", err)
+		return nil
+	})
+	if err != nil {
+		return rollcall.EventPage{}, err
 	}
 	bounds.finish(&page, after, q)
 	return page, nil

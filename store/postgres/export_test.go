@@ -10,7 +10,7 @@ import (
 
 // OpenConfig is Open with a configuration that a test has changed.
 func OpenConfig(ctx context.Context, config *pgxpool.Config) (*Store, error) {
-	return open(ctx, config)
+	return open(ctx, config, Options{})
 }
 
 // Hold has the store call hold in each Commit, between its statement and its commit.

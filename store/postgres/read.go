@@ -3,13 +3,12 @@ package postgres
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/rollcall-id/rollcall"
@@ -130,12 +129,22 @@ func (r *sessionRow) session(userID string) (s rollcall.Session, err error) {
 	return s, err
 }
 
-const selectSession = `SELECT ` + sessionColumns + `, ` + userColumns + `, ` + everybodyColumns + `
-FROM sessions s JOIN users u ON u.no = s.user_no LEFT JOIN uses l ON l.session_id = s.id CROSS JOIN everybody e
-WHERE s.id = $1`
+// selectSession reads the session whose id is $1, and selectShared those whose ids are in $1.
+var (
+	selectSession = sessionWhere("= $1")
+	selectShared  = sessionWhere("= ANY ($1::text[])")
+)
 
-// Session implements rollcall.Store: one statement. What the caller believes saves
-// nothing.
+// sessionWhere spells a read of sessions that gives one row at least, of no session if none
+// is found.
+func sessionWhere(id string) *query {
+	q := reading(sessionColumns+", "+userColumns+", "+everybodyColumns, `everybody e
+LEFT JOIN (sessions s JOIN users u ON u.no = s.user_no LEFT JOIN uses l ON l.session_id = s.id) ON s.id `+id)
+	return &q
+}
+
+// Session implements rollcall.Store: one statement, which calls at the same time share.
+// What the caller believes saves nothing.
 func (s *Store) Session(ctx context.Context, at rollcall.At) (rollcall.Session, rollcall.Standing, error) {
 	if err := ctx.Err(); err != nil {
 		return rollcall.Session{}, rollcall.Standing{}, err
@@ -143,16 +152,43 @@ func (s *Store) Session(ctx context.Context, at rollcall.At) (rollcall.Session, 
 	if !isText(at.ID) {
 		return rollcall.Session{}, rollcall.Standing{}, rollcall.ErrNoSession
 	}
-	var session sessionRow
-	var standing standingRow
-	err := s.pool.QueryRow(ctx, selectSession, at.ID).Scan(append(session.targets(), standing.targets()...)...)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-		return rollcall.Session{}, rollcall.Standing{}, rollcall.ErrNoSession
-	case err != nil:
-		return rollcall.Session{}, rollcall.Standing{}, fmt.Errorf("reading a session: %w", err)
+	b := s.checks.join(at.ID, s.readShared)
+	select {
+	case <-b.done:
+	case <-ctx.Done():
+		return rollcall.Session{}, rollcall.Standing{}, ctx.Err()
 	}
-	return walked(&session, &standing, "")
+	if b.err != nil {
+		return rollcall.Session{}, rollcall.Standing{}, b.err
+	}
+	f, ok := b.found[at.ID]
+	if !ok {
+		return rollcall.Session{}, rollcall.Standing{}, rollcall.ErrNoSession
+	}
+	found, st, err := walked(&f.session, &f.standing, "")
+	found.Clients = slices.Clone(found.Clients) // the one part that callers would share
+	return found, st, err
+}
+
+// readShared reads the sessions of a batch.
+func (s *Store) readShared(ctx context.Context, b *batch) {
+	q, args := selectShared, []any{b.ids}
+	if len(b.ids) == 1 {
+		q, args = selectSession, []any{b.ids[0]}
+	}
+	b.err = s.read(ctx, "sessions", q, args, func(rows *answer) error {
+		b.found = make(map[string]*foundSession, len(b.ids))
+		for rows.Next() {
+			var f foundSession
+			if err := rows.Scan(append(f.session.targets(), f.standing.targets()...)...); err != nil {
+				return err
+			}
+			if f.session.id.Valid {
+				b.found[f.session.id.String] = &f
+			}
+		}
+		return nil
+	})
 }
 
 // walked is a session and its standing out of their rows.
@@ -170,18 +206,17 @@ func walked(session *sessionRow, standing *standingRow, userID string) (rollcall
 
 // selectSessions gives one row at least, for the standing. $2 says which sessions: those
 // that are not ended, or both kinds, each read in the order of its index.
-const selectSessions = `SELECT ` + userColumns + `, ` + everybodyColumns + `, t.*
-FROM everybody e LEFT JOIN users u ON u.id = $1 LEFT JOIN LATERAL (
+var selectSessions = reading(userColumns+`, `+everybodyColumns+`, t.*`, `everybody e LEFT JOIN users u ON u.id = $1 LEFT JOIN LATERAL (
   SELECT x.* FROM unnest($2::bool[]) k (ended) CROSS JOIN LATERAL (
-    SELECT ` + sessionColumns + `
+    SELECT `+sessionColumns+`
     FROM sessions s LEFT JOIN uses l ON l.session_id = s.id
     WHERE s.user_no = u.no AND s.ended = k.ended AND s.created_at <= $3 AND (s.created_at < $3 OR s.id > $4)
     ORDER BY s.created_at DESC, s.id LIMIT $5
   ) x ORDER BY x.created_at DESC, x.id LIMIT $5
-) t ON true ORDER BY t.created_at DESC, t.id`
+) t ON true ORDER BY t.created_at DESC, t.id`)
 
 // Sessions implements rollcall.Store: one statement.
-func (s *Store) Sessions(ctx context.Context, q rollcall.SessionsOf) (rollcall.Standing, []rollcall.Session, error) {
+func (s *Store) Sessions(ctx context.Context, q rollcall.SessionsOf) (st rollcall.Standing, found []rollcall.Session, err error) {
 	if err := ctx.Err(); err != nil {
 		return rollcall.Standing{}, nil, err
 	}
@@ -196,22 +231,28 @@ func (s *Store) Sessions(ctx context.Context, q rollcall.SessionsOf) (rollcall.S
 	if q.After == (rollcall.Position{}) {
 		after.InfinityModifier = pgtype.Infinity
 	}
-	rows, err := s.pool.Query(ctx, selectSessions, q.UserID, ended, after, q.After.ID, q.Limit)
+	args := []any{q.UserID, ended, after, q.After.ID, q.Limit}
+	err = s.read(ctx, "a user's sessions", &selectSessions, args, func(rows *answer) error {
+		st, found = rollcall.Standing{}, nil
+		return collectSessions(rows, q.UserID, &st, &found)
+	})
 	if err != nil {
-		return rollcall.Standing{}, nil, fmt.Errorf("reading a user's sessions: %w", err)
+		return rollcall.Standing{}, nil, err
 	}
-	defer rows.Close()
-	var st rollcall.Standing
-	var found []rollcall.Session
+	return st, found, nil
+}
+
+// collectSessions reads the rows of selectSessions.
+func collectSessions(rows *answer, userID string, st *rollcall.Standing, found *[]rollcall.Session) (err error) {
 	for rows.Next() {
 		var session sessionRow
 		var standing standingRow
 		if err := rows.Scan(append(standing.targets(), session.targets()...)...); err != nil {
-			return rollcall.Standing{}, nil, fmt.Errorf("reading a user's sessions: %w", err)
+			return err
 		}
-		if len(found) == 0 {
-			if st, err = standing.standing(q.UserID); err != nil {
-				return rollcall.Standing{}, nil, err
+		if len(*found) == 0 {
+			if *st, err = standing.standing(userID); err != nil {
+				return err
 			}
 		}
 		if !session.id.Valid {
@@ -219,15 +260,14 @@ func (s *Store) Sessions(ctx context.Context, q rollcall.SessionsOf) (rollcall.S
 		}
 		one, err := session.session(st.User.ID)
 		if err != nil {
-			return rollcall.Standing{}, nil, err
+			return err
 		}
-		found = append(found, one)
+		*found = append(*found, one)
 	}
-	if err := rows.Err(); err != nil {
-		return rollcall.Standing{}, nil, fmt.Errorf("reading a user's sessions: %w", err)
-	}
-	return st, found, nil
+	return nil
 }
+
+var selectDocument = reading(`coalesce(d.version, 0), d.body`, `(SELECT) x LEFT JOIN documents d ON d.name = $1`)
 
 // Document implements rollcall.Store.
 func (s *Store) Document(ctx context.Context, name string) (rollcall.Document, error) {
@@ -238,11 +278,19 @@ func (s *Store) Document(ctx context.Context, name string) (rollcall.Document, e
 	if !isText(name) {
 		return d, nil
 	}
-	var version int64
-	err := s.pool.QueryRow(ctx, `SELECT version, body FROM documents WHERE name = $1`, name).Scan(&version, &d.Body)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return rollcall.Document{}, fmt.Errorf("reading a document: %w", err)
+	err := s.read(ctx, "a document", &selectDocument, []any{name}, func(rows *answer) error {
+		d.Version, d.Body = 0, nil
+		for rows.Next() {
+			var version int64
+			if err := rows.Scan(&version, &d.Body); err != nil {
+				return err
+			}
+			d.Version = uint64(version)
+		}
+		return nil
+	})
+	if err != nil {
+		return rollcall.Document{}, err
 	}
-	d.Version = uint64(version)
 	return d, nil
 }

@@ -2,13 +2,13 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/rollcall-id/rollcall"
@@ -19,7 +19,15 @@ const form = 1
 
 // A Store is a [rollcall.Store] in a PostgreSQL database that other processes may share.
 type Store struct {
-	pool *pgxpool.Pool
+	pool   *pgxpool.Pool
+	mode   string // one of the modes, never ""
+	checks checks
+	// writing has an element for each write that has a connection. Some connections are
+	// left to reads, whatever writes wait for.
+	writing chan struct{}
+
+	discarding sync.Mutex
+	discarded  time.Time // when all connections were discarded last
 	// hold, unless nil, is called in each Commit between the change's statement and its
 	// commit. For tests.
 	hold func(rollcall.Change)
@@ -30,13 +38,24 @@ var _ rollcall.Store = (*Store)(nil)
 // Options are what Open can be told beside the address. The zero value is good.
 type Options struct {
 	// MaxConns bounds the connections of this process; 0 stands for what the address
-	// says in pool_max_conns, else the larger of 4 and the number of processors.
+	// says in pool_max_conns, else the larger of 4 and the number of processors. A quarter
+	// of the connections, and one at least where there are two, are for reads alone.
 	MaxConns int
+	// Mode says what stands behind the answers to reads: ModeSingle, ModeFenced or
+	// ModeExact. "" stands for ModeExact where the server has a synchronous standby, else
+	// for ModeSingle.
+	Mode string
+	// Pooler says that a pooler in transaction mode stands before the server: nothing is
+	// kept on a connection beyond a transaction, and no settings are sent.
+	Pooler bool
+	// Logger takes what an operator should know; nil discards it.
+	Logger *slog.Logger
 }
 
 // Open connects to a database that Create has made, and fails when the database has
-// another form, or when the server answers commits that are not durable. dsn is an address or a list of settings as libpq takes them. The store
-// must be closed.
+// another form, when the server answers commits that are not durable, and when the server
+// cannot keep what the mode promises. dsn is an address or a list of settings as libpq
+// takes them; of several hosts, the one that takes writes is used. The store must be closed.
 func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
@@ -45,50 +64,55 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 	if o.MaxConns > 0 {
 		config.MaxConns = int32(o.MaxConns)
 	}
-	return open(ctx, config)
+	return open(ctx, config, o)
 }
 
-func open(ctx context.Context, config *pgxpool.Config) (*Store, error) {
-	for name, value := range map[string]string{
-		// A database or a role may have other defaults.
-		"default_transaction_isolation":       "read committed",
-		"plan_cache_mode":                     "force_generic_plan", // the statements' plans do not depend on values
-		"statement_timeout":                   "0",                  // a commit is never cancelled
-		"lock_timeout":                        "10s",
-		"idle_in_transaction_session_timeout": "60s", // an open transaction holds back the events of all
-		"jit":                                 "off",
-	} {
-		config.ConnConfig.RuntimeParams[name] = value
-	}
-	config.ConnConfig.OnNotice = noteWarning
+func open(ctx context.Context, config *pgxpool.Config, o Options) (*Store, error) {
+	configure(config, &o)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("opening PostgreSQL: %w", err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
 	var found int
-	var durable bool
-	err = pool.QueryRow(ctx, `SELECT form, current_setting('synchronous_commit') <> 'off' FROM meta`).Scan(&found, &durable)
+	var mode string
+	err = pool.QueryRow(ctx, `SELECT form FROM meta`).Scan(&found)
 	switch {
 	case err != nil:
 	case found != form:
 		err = fmt.Errorf("the tables have form %d, this program knows form %d", found, form)
-	case !durable:
-		err = errors.New("synchronous_commit is off, so that a commit could be lost after its answer")
+	default:
+		mode, err = judge(ctx, pool, &o)
 	}
 	if err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("opening PostgreSQL: %w", err)
 	}
-	return &Store{pool: pool}, nil
+	all := int(config.MaxConns)
+	return &Store{pool: pool, mode: mode, writing: make(chan struct{}, max(1, all-max(1, all/4)))}, nil
 }
+
+// openTimeout bounds Open.
+const openTimeout = 10 * time.Second
+
+// Mode is what stands behind the answers to reads.
+func (s *Store) Mode() string { return s.mode }
 
 // Traits implements rollcall.Store: other processes may write.
 func (s *Store) Traits() rollcall.Traits { return rollcall.Traits{Shared: true} }
 
-// Ready implements rollcall.Store. The clock is the database's.
+var selectNow = reading(`clock_timestamp()`, `(SELECT) x`)
+
+// Ready implements rollcall.Store. The clock is the database's. The answer counts as that
+// of any read does.
 func (s *Store) Ready(ctx context.Context) (now time.Time, err error) {
-	if err := s.pool.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&now); err != nil {
-		return time.Time{}, fmt.Errorf("asking PostgreSQL for the time: %w", err)
+	err = s.read(ctx, "the time", &selectNow, nil, func(rows *answer) error {
+		rows.Next()
+		return rows.Scan(&now)
+	})
+	if err != nil {
+		return time.Time{}, err
 	}
 	return now.UTC(), nil
 }
@@ -96,19 +120,8 @@ func (s *Store) Ready(ctx context.Context) (now time.Time, err error) {
 // Close implements rollcall.Store.
 func (s *Store) Close() error {
 	s.pool.Close()
+	s.checks.under.Wait()
 	return nil
-}
-
-// warned is the key, in a connection's own data, of the first warning since the last
-// statement began.
-const warned = "rollcall.warning"
-
-// noteWarning keeps a warning for whoever uses the connection. A server that gives up
-// waiting for its standby tells so in a warning, beside an answer that says success.
-func noteWarning(conn *pgconn.PgConn, n *pgconn.Notice) {
-	if n.SeverityUnlocalized == "WARNING" {
-		conn.CustomData()[warned] = fmt.Sprintf("%s (SQLSTATE %s)", n.Message, n.Code)
-	}
 }
 
 // isText reports whether PostgreSQL can be asked for s: what is no text is in no column.
