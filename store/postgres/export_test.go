@@ -18,3 +18,10 @@ func (s *Store) Hold(hold func(rollcall.Change)) { s.hold = hold }
 
 // Pool is the store's pool.
 func (s *Store) Pool() *pgxpool.Pool { return s.pool }
+
+// BareCheck is the statement of a check without what the store does around it.
+func BareCheck(ctx context.Context, s *Store, id string) error {
+	var session sessionRow
+	var standing standingRow
+	return s.pool.QueryRow(ctx, selectSession.plain, id).Scan(append(session.targets(), standing.targets()...)...)
+}

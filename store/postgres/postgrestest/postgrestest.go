@@ -156,6 +156,7 @@ func (s *server) exec(database, sql string) error {
 const watch = `"$1/postgres" -D "$2/data" -k "$2" >"$2/log" 2>&1 &
 server=$!
 cat >/dev/null
+kill -CONT $server
 kill -QUIT $server
 wait $server
 rm -rf "$2"`
@@ -174,7 +175,16 @@ lc_messages = 'C'
 timezone = 'Asia/Kathmandu'
 `
 
-func startServer() (s *server, err error) {
+func startServer() (*server, error) {
+	s, err := newServer(initdb, settings)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.prepare()
+}
+
+// newServer starts a server of its own. fill makes the server's data.
+func newServer(fill func(programs, data string) *exec.Cmd, settings string) (s *server, err error) {
 	programs, err := findPrograms()
 	if err != nil {
 		return nil, err
@@ -192,20 +202,21 @@ func startServer() (s *server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	initdb := exec.Command(filepath.Join(programs, "initdb"), "-D", filepath.Join(folder, "data"),
-		"--auth=trust", "--username=rollcall", "--encoding=UTF8", "--locale=C", "--no-sync")
-	initdb.Dir, initdb.SysProcAttr = folder, attributes
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+	filling := fill(programs, filepath.Join(folder, "data"))
+	filling.Dir, filling.SysProcAttr = folder, attributes
+	if out, err := filling.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("making the server's data: %w\n%s", err, out)
 	}
 	if err := appendTo(filepath.Join(folder, "data", "postgresql.conf"), settings); err != nil {
 		return nil, err
 	}
 	s = &server{folder: folder}
-	if err := s.run(programs, attributes); err != nil {
-		return nil, err
-	}
-	return s, s.prepare()
+	return s, s.run(programs, attributes)
+}
+
+func initdb(programs, data string) *exec.Cmd {
+	return exec.Command(filepath.Join(programs, "initdb"), "-D", data,
+		"--auth=trust", "--username=rollcall", "--encoding=UTF8", "--locale=C", "--no-sync")
 }
 
 // run starts the server's parent.
@@ -221,20 +232,27 @@ func (s *server) run(programs string, attributes *syscall.SysProcAttr) error {
 	return parent.Start()
 }
 
-// prepare waits for the server and makes the template. Its collation is not that of
-// bytes, where the server knows another, so that a test finds what leans on the default.
-func (s *server) prepare() error {
+// await waits until the server answers.
+func (s *server) await() error {
 	deadline := time.Now().Add(time.Minute)
 	for {
 		err := s.exec("postgres", "SELECT 1")
 		if err == nil {
-			break
+			return nil
 		}
 		if time.Now().After(deadline) {
 			log, _ := os.ReadFile(filepath.Join(s.folder, "log"))
 			return fmt.Errorf("waiting for the server: %w\n%s", err, log)
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// prepare waits for the server and makes the template. Its collation is not that of
+// bytes, where the server knows another, so that a test finds what leans on the default.
+func (s *server) prepare() error {
+	if err := s.await(); err != nil {
+		return err
 	}
 	if s.exec("postgres", "CREATE DATABASE "+template+" TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'") != nil {
 		if err := s.exec("postgres", "CREATE DATABASE "+template+" TEMPLATE template0"); err != nil {
