@@ -154,3 +154,28 @@ func (n *Node) until(t testing.TB, sql string) {
 	}
 	t.Fatalf("%s: no row", sql)
 }
+
+// Start starts the server again after Kill, and waits until the server answers.
+func (n *Node) Start(t testing.TB) {
+	t.Helper()
+	programs, err := findPrograms()
+	if err != nil {
+		t.Fatal(err)
+	}
+	attributes, err := unprivileged(n.server.folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := exec.Command(filepath.Join(programs, "postgres"), "-D", filepath.Join(n.server.folder, "data"), "-k", n.server.folder)
+	again.Dir, again.SysProcAttr = n.server.folder, attributes
+	if err := again.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = again.Process.Signal(syscall.SIGQUIT)
+		_ = again.Wait()
+	})
+	if err := n.server.await(); err != nil {
+		t.Fatal(err)
+	}
+}
