@@ -179,3 +179,29 @@ func (n *Node) Start(t testing.TB) {
 		t.Fatal(err)
 	}
 }
+
+// Unprivileged returns a folder in which a program has its files that refuses to run as
+// root, and a function that starts such a program, which is killed when the test ends.
+func Unprivileged(t testing.TB) (folder string, start func(*exec.Cmd)) {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "rollcall-postgres-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	attributes, err := unprivileged(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder, func(program *exec.Cmd) {
+		t.Helper()
+		program.Dir, program.SysProcAttr = folder, attributes
+		if err := program.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			_ = program.Process.Kill()
+			_ = program.Wait()
+		})
+	}
+}

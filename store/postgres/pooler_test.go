@@ -1,0 +1,190 @@
+package postgres_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rollcall-id/rollcall"
+	"github.com/rollcall-id/rollcall/store/postgres"
+	"github.com/rollcall-id/rollcall/store/postgres/postgrestest"
+)
+
+// pooled starts PgBouncer in transaction mode before a database, with two connections to
+// the server, and returns the address of the database behind PgBouncer.
+func pooled(t *testing.T, dsn string) string {
+	t.Helper()
+	program, err := exec.LookPath("pgbouncer")
+	if err != nil {
+		program, err = exec.LookPath("/usr/sbin/pgbouncer")
+	}
+	switch {
+	case errors.Is(err, exec.ErrNotFound) && os.Getenv("CI") != "true":
+		t.Skipf("no PgBouncer to test with (scripts/postgres installs one): %v", err)
+	case err != nil:
+		t.Fatal(err)
+	}
+	folder, start := postgrestest.Unprivileged(t)
+	config := fmt.Sprintf(`[databases]
+pooled = %s
+[pgbouncer]
+listen_port = 6432
+unix_socket_dir = %s
+auth_type = any
+pool_mode = transaction
+default_pool_size = 2
+max_client_conn = 200
+`, strings.Replace(dsn, " sslmode=disable", "", 1), folder)
+	file := filepath.Join(folder, "pgbouncer.ini")
+	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	pooler := exec.Command(program, file)
+	pooler.Stdout, pooler.Stderr = &log, &log
+	start(pooler)
+	address := fmt.Sprintf("host=%s port=6432 user=rollcall dbname=pooled sslmode=disable", folder)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
+	eventually(t, 10*time.Second, func() error {
+		_, err := os.Stat(filepath.Join(folder, ".s.PGSQL.6432"))
+		return err
+	})
+	return address
+}
+
+// TestBehindAPoolerEveryActWorks has more callers than the pooler has connections.
+func TestBehindAPoolerEveryActWorks(t *testing.T) {
+	dsn := postgrestest.DSN(t)
+	address := pooled(t, dsn)
+	var log bytes.Buffer
+	s, err := postgres.Open(t.Context(), address, postgres.Options{Pooler: true, MaxConns: 16, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	for _, want := range []string{"planned anew", "SET lock_timeout = '10s'", "SET idle_in_transaction_session_timeout = '1min'", "SET jit = 'off'"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no warning has %q:\n%s", want, log.String())
+		}
+	}
+	var callers sync.WaitGroup
+	for i := range 32 {
+		callers.Go(func() { actsOf(t, s, fmt.Sprint("u", i), i) })
+	}
+	callers.Wait()
+	if page := events(t, s, ""); len(page.Events) != 64 {
+		t.Errorf("%d events", len(page.Events))
+	}
+	swept, err := s.Sweep(t.Context(), rollcall.Sweep{
+		SessionsBefore: t0.Add(1000 * time.Hour), Limit: 100, Decide: func(rollcall.Walked) rollcall.Verdict { return rollcall.Verdict{} },
+	})
+	if err != nil || swept.Looked == 0 {
+		t.Errorf("Sweep: %+v, %v", swept, err)
+	}
+	noneIsPrepared(t, address)
+}
+
+// noneIsPrepared looks at both of the pooler's connections.
+func noneIsPrepared(t *testing.T, address string) {
+	t.Helper()
+	for range 2 {
+		config, err := pgx.ParseConfig(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config.DefaultQueryExecMode = pgx.QueryExecModeExec
+		conn, err := pgx.ConnectConfig(t.Context(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close(context.Background()) })
+		execute(t, conn, `BEGIN`) // keeps the connection from the next
+		var prepared int
+		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_prepared_statements`).Scan(&prepared); err != nil || prepared != 0 {
+			t.Errorf("%d statements are prepared: %v", prepared, err)
+		}
+	}
+}
+
+// actsOf does what a user does.
+func actsOf(t *testing.T, s *postgres.Store, userID string, i int) {
+	created, err := s.Commit(t.Context(), creation(newSession(userID, i)))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	use := rollcall.Interaction{At: t0.Add(time.Hour), IdleExpiresAt: t0.Add(2 * time.Hour), Origin: rollcall.Origin{IP: "192.0.2.7"}}
+	if err := s.Touch(t.Context(), []rollcall.Touch{{UserID: userID, SessionID: sessionID(i), Interaction: use}}); err != nil {
+		t.Error(err)
+	}
+	want := newSession(userID, i)
+	want.Version, want.Last = 1, use
+	want.Generation = rollcall.Generation{User: created.User.Generation}
+	found, st, err := s.Session(t.Context(), rollcall.At{ID: sessionID(i)})
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	same(t, "a session", want, found)
+	_, list, err := s.Sessions(t.Context(), rollcall.SessionsOf{UserID: userID, Limit: 10})
+	if err != nil {
+		t.Error(err)
+	}
+	same(t, "a list", []rollcall.Session{want}, list)
+	_, err = s.Commit(t.Context(), rollcall.Change{
+		UserID: userID, User: &rollcall.PutUser{User: st.User, Replaces: st.User.Version},
+		Sessions: []rollcall.PutSession{{Session: found.Ended(rollcall.Ending{EndedAt: t0}), Replaces: found.Version}},
+		Events:   []rollcall.Event{{ID: "e" + userID, Type: rollcall.SessionEnded, UserID: userID, At: t0}},
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestBehindAPoolerModesHold has the standby promoted behind the pooler's back.
+func TestBehindAPoolerModesHold(t *testing.T) {
+	t.Parallel()
+	primary, standby := postgrestest.Pair(t)
+	address := pooled(t, primary.DSN())
+	stores := map[string]*postgres.Store{}
+	for _, mode := range []string{"single", "fenced", ""} {
+		s, err := postgres.Open(t.Context(), address, postgres.Options{Pooler: true, Mode: mode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		stores[mode] = s
+	}
+	commit(t, stores["single"], stamped(newSession("u", 1)))
+	for mode, s := range stores {
+		same(t, "mode "+mode, all(isLive), within(t, s, readBound))
+	}
+	standby.Promote(t)
+	endAll(t, openMode(t, standby.DSN(), "single"))
+	same(t, "mode single, the control", all(isLive), within(t, stores["single"], time.Second))
+	time.Sleep(3100 * time.Millisecond)
+	same(t, "mode fenced", all(unknown), within(t, stores["fenced"], readBound))
+	same(t, "mode exact", all(unknown), within(t, stores[""], readBound))
+}
+
+func TestWithoutBeingToldOfThePoolerTheStoreIsNotOpened(t *testing.T) {
+	if s, err := postgres.Open(t.Context(), pooled(t, postgrestest.DSN(t)), postgres.Options{}); err == nil {
+		_ = s.Close()
+		t.Error("Open sent settings through a pooler that refuses them")
+	}
+}
