@@ -146,30 +146,65 @@ func TestAStatementThatFailsFailsThoseInItAlone(t *testing.T) {
 	}
 }
 
-// BenchmarkChecks compares checks with the bare statement through the same pool.
-func BenchmarkChecks(b *testing.B) {
-	dsn := postgrestest.DSN(b)
-	s, err := postgres.Open(b.Context(), dsn, postgres.Options{MaxConns: 32})
+const benchSessions = 1000
+
+func openBench(b *testing.B, dsn string, o postgres.Options) *postgres.Store {
+	b.Helper()
+	o.MaxConns = 32
+	s, err := postgres.Open(b.Context(), dsn, o)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = s.Close() }()
-	const sessions = 1000
-	for i := range sessions {
+	b.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func fill(b *testing.B, s *postgres.Store) {
+	b.Helper()
+	for i := range benchSessions {
 		if _, err := s.Commit(b.Context(), creation(newSession(fmt.Sprint("u", i/5), i))); err != nil {
 			b.Fatal(err)
 		}
 	}
+}
+
+// benchChecks measures do, of the session with a number, with one caller and with 32.
+func benchChecks(b *testing.B, name string, do func(i int) error) {
 	for _, callers := range []int{1, 32} {
-		b.Run(fmt.Sprintf("shared/callers=%d", callers), func(b *testing.B) {
-			inParallel(b, callers, func(i int) error {
-				_, _, err := s.Session(b.Context(), rollcall.At{ID: sessionID(i % sessions)})
-				return err
-			})
+		b.Run(fmt.Sprintf("%s/callers=%d", name, callers), func(b *testing.B) {
+			inParallel(b, callers, func(i int) error { return do(i % benchSessions) })
 		})
-		b.Run(fmt.Sprintf("bare/callers=%d", callers), func(b *testing.B) {
-			inParallel(b, callers, func(i int) error { return postgres.BareCheck(b.Context(), s, sessionID(i%sessions)) })
-		})
+	}
+}
+
+// BenchmarkChecks compares checks with the bare statement through the same pool, and with
+// checks as they are behind a pooler.
+func BenchmarkChecks(b *testing.B) {
+	dsn := postgrestest.DSN(b)
+	s := openBench(b, dsn, postgres.Options{})
+	pooler := openBench(b, dsn, postgres.Options{Pooler: true})
+	fill(b, s)
+	benchChecks(b, "shared", checkOf(b, s))
+	benchChecks(b, "bare", func(i int) error { return postgres.BareCheck(b.Context(), s, sessionID(i)) })
+	benchChecks(b, "unprepared", checkOf(b, pooler))
+}
+
+// BenchmarkModes compares the modes on a primary with a standby on the same machine.
+func BenchmarkModes(b *testing.B) {
+	primary, _ := postgrestest.Pair(b)
+	for i, mode := range []string{"single", "fenced", "exact"} {
+		s := openBench(b, primary.DSN(), postgres.Options{Mode: mode})
+		if i == 0 {
+			fill(b, s)
+		}
+		benchChecks(b, mode, checkOf(b, s))
+	}
+}
+
+func checkOf(b *testing.B, s *postgres.Store) func(i int) error {
+	return func(i int) error {
+		_, _, err := s.Session(b.Context(), rollcall.At{ID: sessionID(i)})
+		return err
 	}
 }
 
