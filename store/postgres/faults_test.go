@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -64,14 +65,7 @@ func TestAServerThatTakesNoWritesIsLeft(t *testing.T) {
 	if rollcall.ErrorCode(err) != rollcall.CodeUnavailable {
 		t.Errorf("a write: %v", err)
 	}
-	eventually(t, time.Second, func() error {
-		const pooled = `SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`
-		var n int
-		if err := admin.QueryRow(t.Context(), pooled).Scan(&n); err != nil || n == 0 {
-			return err
-		}
-		return context.DeadlineExceeded
-	})
+	eventually(t, time.Second, func() error { return isAlone(t, admin) })
 	same(t, "while the server takes no writes", all(unknown), within(t, s, readBound))
 	set("off")
 	eventually(t, time.Second, func() error {
@@ -81,13 +75,25 @@ func TestAServerThatTakesNoWritesIsLeft(t *testing.T) {
 	same(t, "when the server takes writes", all(isLive), within(t, s, time.Second))
 }
 
+// isAlone fails while other connections than conn lead to the server.
+func isAlone(t *testing.T, conn *pgx.Conn) error {
+	t.Helper()
+	var others int
+	err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`).Scan(&others)
+	if err == nil && others > 0 {
+		err = fmt.Errorf("%d others are connected", others)
+	}
+	return err
+}
+
 func TestOutOfConnectionsReadsAreAnsweredInTime(t *testing.T) {
 	t.Parallel()
 	node := postgrestest.Single(t, "max_connections = 6\nmax_wal_senders = 0\nsuperuser_reserved_connections = 1\n")
 	s := openMode(t, node.DSN(), "")
 	commit(t, s, stamped(newSession("u", 1)))
 	s.Pool().Reset()
-	var others []*pgx.Conn
+	others := []*pgx.Conn{connect(t, node.DSN())}
+	eventually(t, 5*time.Second, func() error { return isAlone(t, others[0]) })
 	for {
 		conn, err := pgx.Connect(t.Context(), node.DSN())
 		if err != nil {
@@ -112,8 +118,11 @@ func TestASlowStatementIsWaitedForAndAHangingOneIsNot(t *testing.T) {
 	s := open(t, dsn)
 	commit(t, s, stamped(newSession("u", 1)))
 	unlock := lockSessions(t, dsn)
-	time.AfterFunc(2*time.Second, unlock)
-	same(t, "2 s of waiting", all(isLive), within(t, s, readBound))
+	said := make(chan map[string]liveness)
+	go func() { said <- within(t, s, readBound) }()
+	time.Sleep(2 * time.Second)
+	unlock()
+	same(t, "2 s of waiting", all(isLive), <-said)
 	unlock = lockSessions(t, dsn)
 	same(t, "a statement that hangs", all(unknown), within(t, s, readBound))
 	unlock()
