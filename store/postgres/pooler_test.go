@@ -36,25 +36,12 @@ func pooled(t *testing.T, dsn string) string {
 		t.Fatal(err)
 	}
 	folder, start := postgrestest.Unprivileged(t)
-	config := fmt.Sprintf(`[databases]
-pooled = %s
-[pgbouncer]
-listen_port = 6432
-unix_socket_dir = %s
-auth_type = any
-pool_mode = transaction
-default_pool_size = 2
-max_client_conn = 200
-`, strings.Replace(dsn, " sslmode=disable", "", 1), folder)
 	file := filepath.Join(folder, "pgbouncer.ini")
-	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	configurePooler(t, file, dsn)
 	var log bytes.Buffer
 	pooler := exec.Command(program, file)
 	pooler.Stdout, pooler.Stderr = &log, &log
 	start(pooler)
-	address := fmt.Sprintf("host=%s port=6432 user=rollcall dbname=pooled sslmode=disable", folder)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(log.String())
@@ -64,7 +51,77 @@ max_client_conn = 200
 		_, err := os.Stat(filepath.Join(folder, ".s.PGSQL.6432"))
 		return err
 	})
-	return address
+	return fmt.Sprintf("host=%s port=6432 user=rollcall dbname=pooled sslmode=disable", folder)
+}
+
+// configurePooler writes the configuration of a pooler whose socket is beside the file.
+func configurePooler(t *testing.T, file, dsn string) {
+	t.Helper()
+	config := fmt.Sprintf(`[databases]
+pooled = %s
+[pgbouncer]
+listen_port = 6432
+unix_socket_dir = %s
+auth_type = any
+pool_mode = transaction
+default_pool_size = 2
+max_client_conn = 200
+admin_users = rollcall
+`, strings.Replace(dsn, " sslmode=disable", "", 1), filepath.Dir(file))
+	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// point has a pooler lead to another server, from the next transaction on.
+func point(t *testing.T, address, dsn string) {
+	t.Helper()
+	config, err := pgx.ParseConfig(strings.Replace(address, "dbname=pooled", "dbname=pgbouncer", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	configurePooler(t, filepath.Join(config.Host, "pgbouncer.ini"), dsn)
+	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	admin, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	execute(t, admin, `RELOAD`)
+	execute(t, admin, `RECONNECT pooled`)
+	if err := admin.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestACommitOnOneServerIsNoFenceForAnother has a pooler lead to the new primary, where the
+// fence begins, and then to the one that was replaced.
+func TestACommitOnOneServerIsNoFenceForAnother(t *testing.T) {
+	t.Parallel()
+	primary, standby := postgrestest.Pair(t)
+	s := openMode(t, primary.DSN(), "single")
+	commit(t, s, stamped(newSession("u", 1)))
+	standby.Promote(t)
+	endAll(t, openMode(t, standby.DSN(), "single"))
+	postgrestest.Standby(t, standby)
+	address := pooled(t, standby.DSN())
+	stores := map[string]*postgres.Store{}
+	for _, mode := range []string{"single", "fenced"} {
+		stores[mode] = openPooled(t, address, mode)
+		same(t, "the new primary in mode "+mode, all(isOver), within(t, stores[mode], readBound))
+	}
+	point(t, address, primary.DSN())
+	same(t, "mode single, the control", all(isLive), within(t, stores["single"], time.Second))
+	same(t, "mode fenced", all(unknown), within(t, stores["fenced"], readBound))
+}
+
+func openPooled(t *testing.T, address, mode string) *postgres.Store {
+	t.Helper()
+	s, err := postgres.Open(t.Context(), address, postgres.Options{Pooler: true, Mode: mode})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
 }
 
 // TestBehindAPoolerEveryActWorks has more callers than the pooler has connections.
@@ -163,12 +220,7 @@ func TestBehindAPoolerModesHold(t *testing.T) {
 	address := pooled(t, primary.DSN())
 	stores := map[string]*postgres.Store{}
 	for _, mode := range []string{"single", "fenced", ""} {
-		s, err := postgres.Open(t.Context(), address, postgres.Options{Pooler: true, Mode: mode})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = s.Close() })
-		stores[mode] = s
+		stores[mode] = openPooled(t, address, mode)
 	}
 	commit(t, stores["single"], stamped(newSession("u", 1)))
 	for mode, s := range stores {

@@ -40,7 +40,13 @@ func Single(t testing.TB, more string) *Node {
 func Pair(t testing.TB) (primary, standby *Node) {
 	t.Helper()
 	primary = Single(t, "")
-	standby = node(t, func(programs, data string) *exec.Cmd {
+	return primary, Standby(t, primary)
+}
+
+// Standby starts a standby for which each commit of the primary waits.
+func Standby(t testing.TB, primary *Node) *Node {
+	t.Helper()
+	standby := node(t, func(programs, data string) *exec.Cmd {
 		from := fmt.Sprintf("host=%s user=rollcall application_name=standby", primary.server.folder)
 		return exec.Command(filepath.Join(programs, "pg_basebackup"), "-D", data, "-d", from, "-R", "-X", "stream", "-c", "fast", "--no-sync")
 	}, "")
@@ -48,7 +54,7 @@ func Pair(t testing.TB) (primary, standby *Node) {
 	primary.exec(t, `SELECT pg_reload_conf()`)
 	primary.until(t, `SELECT FROM pg_stat_replication WHERE sync_state = 'sync' AND state = 'streaming'`)
 	primary.exec(t, `CHECKPOINT`) // the checkpointer is who has commits wait
-	return primary, standby
+	return standby
 }
 
 func node(t testing.TB, fill func(programs, data string) *exec.Cmd, settings string) *Node {
