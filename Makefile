@@ -40,6 +40,7 @@ lint: ## Check format, vet and staticcheck
 test-go: ## Run the tests of all packages with the race detector
 	scripts/postgres
 	scripts/deploy
+	scripts/spin
 	$(GO) test -race -timeout 20m ./...
 
 .PHONY: test-e2e

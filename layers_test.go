@@ -69,9 +69,10 @@ var layers = map[string][]string{
 		".", "client", "gate", "internal/request", "internal/secretfile", "internal/sink", "internal/tracing", "internal/wire",
 		"network", "oauth", "server", "sessions", "store/memory", "store/pebble",
 	},
-	"deploy":  {},
-	"bench":   {".", "sessions", "store/pebble"},
-	"e2e/asn": {},
+	"deploy":     {},
+	"docs/model": {},
+	"bench":      {".", "sessions", "store/pebble"},
+	"e2e/asn":    {},
 }
 
 // alone says which one of our packages may import a module of others.
