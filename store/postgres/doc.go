@@ -16,11 +16,13 @@
 // CodeUnavailable when the server is gone, takes no writes, has no connection left, or does
 // not answer in time. A write that has begun is finished. No fault needs a restart.
 //
-// What is missing, so that no command names the engine yet:
+// [Migrate] takes a database to the form of the program, step by step, and [Create] makes
+// the tables in an empty one; [Open] refuses every other form. Both may be called by many
+// programs at once, and through a pooler.
 //
-//   - migrations: [Create] applies one schema to an empty database, and [Open] refuses
-//     every other form
-//   - deployment: no roles, no metrics, no advice on sizes
+// What is missing:
+//
+//   - deployment: no roles, no advice on sizes
 //   - room for endings on a full disk: a server does not tell how much room is left, so
 //     nothing is refused while a creation still finds some, and then an ending may find
 //     none: ErrFull for both

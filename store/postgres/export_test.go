@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"io/fs"
+	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -24,4 +26,16 @@ func BareCheck(ctx context.Context, s *Store, id string) error {
 	var session sessionRow
 	var standing standingRow
 	return s.pool.QueryRow(ctx, selectSession.plain, id).Scan(append(session.targets(), standing.targets()...)...)
+}
+
+// UseMigrations has the package know the migrations of these files, until the test ends.
+func UseMigrations(t testing.TB, files fs.FS) {
+	t.Helper()
+	steps, err := readMigrations(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := migrations
+	migrations = steps
+	t.Cleanup(func() { migrations = before })
 }

@@ -14,9 +14,6 @@ import (
 	"github.com/rollcall-id/rollcall"
 )
 
-// form is the number of the form that schema.sql gives a database.
-const form = 1
-
 // A Store is a [rollcall.Store] in a PostgreSQL database that other processes may share.
 type Store struct {
 	pool   *pgxpool.Pool
@@ -52,14 +49,17 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Open connects to a database that Create has made, and fails when the database has
-// another form, when the server answers commits that are not durable, and when the server
-// cannot keep what the mode promises. dsn is an address or a list of settings as libpq
-// takes them; of several hosts, the one that takes writes is used. The store must be closed.
+// Open connects to a database that Create or Migrate has made. dsn is an address or a list
+// of settings as libpq takes them; of several hosts, the one that takes writes is used. The
+// store must be closed.
+//
+// Errors: ErrNotMigrated, ErrNewer and ErrForeign of a database that has another form; one of
+// a server that answers commits before they are durable, or cannot keep what the mode
+// promises. None holds a password.
 func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
-	config, err := pgxpool.ParseConfig(dsn)
+	config, err := parse(dsn)
 	if err != nil {
-		return nil, fmt.Errorf("reading the address of PostgreSQL: %w", err)
+		return nil, err
 	}
 	if o.MaxConns > 0 {
 		config.MaxConns = int32(o.MaxConns)
@@ -75,14 +75,8 @@ func open(ctx context.Context, config *pgxpool.Config, o Options) (*Store, error
 	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	var found int
 	var mode string
-	err = pool.QueryRow(ctx, `SELECT form FROM meta`).Scan(&found)
-	switch {
-	case err != nil:
-	case found != form:
-		err = fmt.Errorf("the tables have form %d, this program knows form %d", found, form)
-	default:
+	if err = checkForm(ctx, pool); err == nil {
 		mode, err = judge(ctx, pool, &o)
 	}
 	if err != nil {

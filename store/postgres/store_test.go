@@ -109,26 +109,6 @@ func TestACreationWithoutAReadTakesTheGenerationsAsTheyAre(t *testing.T) {
 	}, st)
 }
 
-func TestAnotherFormIsRefusedByItsNumber(t *testing.T) {
-	dsn := postgrestest.Empty(t)
-	if err := postgres.Create(t.Context(), dsn); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := open(t, dsn).Pool().Exec(t.Context(), `UPDATE meta SET form = 0`); err != nil {
-		t.Fatal(err)
-	}
-	_, err := postgres.Open(t.Context(), dsn, postgres.Options{})
-	if err == nil || err.Error() != "opening PostgreSQL: the tables have form 0, this program knows form 1" {
-		t.Errorf("Open: %v", err)
-	}
-	if err := postgres.Create(t.Context(), dsn); err == nil {
-		t.Error("Create made tables where there were some")
-	}
-	if _, err := postgres.Open(t.Context(), postgrestest.Empty(t), postgres.Options{}); err == nil {
-		t.Error("Open took a database without tables")
-	}
-}
-
 func TestAServerThatAnswersBeforeACommitIsDurableIsRefused(t *testing.T) {
 	_, err := postgres.Open(t.Context(), postgrestest.DSN(t)+" synchronous_commit=off", postgres.Options{})
 	if err == nil || !strings.Contains(err.Error(), "synchronous_commit is off") {

@@ -1,13 +1,14 @@
--- The form of what package postgres keeps, number 1. Create applies this file to an empty
--- database.
---
+-- Makes the tables, in an empty database.
+-- Locks: nothing, since nothing is there yet.
+-- Time: less than a second; it does not depend on sessions, 1,000,000 or none.
+
 -- Ids are compared by their bytes: every column of ids has COLLATE "C", whatever the
 -- database's own collation is. Unsigned numbers are stored as the bigint of the same 64
 -- bits. An instant that is not set is NULL, and -infinity where a column is compared.
 
 CREATE TABLE meta (
   one bool PRIMARY KEY DEFAULT true CHECK (one),
-  form int NOT NULL,
+  form int NOT NULL, -- the number of the latest migration
   -- Begins every position of an event; a restored copy gets another.
   incarnation bigint NOT NULL,
   -- The position of the newest event that a sweep has removed, (0, 0) for none.

@@ -3,31 +3,11 @@ package postgres
 import (
 	"context"
 	"crypto/rand"
-	_ "embed"
 	"encoding/binary"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
 )
-
-//go:embed schema.sql
-var schema string
-
-// Create makes the tables in an empty database. It fails, and changes nothing, when one
-// of them exists.
-func Create(ctx context.Context, dsn string) error {
-	err := transact(ctx, dsn, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, schema, pgx.QueryExecModeSimpleProtocol); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, `INSERT INTO meta (form, incarnation) VALUES ($1, $2)`, form, newIncarnation())
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("creating the tables: %w", err)
-	}
-	return nil
-}
 
 // renumber gives every event a place in transaction 1, which no server hands out: those
 // that wrote a restored copy's events are no transactions of the server that has the copy.
@@ -41,8 +21,18 @@ UPDATE events v SET xid = '1', seq = base.seq + n.o FROM base, n WHERE v.xid = n
 // Renew makes a store of its own of a database that was copied or restored: a reader with
 // a position of the other store is told what it missed. No store may be open on the
 // database meanwhile.
-func Renew(ctx context.Context, dsn string) error {
-	err := transact(ctx, dsn, func(tx pgx.Tx) error {
+//
+// Errors: ErrNotMigrated, ErrNewer and ErrForeign, when nothing changed.
+func Renew(ctx context.Context, address string) error {
+	conn, err := connect(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer conn.close(ctx)
+	err = conn.transact(ctx, func(tx pgx.Tx) error {
+		if err := checkForm(ctx, tx); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(ctx, `LOCK TABLE events IN EXCLUSIVE MODE`); err != nil {
 			return err
 		}
@@ -53,15 +43,6 @@ func Renew(ctx context.Context, dsn string) error {
 		return fmt.Errorf("renewing the store: %w", err)
 	}
 	return nil
-}
-
-func transact(ctx context.Context, dsn string, do func(pgx.Tx) error) error {
-	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	return pgx.BeginFunc(ctx, conn, do)
 }
 
 func newIncarnation() int64 {
