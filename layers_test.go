@@ -67,7 +67,7 @@ var layers = map[string][]string{
 	"examples/embedded": {".", "sessions", "store/pebble"},
 	"cmd/rollcall": {
 		".", "client", "gate", "internal/request", "internal/secretfile", "internal/sink", "internal/tracing", "internal/wire",
-		"network", "oauth", "server", "sessions", "store/memory", "store/pebble",
+		"network", "oauth", "server", "sessions", "store/memory", "store/pebble", "store/postgres",
 	},
 	"deploy":     {},
 	"docs/model": {},

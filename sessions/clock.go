@@ -112,9 +112,14 @@ func (c *clock) doubt(why string, args ...any) {
 	c.left = clockSettled
 }
 
-// Ready returns nil when the store can serve, and this node's clock is near the store's.
-// Error: CodeUnavailable.
+// readyTimeout is how long a store may take to say that it can serve.
+const readyTimeout = 3 * time.Second
+
+// Ready returns nil when the store can serve, and this node's clock is near the store's. A
+// store that does not answer within readyTimeout cannot serve. Error: CodeUnavailable.
 func (m *Manager) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
 	theirs, err := m.store.Ready(ctx)
 	if err != nil {
 		return failed(err)

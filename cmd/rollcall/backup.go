@@ -53,13 +53,21 @@ func newBackup() *cobra.Command {
 		Short: "Copy the store of a running server into a tar archive",
 		Long: `Copy the store of a running server into a tar archive, of one moment, while it
 serves. FILE - is standard output; the exit status says whether all of it was written.
-Keys are not in the archive: keep a copy of the data directory's keys/ elsewhere.
+Keys are not in the archive: keep a copy of the data directory's keys/ elsewhere. A store
+in PostgreSQL is copied by PostgreSQL's own means, such as pg_dump.
 
 "rollcall restore" makes a store of the archive.`,
 		Example: `  rollcall backup --data /var/lib/rollcall /backup/rollcall.tar
   rollcall backup --data /var/lib/rollcall - | gzip > rollcall.tar.gz`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			cfg, err := loadConfig(c.Flags(), os.Environ())
+			if err == nil {
+				err = cfg.onlyEmbedded()
+			}
+			if err != nil {
+				return err
+			}
 			r, err := newRemote(c, rollcall.ScopeBackup)
 			if err != nil {
 				return err
@@ -113,6 +121,9 @@ func (r *remoteServer) download(ctx context.Context, path string, to io.Writer) 
 		return 0, fmt.Errorf("asking the server: %w", err)
 	}
 	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusNotFound {
+		return 0, fmt.Errorf("POST %s: %s: the server has no copies to make: its store is in memory, or PostgreSQL, which pg_dump copies", path, answer.Status)
+	}
 	if answer.StatusCode != http.StatusOK {
 		return 0, fmt.Errorf("POST %s: %s", path, answer.Status)
 	}

@@ -97,7 +97,10 @@ func (c *config) readFile(path string) error {
 	if err != nil {
 		return fmt.Errorf("reading the configuration file: %w", err)
 	}
-	return c.readYAML(path, data)
+	if err := c.readYAML(path, data); err != nil {
+		return err
+	}
+	return c.judgeAddress(path)
 }
 
 // readYAML reads what a file of this path holds.
@@ -156,7 +159,9 @@ func (c *config) readEnvironment(environ []string) error {
 			continue
 		}
 		key := strings.ToLower(strings.TrimPrefix(name, envPrefix))
+		file := ""
 		if base, isFile := strings.CutSuffix(key, "_file"); isFile {
+			file = value
 			if err := c.decides(value); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
@@ -174,6 +179,9 @@ func (c *config) readEnvironment(environ []string) error {
 			err = c.declareText(key, value, name)
 		} else {
 			err = c.set(key, value, name)
+		}
+		if err == nil && file != "" && key == "store" {
+			err = c.judgeAddress(file)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)

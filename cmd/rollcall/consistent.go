@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-id/rollcall/internal/tracing"
 	"github.com/rollcall-id/rollcall/oauth"
+	"github.com/rollcall-id/rollcall/store/postgres"
 )
 
 // consistent holds the settings against each other, reads what they name, and reads the
@@ -34,6 +35,11 @@ func (c *config) consistent() error {
 	}
 	if err := tracing.Check(); err != nil {
 		return fmt.Errorf("traces: %w", err)
+	}
+	if c.engine() == enginePostgres {
+		if err := postgres.CheckAddress(c.text("store")); err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
 	}
 	for _, u := range c.list("public_url") {
 		if err := oauth.CheckPublicURL(strings.TrimSuffix(u, "/")); err != nil {

@@ -63,6 +63,9 @@ func demo(ctx context.Context, out io.Writer, cfg *config, once bool) (err error
 	if _, err := os.Stat(filepath.Join(cfg.text("data"), "store")); err == nil {
 		return usage(fmt.Errorf("there is a store in %s, and the demo would add made-up sessions to it: name another directory with --data", cfg.text("data")))
 	}
+	if cfg.engine() == enginePostgres {
+		return usage(errors.New("the demo would add made-up sessions to the database that store names: leave the setting out"))
+	}
 	demoDefaults(out, cfg)
 	cfg.again = nil // the demo's client is in no file
 	secret, hash := oauth.NewClientSecret()

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-id/rollcall/server"
+	"github.com/rollcall-id/rollcall/store/postgres"
 )
 
 // A finding is what the doctor says about one thing.
@@ -119,6 +120,7 @@ func (p *patient) examine(ctx context.Context, throughProxy bool) {
 	p.settings()
 	p.clock(time.Now())
 	p.disk()
+	p.database(ctx)
 	r, running := p.server(ctx)
 	p.certificate()
 	p.publicURLs(ctx, r)
@@ -176,8 +178,11 @@ func (p *patient) clock(now time.Time) {
 
 // disk looks how much room there is, by the server's own floors.
 func (p *patient) disk() {
-	if p.cfg.text("store") == "memory" {
+	switch p.cfg.engine() {
+	case engineMemory:
 		p.say("disk", isWarning, "the store is in memory: sessions do not outlive the process")
+		return
+	case enginePostgres: // whose disk is not this machine's
 		return
 	}
 	dir := p.cfg.text("data")
@@ -198,6 +203,24 @@ func (p *patient) disk() {
 	}
 }
 
+// database looks at a store in PostgreSQL.
+func (p *patient) database(ctx context.Context) {
+	if p.cfg.engine() != enginePostgres {
+		return
+	}
+	findings, err := p.cfg.diagnose(ctx)
+	if err != nil {
+		p.say("database", isProblem, "%v", err)
+		return
+	}
+	for _, f := range findings {
+		p.say("database", map[bool]string{true: isProblem, false: isWarning}[f.Problem], "%s", f.Text)
+	}
+	if len(findings) == 0 {
+		p.say("database", isFine, "%s answers, and its settings are good", postgres.HidePassword(p.cfg.text("store")))
+	}
+}
+
 // server asks the server whether it is ready, and looks who has the store.
 func (p *patient) server(ctx context.Context) (r *remoteServer, ready bool) {
 	r, err := newRemote(p.flags)
@@ -211,7 +234,7 @@ func (p *patient) server(ctx context.Context) (r *remoteServer, ready bool) {
 	case err == nil:
 		p.say("server", isFine, "ready at %s", r.url)
 		return r, true
-	case held:
+	case held && p.cfg.engine() == enginePebble:
 		p.say("server", isProblem, "process %d has the store open, and at %s there is no server that is ready: %v", holder, r.url, err)
 	default:
 		p.say("server", isWarning, "no server is ready at %s: %v", r.url, err)
@@ -222,7 +245,7 @@ func (p *patient) server(ctx context.Context) (r *remoteServer, ready bool) {
 
 // leftovers looks for what only a process that died has left behind.
 func (p *patient) leftovers() {
-	if existingStore(storeDir(p.cfg)) != nil && p.cfg.text("store") != "memory" {
+	if existingStore(storeDir(p.cfg)) != nil && p.cfg.engine() == enginePebble {
 		p.say("store", isWarning, "there is no store in %s yet; the first start makes one", storeDir(p.cfg))
 	}
 	for _, pattern := range []string{"backup-*", "restore-*"} {

@@ -22,6 +22,7 @@ type key struct {
 	value any    // the default, whose type is the key's
 	help  string
 	check func(any) error
+	shown func(any) any // the value as people may read it; nil shows all of it
 }
 
 func (k key) flag() string { return strings.ReplaceAll(k.name, "_", "-") }
@@ -33,7 +34,9 @@ func keys() []key {
 	p := rollcall.DefaultPolicy()
 	return []key{
 		{name: "data", value: "rollcall-data", help: "directory of the store, the keys and the local CA"},
-		{name: "store", value: "pebble", help: "engine: pebble (on disk) or memory (nothing outlives the process)", check: oneOf("pebble", "memory")},
+		{name: "store", value: enginePebble, help: "pebble (on disk, in the data directory), memory (nothing outlives the process), or the address of a PostgreSQL database that several nodes share, such as postgres://rollcall@db/rollcall?sslmode=verify-full", check: checkStore, shown: hidePassword},
+		{name: "store_max_connections", value: 0, help: "connections to PostgreSQL that the process opens at most; 0 is pool_max_conns of the address, else the larger of 4 and the number of processors", check: between(0, 10000)},
+		{name: "migrate", value: migrateEmpty, help: "when serve makes or migrates the tables of PostgreSQL: never, in an empty database (empty), or whenever they are older than the program (always); rollcall migrate does it by hand", check: oneOf(migrateNever, migrateEmpty, migrateAlways)},
 		{name: "listen", value: "127.0.0.1:8080", help: `address for plain http, or unix:/PATH|MODE, or systemd:NAME; "off" for none; off loopback it needs behind_proxy`},
 		{name: "tls_listen", value: "127.0.0.1:8443", help: `address for https, or unix:/PATH|MODE, or systemd:NAME; "off" for none; off loopback it needs tls_cert and tls_key`},
 		{name: "tls_cert", value: "", help: "certificate file (PEM, with its chain); without one, a local CA in the data directory signs for loopback"},

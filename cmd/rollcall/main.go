@@ -76,7 +76,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage(fmt.Errorf("%w (see %s --help)", err, c.CommandPath()))
 	})
-	root.AddCommand(newServe(), newDemo(), newSessions(), newToken(), newClient(), newKeys(), newBackup(), newRestore(), newStore(), newConfig(), newHealthcheck(), newDoctor(), newVersion(), newMan())
+	root.AddCommand(newServe(), newDemo(), newSessions(), newToken(), newClient(), newKeys(), newBackup(), newRestore(), newStore(), newMigrate(), newConfig(), newHealthcheck(), newDoctor(), newVersion(), newMan())
 	addCompletion(root)
 	wrapArgs(root)
 	return root

@@ -36,7 +36,7 @@ type remoteServer struct {
 // addRemoteFlags gives a command what it needs to find a server.
 func addRemoteFlags(c *cobra.Command) {
 	addServerFlags(c.PersistentFlags())
-	addFlags(c.PersistentFlags(), "data", "public_url", "listen", "tls_listen", "proxy_protocol_from", "tls_proxy_protocol_from")
+	addFlags(c.PersistentFlags(), "data", "store", "public_url", "listen", "tls_listen", "proxy_protocol_from", "tls_proxy_protocol_from")
 }
 
 // addServerFlags are those that the settings do not have.

@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/rollcall-id/rollcall/store/postgres"
 )
 
 func newStore() *cobra.Command {
@@ -25,19 +27,27 @@ func newStoreRenew() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "renew",
 		Short: "Tell readers of events that a store was set back to an older state",
-		Long: `Give the store of the data directory a new incarnation, while no server has it open.
-Do so after the store was set back by a snapshot of the disk or of the machine, and
+		Long: `Give the store of the data directory, or the database that --store names, a new
+incarnation, while no server has it open. Do so after the store was set back by a snapshot of the disk or of the machine, and
 before the server starts: nothing in the store tells that there was a younger state.
 Whoever reads events is then told that events were missed, and reads anew, instead of
 taking later events for those that it has seen. Sessions stay as they are.
 
-What "rollcall backup" has copied needs no renewal: its first start does as much.`,
+What "rollcall backup" has copied needs no renewal: its first start does as much. A
+PostgreSQL database that was restored from a copy always needs it.`,
 		Example: `  systemctl stop rollcall && rollcall store renew --data /var/lib/rollcall`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) (err error) {
 			cfg, err := loadConfig(c.Flags(), os.Environ())
 			if err != nil {
 				return err
+			}
+			if cfg.engine() == enginePostgres {
+				if err := postgres.Renew(c.Context(), cfg.text("store")); err != nil {
+					return err
+				}
+				fmt.Fprintln(output(c), "Renewed the store in PostgreSQL. Readers of events will be told that they have missed some.")
+				return nil
 			}
 			dir := storeDir(cfg)
 			if err := existingStore(dir); err != nil {
@@ -55,7 +65,7 @@ What "rollcall backup" has copied needs no renewal: its first start does as much
 			return nil
 		},
 	}
-	addFlags(c.Flags(), "data")
+	addFlags(c.Flags(), "data", "store")
 	return c
 }
 

@@ -44,6 +44,9 @@ some.`,
 			if err != nil {
 				return err
 			}
+			if err := cfg.onlyEmbedded(); err != nil {
+				return err
+			}
 			archive := io.Reader(os.Stdin)
 			if args[0] != "-" {
 				f, err := os.Open(args[0])
@@ -60,7 +63,7 @@ some.`,
 			return err
 		},
 	}
-	addFlags(c.Flags(), "data")
+	addFlags(c.Flags(), "data", "store")
 	return c
 }
 

@@ -53,6 +53,7 @@ func (c *config) judgeSecrets() error {
 			uses[filepath.Join(keyDir(c), f.Name())] = secretfile.Secret
 		}
 	}
+	maps.Copy(uses, c.databaseFiles())
 	delete(uses, "")
 	for _, path := range slices.Sorted(maps.Keys(uses)) {
 		if err := c.judge(path, uses[path]); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -86,7 +87,7 @@ func (c *config) warnings() (all []string) {
 	if c.flag("behind_proxy") && len(c.list("trusted_proxies")) == 0 {
 		all = append(all, "behind_proxy without trusted_proxies: every user has the proxy's address, in sessions and in limits; name the proxy's network")
 	}
-	all = append(all, tracing.Warnings()...)
+	all = append(append(all, tracing.Warnings()...), c.databaseWarnings()...)
 	browsers, _ := c.browsers() // consistent has returned the error
 	return append(append(all, browsers...), c.certificateWarnings()...)
 }

@@ -161,13 +161,14 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	if r.store, err = openStore(cfg, log); err != nil {
 		return nil, err
 	}
-	// Once the store is open, no other server can be using the directory.
+	// Once the embedded store is open, no other server can be using the directory. Nodes on
+	// PostgreSQL have a directory each, which nothing locks.
 	own := whereabouts{PublicURLs: r.issuer.PublicURLs(), URL: r.listeners.Nearest()}
 	if err = own.write(cfg); err != nil {
 		return nil, err
 	}
 	options := managerOptions(cfg, r.keys, log)
-	if follow := limitMemory(int64(cfg.number("cache_size"))); follow != nil {
+	if follow := limitMemory(2 * halfOfCache(cfg)); follow != nil {
 		r.loops = append(r.loops, follow)
 	}
 	if options.Networks, err = r.openNetworks(log); err != nil {
@@ -288,9 +289,16 @@ func newIssuer(cfg *config, keys *oauth.Keys, ownURLs []string, log *slog.Logger
 }
 
 func openStore(cfg *config, log *slog.Logger) (rollcall.Store, error) {
-	if cfg.text("store") == "memory" {
+	switch cfg.engine() {
+	case engineMemory:
 		log.Warn("the store is in memory: sessions do not outlive the process")
 		return memory.New(), nil
+	case enginePostgres:
+		s, err := openPostgres(cfg, log)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
 	}
 	s, err := openPebble(cfg, log)
 	if err != nil {
@@ -357,8 +365,13 @@ func managerOptions(cfg *config, keys *oauth.Keys, log *slog.Logger) sessions.Op
 }
 
 // halfOfCache is half of cache_size, in bytes: one is for users' sessions, the other for
-// spelled listings.
-func halfOfCache(cfg *config) int64 { return int64(cfg.number("cache_size")) / 2 }
+// spelled listings. Of a store that other nodes write to nothing is remembered.
+func halfOfCache(cfg *config) int64 {
+	if cfg.engine() == enginePostgres {
+		return 0
+	}
+	return int64(cfg.number("cache_size")) / 2
+}
 
 // newLogger writes to stderr: lines of JSON, or text for people. Its level follows
 // the configuration's.

@@ -35,8 +35,10 @@ func newConfig() *cobra.Command {
 		},
 	}
 	check := &cobra.Command{
-		Use:     "check",
-		Short:   "Check the configuration, and start nothing",
+		Use:   "check",
+		Short: "Check the configuration, and start nothing",
+		Long: `Check the configuration and the files that it names, and start nothing. A PostgreSQL
+database is asked for its settings; one that does not answer is a warning.`,
 		Example: `  rollcall config check --config /etc/rollcall.yaml`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -50,7 +52,11 @@ func newConfig() *cobra.Command {
 			if _, err := (&running{cfg: cfg}).openNetworks(slog.New(slog.DiscardHandler)); err != nil {
 				return usage(err)
 			}
-			for _, w := range cfg.warnings() {
+			warnings, err := cfg.checkDatabase(c.Context())
+			if err != nil {
+				return usage(err)
+			}
+			for _, w := range append(cfg.warnings(), warnings...) {
 				fmt.Fprintln(sink.Terminal(c.ErrOrStderr()), "warning: "+w)
 			}
 			fmt.Fprintln(output(c), "The configuration is good.")
@@ -64,8 +70,8 @@ func newConfig() *cobra.Command {
 	return c
 }
 
-// printConfig shows the settings. None of them is a secret: clients are shown by
-// id and scopes, without the hashes of their secrets.
+// printConfig shows the settings, without secrets: the address of the store without its
+// password, clients by id and scopes, without the hashes of their secrets.
 func printConfig(c *cobra.Command, cfg *config, asJSON bool) error {
 	type setting struct {
 		Key    string `json:"key"`
@@ -74,7 +80,11 @@ func printConfig(c *cobra.Command, cfg *config, asJSON bool) error {
 	}
 	var settings []setting
 	for _, k := range keys() {
-		settings = append(settings, setting{k.name, spell(cfg.values[k.name]), cfg.sources[k.name]})
+		value := cfg.values[k.name]
+		if k.shown != nil {
+			value = k.shown(value)
+		}
+		settings = append(settings, setting{k.name, spell(value), cfg.sources[k.name]})
 	}
 	for _, client := range cfg.clients {
 		settings = append(settings, setting{clientsKey, client.ID + ": " + strings.Join(client.Scopes, " "), cfg.sources[clientsKey]})

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -74,4 +76,62 @@ func badAddress(address string, err error) error {
 		err = errors.New("it is neither a URL nor a list of settings")
 	}
 	return fmt.Errorf("reading the address of PostgreSQL: %w", err)
+}
+
+// Connections returns how many connections a store opens at most.
+func Connections(address string, o Options) (int, error) {
+	config, err := parse(address)
+	if err != nil {
+		return 0, err
+	}
+	if o.MaxConns > 0 {
+		return o.MaxConns, nil
+	}
+	return int(config.MaxConns), nil
+}
+
+// Files returns the files that an address and the environment name, whether they are there
+// or not: those that hold a secret, and those that decide whom to trust.
+func Files(address string) (secrets, decides []string) {
+	home, err := os.UserHomeDir()
+	below := func(names ...string) string {
+		if err != nil {
+			return ""
+		}
+		return filepath.Join(append([]string{home}, names...)...)
+	}
+	for _, file := range []struct {
+		setting, variable, otherwise string
+		to                           *[]string
+	}{
+		{"passfile", "PGPASSFILE", below(".pgpass"), &secrets},
+		{"sslkey", "PGSSLKEY", below(".postgresql", "postgresql.key"), &secrets},
+		{"servicefile", "PGSERVICEFILE", below(".pg_service.conf"), &secrets},
+		{"sslrootcert", "PGSSLROOTCERT", below(".postgresql", "root.crt"), &decides},
+	} {
+		path := setting(address, file.setting)
+		if path == "" {
+			path = os.Getenv(file.variable)
+		}
+		if path == "" {
+			path = file.otherwise
+		}
+		if path != "" && path != "system" {
+			*file.to = append(*file.to, path)
+		}
+	}
+	return secrets, decides
+}
+
+// setting is the value of a name in the query of a URL, "" for none.
+func setting(address, name string) string {
+	_, query, _ := strings.Cut(address, "?")
+	for part := range strings.SplitSeq(query, "&") {
+		if n, value, _ := strings.Cut(part, "="); n == name {
+			if plain, err := url.PathUnescape(value); err == nil {
+				return plain
+			}
+		}
+	}
+	return ""
 }
