@@ -389,3 +389,28 @@ func TestANodeWhoseDatabaseIsGoneIsNotReadyAndRecoversByItself(t *testing.T) {
 		t.Errorf("exit %d\n%s", code, p.logged())
 	}
 }
+
+// TestANodeWhoseClockIsFiveMinutesOffIsNotReadyAndSaysWhy gives the database another clock.
+func TestANodeWhoseClockIsFiveMinutesOffIsNotReadyAndSaysWhy(t *testing.T) {
+	dsn := postgrestest.Empty(t)
+	clock := `CREATE OR REPLACE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT pg_catalog.clock_timestamp() + interval '%d min' $$`
+	sql(t, dsn, fmt.Sprintf(clock, 5))
+	store := address(t, dsn) + "&search_path=public,pg_catalog"
+	p := serveOn(t, filepath.Join(t.TempDir(), "data"), "--store", store)
+	if status, _ := p.whole(t, "GET", "/readyz", "", ""); status != http.StatusServiceUnavailable || !strings.Contains(p.logged(), "clock differs from the store's by 5m0s") {
+		t.Errorf("%d\n%s", status, p.logged())
+	}
+	if found, code := examined(t, "database", "--data", p.data, "--store", store); code != exitFailed || !strings.Contains(found, "problem: the clock here and the database's are 5m0s apart") {
+		t.Errorf("the doctor: exit %d %s", code, found)
+	}
+	// Endings and checks go on with any clock.
+	token := p.mint(allScopes)
+	m, err := p.create(t.Context(), token, "user")
+	if err != nil || p.checked(t, m.Token) != http.StatusOK {
+		t.Errorf("a creation or a check: %v", err)
+	}
+	sql(t, dsn, fmt.Sprintf(clock, 0))
+	if status, _ := p.whole(t, "GET", "/readyz", "", ""); status != http.StatusOK {
+		t.Errorf("with a clock that is right again: %d\n%s", status, p.logged())
+	}
+}
