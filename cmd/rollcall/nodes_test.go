@@ -414,3 +414,45 @@ func TestANodeWhoseClockIsFiveMinutesOffIsNotReadyAndSaysWhy(t *testing.T) {
 		t.Errorf("with a clock that is right again: %d\n%s", status, p.logged())
 	}
 }
+
+func TestANodeOnPostgreSQLHasTheMetricsOfTheDocumentation(t *testing.T) {
+	p := serveOn(t, filepath.Join(t.TempDir(), "data"), "--store", address(t, postgrestest.DSN(t)), "--telemetry-listen", "127.0.0.1:0", "--store-max-connections", "3")
+	if _, err := p.create(t.Context(), p.mint(allScopes), "user"); err != nil {
+		t.Fatal(err)
+	}
+	_, text := fetch(t, p.telemetry()+"/metrics")
+	if diff := cmp.Diff(documentedMetrics(t, "rollcall_pebble_", "rollcall_cache_"), exportedMetrics(text)); diff != "" {
+		t.Errorf("other metrics than documented (-documented +exported):\n%s", diff)
+	}
+	for _, want := range []string{"rollcall_postgres_connections_max 3\n", `rollcall_postgres_connections{state="idle"} `} {
+		if !strings.Contains(text, want) {
+			t.Errorf("there is no %s", want)
+		}
+	}
+}
+
+// TestANodeWithOtherKeysThanTheOthersIsWarnedOf starts a second server that makes keys of
+// its own, and rotates the first one's.
+func TestANodeWithOtherKeysThanTheOthersIsWarnedOf(t *testing.T) {
+	const warning = "the node that started last on this store has other keys"
+	store := address(t, postgrestest.DSN(t))
+	a, b := twoNodes(t, store)
+	if strings.Contains(a.logged()+b.logged(), warning) {
+		t.Errorf("with the same keys\n%s\n%s", a.logged(), b.logged())
+	}
+	for _, kind := range []string{"--alg=ES256", "--derivation"} {
+		if _, errs, code := run(t, "keys", "rotate", "--data", a.data, kind); code != 0 {
+			t.Fatal(errs)
+		}
+	}
+	a.stop(syscall.SIGTERM)
+	if again := serveOn(t, a.data, "--store", store); strings.Contains(again.logged(), warning) {
+		t.Errorf("with one more key of each kind:\n%s", again.logged())
+	}
+	stranger := serveOn(t, filepath.Join(t.TempDir(), "data"), "--store", store)
+	for _, use := range []string{`"use":"sig"`, `"use":"derive"`} {
+		if log := stranger.logged(); !strings.Contains(log, warning) || !strings.Contains(log, use) {
+			t.Errorf("%s with keys of its own:\n%s", use, log)
+		}
+	}
+}

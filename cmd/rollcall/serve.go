@@ -167,6 +167,9 @@ func start(cfg *config, log *slog.Logger) (_ *running, err error) {
 	if err = own.write(cfg); err != nil {
 		return nil, err
 	}
+	if err = compareKeys(r.store, keyDir(cfg), log); err != nil {
+		return nil, fmt.Errorf("comparing the keys with those of other nodes: %w", err)
+	}
 	options := managerOptions(cfg, r.keys, log)
 	if follow := limitMemory(2 * halfOfCache(cfg)); follow != nil {
 		r.loops = append(r.loops, follow)
