@@ -149,10 +149,18 @@ func TestThePasswordOfTheStoreIsNeverShown(t *testing.T) {
 	}
 	data := filepath.Join(dir, "data")
 	for _, args := range [][]string{
-		{"config", "print", "--config", file}, {"config", "print", "--json", "--store", bad}, {"config", "check", "--config", file},
-		{"doctor", "--config", file, "--data", data}, {"serve", "--config", file, "--data", data, "--log-level", "debug", "--listen", "127.0.0.1:0", "--tls-listen", "off", "--telemetry-listen", "off"},
-		{"migrate", "--config", file}, {"store", "renew", "--config", file}, {"backup", "--config", file, "-"}, {"restore", "--config", file, "-"},
-		{"config", "check", "--store", strings.Replace(bad, "@", "%zz@", 1)}, {"config", "check", "--store", "postgres:/u:" + secret + "@db"}, {"demo", "--store", bad},
+		{"config", "print", "--config", file},
+		{"config", "print", "--json", "--store", bad},
+		{"config", "check", "--config", file},
+		{"doctor", "--config", file, "--data", data},
+		{"serve", "--config", file, "--data", data, "--log-level", "debug", "--listen", "127.0.0.1:0", "--tls-listen", "off", "--telemetry-listen", "off"},
+		{"migrate", "--config", file},
+		{"store", "renew", "--config", file},
+		{"backup", "--config", file, "-"},
+		{"restore", "--config", file, "-"},
+		{"config", "check", "--store", strings.Replace(bad, "@", "%zz@", 1)},
+		{"config", "check", "--store", "postgres:/u:" + secret + "@db"},
+		{"demo", "--store", bad},
 	} {
 		out, errs, _ := run(t, args...)
 		if strings.Contains(out+errs, secret) || out+errs == "" {
