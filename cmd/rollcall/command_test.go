@@ -91,7 +91,7 @@ func TestMistakesExitWith2AndSayWhatToDo(t *testing.T) {
 		{"the manual of nothing", "", []string{"man", "sreve"}, "sreve"},
 		{"the manual of a command and more", "", []string{"man", "sessions", "lst"}, "sessions lst"},
 		{"bad value in a flag", "", []string{"serve", "--drain-delay", "x"}, "drain-delay"},
-		{"bad choice in a flag", "", []string{"serve", "--store", "x"}, "--store: store: must be one of pebble, memory"},
+		{"bad choice in a flag", "", []string{"serve", "--store", "x"}, "--store: store: must be pebble, memory, or an address"},
 		{"unknown key in the file", "lisen: x\n", []string{"config", "check"}, `there is no key "lisen"`},
 		{"bad value in the file", "drain_delay: soon\n", []string{"config", "check"}, "drain_delay: must be a duration"},
 		{"a retention that is too short", "retention: 23h\n", []string{"config", "check"}, "retention: must be at least 24h"},
