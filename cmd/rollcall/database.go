@@ -88,7 +88,7 @@ func (c *config) databaseFiles() map[string]secretfile.Use {
 // PostgreSQL.
 func (c *config) databaseWarnings() (all []string) {
 	if c.engine() != enginePostgres {
-		for _, name := range []string{"store_max_connections", "migrate"} {
+		for _, name := range []string{"store_max_connections", "store_mode", "store_pooler", "migrate"} {
 			if c.sources[name] != "default" {
 				all = append(all, name+" is for PostgreSQL alone; the store is "+c.engine())
 			}
@@ -113,7 +113,7 @@ const reaching = 15 * time.Second
 func (c *config) diagnose(ctx context.Context) ([]postgres.Finding, error) {
 	ctx, cancel := context.WithTimeout(ctx, reaching)
 	defer cancel()
-	connections, err := postgres.Connections(c.text("store"), postgresOptions(c))
+	connections, err := postgres.Connections(c.text("store"), postgresOptions(c, nil))
 	if err != nil {
 		return nil, err
 	}
@@ -144,8 +144,15 @@ func (c *config) checkDatabase(ctx context.Context) (warnings []string, err erro
 	return warnings, nil
 }
 
-func postgresOptions(cfg *config) postgres.Options {
-	return postgres.Options{MaxConns: cfg.number("store_max_connections")}
+// modeAuto leaves the mode of the store to what the server is set to.
+const modeAuto = "auto"
+
+func postgresOptions(cfg *config, log *slog.Logger) postgres.Options {
+	o := postgres.Options{MaxConns: cfg.number("store_max_connections"), Pooler: cfg.flag("store_pooler"), Logger: log}
+	if mode := cfg.text("store_mode"); mode != modeAuto {
+		o.Mode = mode
+	}
+	return o
 }
 
 // openPostgres opens the database, whose tables are made or migrated first as the setting
@@ -172,7 +179,11 @@ func openPostgres(cfg *config, log *slog.Logger) (*postgres.Store, error) {
 	}
 	opening, cancel := context.WithTimeout(context.Background(), reaching)
 	defer cancel()
-	return postgres.Open(opening, address, postgresOptions(cfg))
+	s, err := postgres.Open(opening, address, postgresOptions(cfg, log))
+	if err == nil {
+		log.Info("opened the database", "mode", s.Mode())
+	}
+	return s, err
 }
 
 // postgresCopies says what takes the place of commands that copy the embedded engine.

@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-id/rollcall/server"
 	"github.com/rollcall-id/rollcall/sessions"
 	"github.com/rollcall-id/rollcall/store/pebble"
+	"github.com/rollcall-id/rollcall/store/postgres"
 )
 
 // A key is one setting with a single value or a list of texts. The table of keys makes the
@@ -36,6 +37,8 @@ func keys() []key {
 		{name: "data", value: "rollcall-data", help: "directory of the store, the keys and the local CA"},
 		{name: "store", value: enginePebble, help: "pebble (on disk, in the data directory), memory (nothing outlives the process), or the address of a PostgreSQL database that several nodes share, such as postgres://rollcall@db/rollcall?sslmode=verify-full", check: checkStore, shown: hidePassword},
 		{name: "store_max_connections", value: 0, help: "connections to PostgreSQL that the process opens at most; 0 is pool_max_conns of the address, else the larger of 4 and the number of processors", check: between(0, 10000)},
+		{name: "store_mode", value: modeAuto, help: "what an answer of PostgreSQL rests on through a failover: exact, fenced or single; auto is exact where a standby is synchronous, else single", check: oneOf(modeAuto, postgres.ModeExact, postgres.ModeFenced, postgres.ModeSingle)},
+		{name: "store_pooler", value: false, help: "a pooler in transaction mode, such as PgBouncer, stands before PostgreSQL"},
 		{name: "migrate", value: migrateEmpty, help: "when serve makes or migrates the tables of PostgreSQL: never, in an empty database (empty), or whenever they are older than the program (always); rollcall migrate does it by hand", check: oneOf(migrateNever, migrateEmpty, migrateAlways)},
 		{name: "listen", value: "127.0.0.1:8080", help: `address for plain http, or unix:/PATH|MODE, or systemd:NAME; "off" for none; off loopback it needs behind_proxy`},
 		{name: "tls_listen", value: "127.0.0.1:8443", help: `address for https, or unix:/PATH|MODE, or systemd:NAME; "off" for none; off loopback it needs tls_cert and tls_key`},
