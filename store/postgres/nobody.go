@@ -29,7 +29,7 @@ g AS MATERIALIZED (
   SELECT true AS yes WHERE (NOT $1 OR EXISTS (SELECT FROM le WHERE le.version = $2::bigint))
     AND NOT EXISTS (SELECT FROM d LEFT JOIN ld USING (name) WHERE coalesce(ld.version, 0) <> d.replaces)),
 ue AS (
-  UPDATE everybody e SET version = $2::bigint + 1, generation = $3, generation_at = $4, generation_by = $5, settings = $6, clients = $7::text::jsonb
+  UPDATE everybody e SET version = e.version + 1, generation = $3, generation_at = $4, generation_by = $5, settings = $6, clients = $7::text::jsonb
   FROM g WHERE $1 RETURNING e.*),
 ud AS (UPDATE documents x SET version = d.replaces + 1, body = d.body FROM g, d WHERE x.name = d.name AND d.replaces <> 0),
 nd AS (INSERT INTO documents (name, version, body) SELECT d.name, 1, d.body FROM g, d WHERE d.replaces = 0 ORDER BY d.name),

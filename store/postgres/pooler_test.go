@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,14 +39,18 @@ func pooled(t *testing.T, dsn string) string {
 	folder, start := postgrestest.Unprivileged(t)
 	file := filepath.Join(folder, "pgbouncer.ini")
 	configurePooler(t, file, dsn)
-	var log bytes.Buffer
+	log, err := os.Create(filepath.Join(folder, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	pooler := exec.Command(program, file)
-	pooler.Stdout, pooler.Stderr = &log, &log
+	pooler.Stdout, pooler.Stderr = log, log
 	start(pooler)
 	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(log.String())
+		if text, err := os.ReadFile(log.Name()); t.Failed() {
+			t.Logf("%s\n%v", text, err)
 		}
+		_ = log.Close()
 	})
 	eventually(t, 10*time.Second, func() error {
 		_, err := os.Stat(filepath.Join(folder, ".s.PGSQL.6432"))
@@ -174,6 +179,24 @@ func noneIsPrepared(t *testing.T, address string) {
 		var prepared int
 		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_prepared_statements`).Scan(&prepared); err != nil || prepared != 0 {
 			t.Errorf("%d statements are prepared: %v", prepared, err)
+		}
+	}
+}
+
+// TestBehindAPoolerAVersionThatNobodyHasIsAConflict: a statement that is planned with its
+// values is computed with them before any guard is looked at.
+func TestBehindAPoolerAVersionThatNobodyHasIsAConflict(t *testing.T) {
+	s := openPooled(t, pooled(t, postgrestest.DSN(t)), "single")
+	commit(t, s, creation(newSession("u", 1)))
+	for name, c := range map[string]rollcall.Change{
+		"a user":       {UserID: "u", User: &rollcall.PutUser{User: rollcall.User{ID: "u"}, Replaces: math.MaxInt64}},
+		"a session":    {UserID: "u", Sessions: []rollcall.PutSession{{Session: newSession("u", 1), Replaces: math.MaxInt64}}},
+		"a document":   {Documents: []rollcall.PutDocument{{Name: "d", Body: []byte("b"), Replaces: math.MaxInt64}}},
+		"everybody":    {Everybody: &rollcall.PutEverybody{Replaces: math.MaxInt64}},
+		"a generation": {UserID: "u", User: &rollcall.PutUser{User: rollcall.User{ID: "u", Generation: 1 << 63}, Replaces: rollcall.AnyVersion, NextGeneration: true}},
+	} {
+		if _, err := s.Commit(t.Context(), c); !errors.Is(err, rollcall.ErrConflict) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

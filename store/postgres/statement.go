@@ -86,7 +86,7 @@ func (k shape) guards(stored, claims string) string {
 	case userPut:
 		where = "l.version = $2::bigint"
 	case userMoved:
-		where = "l.generation = $2::bigint - 1"
+		where = "l.generation + 1 = $2::bigint"
 	}
 	if k.stored {
 		var guarded []string
@@ -141,7 +141,7 @@ func (k shape) userParts() []string {
 	case userNew:
 		return []string{insert, one("n")}
 	case userPut:
-		return []string{set(`, version = $2::bigint + 1, generation = $7, generation_at = $3, generation_reason = $4, generation_by = $5,
+		return []string{set(`, version = u.version + 1, generation = $7, generation_at = $3, generation_reason = $4, generation_by = $5,
     token_generation = $8, token_generation_at = $6`), one("up")}
 	case userMoved:
 		return []string{set(", version = u.version + 1, generation = $2::bigint, generation_at = $3, generation_reason = $4, generation_by = $5"), one("up")}
