@@ -71,7 +71,7 @@ mutants: ## Break each promise of docs/security.md and see its test fail
 .PHONY: test-long
 test-long: build mutants ## Run what takes longer: mutants, power losses, kills, a soak, the fuzz targets, Python and Java
 	cd e2e && npm run test:applications-long
-	ROLLCALL_TEST_LONG=1 $(GO) test -count=1 -timeout 60m -v -run 'PowerLoss|Kill|Soak|Longest' ./store/pebble ./cmd/rollcall
+	ROLLCALL_TEST_LONG=1 $(GO) test -count=1 -timeout 60m -v -run 'PowerLoss|Kill|Soak|Longest' ./store/pebble ./store/postgres ./cmd/rollcall
 	scripts/fuzz
 
 .PHONY: bench-build

@@ -20,11 +20,12 @@ import (
 	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/store/postgres"
 	"github.com/rollcall-id/rollcall/store/postgres/postgrestest"
+	"github.com/rollcall-id/rollcall/store/storetest"
 )
 
-// pooled starts PgBouncer in transaction mode before a database, with two connections to
-// the server, and returns the address of the database behind PgBouncer.
-func pooled(t *testing.T, dsn string) string {
+// pooled starts PgBouncer in transaction mode before a database, with so many connections
+// to the server, and returns the address of the database behind PgBouncer.
+func pooled(t *testing.T, dsn string, connections int) string {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
@@ -38,7 +39,7 @@ func pooled(t *testing.T, dsn string) string {
 	}
 	folder, start := postgrestest.Unprivileged(t)
 	file := filepath.Join(folder, "pgbouncer.ini")
-	configurePooler(t, file, dsn)
+	configurePooler(t, file, dsn, connections)
 	log, err := os.Create(filepath.Join(folder, "log"))
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +61,7 @@ func pooled(t *testing.T, dsn string) string {
 }
 
 // configurePooler writes the configuration of a pooler whose socket is beside the file.
-func configurePooler(t *testing.T, file, dsn string) {
+func configurePooler(t *testing.T, file, dsn string, connections int) {
 	t.Helper()
 	config := fmt.Sprintf(`[databases]
 pooled = %s
@@ -69,10 +70,10 @@ listen_port = 6432
 unix_socket_dir = %s
 auth_type = any
 pool_mode = transaction
-default_pool_size = 2
+default_pool_size = %d
 max_client_conn = 200
 admin_users = rollcall
-`, strings.Replace(dsn, " sslmode=disable", "", 1), filepath.Dir(file))
+`, strings.Replace(dsn, " sslmode=disable", "", 1), filepath.Dir(file), connections)
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +86,7 @@ func point(t *testing.T, address, dsn string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	configurePooler(t, filepath.Join(config.Host, "pgbouncer.ini"), dsn)
+	configurePooler(t, filepath.Join(config.Host, "pgbouncer.ini"), dsn, 2)
 	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
 	admin, err := pgx.ConnectConfig(t.Context(), config)
 	if err != nil {
@@ -108,7 +109,7 @@ func TestACommitOnOneServerIsNoFenceForAnother(t *testing.T) {
 	standby.Promote(t)
 	endAll(t, openMode(t, standby.DSN(), "single"))
 	postgrestest.Standby(t, standby)
-	address := pooled(t, standby.DSN())
+	address := pooled(t, standby.DSN(), 2)
 	stores := map[string]*postgres.Store{}
 	for _, mode := range []string{"single", "fenced"} {
 		stores[mode] = openPooled(t, address, mode)
@@ -132,7 +133,7 @@ func openPooled(t *testing.T, address, mode string) *postgres.Store {
 // TestBehindAPoolerEveryActWorks has more callers than the pooler has connections.
 func TestBehindAPoolerEveryActWorks(t *testing.T) {
 	dsn := postgrestest.DSN(t)
-	address := pooled(t, dsn)
+	address := pooled(t, dsn, 2)
 	var log bytes.Buffer
 	s, err := postgres.Open(t.Context(), address, postgres.Options{Pooler: true, MaxConns: 16, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
@@ -186,7 +187,7 @@ func noneIsPrepared(t *testing.T, address string) {
 // TestBehindAPoolerAVersionThatNobodyHasIsAConflict: a statement that is planned with its
 // values is computed with them before any guard is looked at.
 func TestBehindAPoolerAVersionThatNobodyHasIsAConflict(t *testing.T) {
-	s := openPooled(t, pooled(t, postgrestest.DSN(t)), "single")
+	s := openPooled(t, pooled(t, postgrestest.DSN(t), 2), "single")
 	commit(t, s, creation(newSession("u", 1)))
 	for name, c := range map[string]rollcall.Change{
 		"a user":       {UserID: "u", User: &rollcall.PutUser{User: rollcall.User{ID: "u"}, Replaces: math.MaxInt64}},
@@ -199,6 +200,43 @@ func TestBehindAPoolerAVersionThatNobodyHasIsAConflict(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// TestLongestThroughAPoolerTheStoreKeepsTheContract runs the whole suite.
+func TestLongestThroughAPoolerTheStoreKeepsTheContract(t *testing.T) {
+	if os.Getenv("ROLLCALL_TEST_LONG") == "" {
+		t.Skip("takes minutes: make test-long")
+	}
+	through := func(t *testing.T) *postgres.Store { // the caller closes it
+		s, err := postgres.Open(t.Context(), pooled(t, postgrestest.DSN(t), 20), postgres.Options{Pooler: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	again := func(t *testing.T, s rollcall.Store) rollcall.Store {
+		another, err := postgres.Open(t.Context(), dsnOf(s), postgres.Options{Pooler: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return another
+	}
+	storetest.Run(t, storetest.Harness{
+		Open:    func(t *testing.T) rollcall.Store { return through(t) },
+		Another: again,
+		Reopen: func(t *testing.T, s rollcall.Store) rollcall.Store {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return again(t, s)
+		},
+		OpenHeld: func(t *testing.T, hold func(rollcall.Change)) rollcall.Store {
+			s := through(t)
+			s.Hold(hold)
+			return s
+		},
+		OneFloor: true,
+	})
 }
 
 // actsOf does what a user does.
@@ -240,7 +278,7 @@ func actsOf(t *testing.T, s *postgres.Store, userID string, i int) {
 func TestBehindAPoolerModesHold(t *testing.T) {
 	t.Parallel()
 	primary, standby := postgrestest.Pair(t)
-	address := pooled(t, primary.DSN())
+	address := pooled(t, primary.DSN(), 2)
 	stores := map[string]*postgres.Store{}
 	for _, mode := range []string{"single", "fenced", ""} {
 		stores[mode] = openPooled(t, address, mode)
@@ -258,7 +296,7 @@ func TestBehindAPoolerModesHold(t *testing.T) {
 }
 
 func TestWithoutBeingToldOfThePoolerTheStoreIsNotOpened(t *testing.T) {
-	if s, err := postgres.Open(t.Context(), pooled(t, postgrestest.DSN(t)), postgres.Options{}); err == nil {
+	if s, err := postgres.Open(t.Context(), pooled(t, postgrestest.DSN(t), 2), postgres.Options{}); err == nil {
 		_ = s.Close()
 		t.Error("Open sent settings through a pooler that refuses them")
 	}
