@@ -23,9 +23,9 @@ import (
 	"github.com/rollcall-id/rollcall/store/storetest"
 )
 
-// pooled starts PgBouncer in transaction mode before a database, with so many connections
+// throughPgBouncer starts PgBouncer in transaction mode before a database, with so many connections
 // to the server, and returns the address of the database behind PgBouncer.
-func pooled(t *testing.T, dsn string, connections int) string {
+func throughPgBouncer(t *testing.T, dsn string, connections int) string {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
@@ -109,7 +109,7 @@ func TestACommitOnOneServerIsNoFenceForAnother(t *testing.T) {
 	standby.Promote(t)
 	endAll(t, openMode(t, standby.DSN(), "single"))
 	postgrestest.Standby(t, standby)
-	address := pooled(t, standby.DSN(), 2)
+	address := throughPgBouncer(t, standby.DSN(), 2)
 	stores := map[string]*postgres.Store{}
 	for _, mode := range []string{"single", "fenced"} {
 		stores[mode] = openPooled(t, address, mode)
@@ -133,7 +133,7 @@ func openPooled(t *testing.T, address, mode string) *postgres.Store {
 // TestBehindAPoolerEveryActWorks has more callers than the pooler has connections.
 func TestBehindAPoolerEveryActWorks(t *testing.T) {
 	dsn := postgrestest.DSN(t)
-	address := pooled(t, dsn, 2)
+	address := throughPgBouncer(t, dsn, 2)
 	var log bytes.Buffer
 	s, err := postgres.Open(t.Context(), address, postgres.Options{Pooler: true, MaxConns: 16, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
@@ -187,7 +187,7 @@ func noneIsPrepared(t *testing.T, address string) {
 // TestBehindAPoolerAVersionThatNobodyHasIsAConflict: a statement that is planned with its
 // values is computed with them before any guard is looked at.
 func TestBehindAPoolerAVersionThatNobodyHasIsAConflict(t *testing.T) {
-	s := openPooled(t, pooled(t, postgrestest.DSN(t), 2), "single")
+	s := openPooled(t, throughPgBouncer(t, postgrestest.DSN(t), 2), "single")
 	commit(t, s, creation(newSession("u", 1)))
 	for name, c := range map[string]rollcall.Change{
 		"a user":       {UserID: "u", User: &rollcall.PutUser{User: rollcall.User{ID: "u"}, Replaces: math.MaxInt64}},
@@ -208,7 +208,7 @@ func TestLongestThroughAPoolerTheStoreKeepsTheContract(t *testing.T) {
 		t.Skip("takes minutes: make test-long")
 	}
 	through := func(t *testing.T) *postgres.Store { // the caller closes it
-		s, err := postgres.Open(t.Context(), pooled(t, postgrestest.DSN(t), 20), postgres.Options{Pooler: true})
+		s, err := postgres.Open(t.Context(), throughPgBouncer(t, postgrestest.DSN(t), 20), postgres.Options{Pooler: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -278,7 +278,7 @@ func actsOf(t *testing.T, s *postgres.Store, userID string, i int) {
 func TestBehindAPoolerModesHold(t *testing.T) {
 	t.Parallel()
 	primary, standby := postgrestest.Pair(t)
-	address := pooled(t, primary.DSN(), 2)
+	address := throughPgBouncer(t, primary.DSN(), 2)
 	stores := map[string]*postgres.Store{}
 	for _, mode := range []string{"single", "fenced", ""} {
 		stores[mode] = openPooled(t, address, mode)
@@ -296,7 +296,7 @@ func TestBehindAPoolerModesHold(t *testing.T) {
 }
 
 func TestWithoutBeingToldOfThePoolerTheStoreIsNotOpened(t *testing.T) {
-	if s, err := postgres.Open(t.Context(), pooled(t, postgrestest.DSN(t), 2), postgres.Options{}); err == nil {
+	if s, err := postgres.Open(t.Context(), throughPgBouncer(t, postgrestest.DSN(t), 2), postgres.Options{}); err == nil {
 		_ = s.Close()
 		t.Error("Open sent settings through a pooler that refuses them")
 	}
