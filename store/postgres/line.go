@@ -48,11 +48,11 @@ func noteWarning(conn *pgconn.PgConn, n *pgconn.Notice) {
 	}
 }
 
-// A setting is a parameter of the server that the engine wants for its connections.
-type setting struct{ name, value, why string }
+// A parameter is a setting of the server that the engine wants for its connections.
+type parameter struct{ name, value, why string }
 
 // settings are sent when a connection starts: a database or a role may have other defaults.
-var settings = []setting{
+var settings = []parameter{
 	{"default_transaction_isolation", "read committed", "guards are looked at again once their locks are held"},
 	{"plan_cache_mode", "force_generic_plan", "plans do not depend on values"},
 	{"statement_timeout", "0", "a commit is never cancelled"},
