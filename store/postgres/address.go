@@ -109,7 +109,7 @@ func Files(address string) (secrets, decides []string) {
 		{"servicefile", "PGSERVICEFILE", below(".pg_service.conf"), &secrets},
 		{"sslrootcert", "PGSSLROOTCERT", below(".postgresql", "root.crt"), &decides},
 	} {
-		path := parameter(address, file.setting)
+		path := queryValue(address, file.setting)
 		if path == "" {
 			path = os.Getenv(file.variable)
 		}
@@ -123,8 +123,8 @@ func Files(address string) (secrets, decides []string) {
 	return secrets, decides
 }
 
-// parameter is the value of a name in the query of a URL, "" for none.
-func parameter(address, name string) string {
+// queryValue is the value of a name in the query of a URL, "" for none.
+func queryValue(address, name string) string {
 	_, query, _ := strings.Cut(address, "?")
 	for part := range strings.SplitSeq(query, "&") {
 		if n, value, _ := strings.Cut(part, "="); n == name {

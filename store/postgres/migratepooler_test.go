@@ -12,7 +12,7 @@ import (
 
 func TestProgramsThatMigrateThroughAPoolerTakeEachStepOnceAndLeaveNoLock(t *testing.T) {
 	dsn := postgrestest.Empty(t)
-	through := pooled(t, dsn, 2)
+	through := throughPgBouncer(t, dsn, 2)
 	postgres.UseMigrations(t, twoMore(t))
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
