@@ -80,12 +80,9 @@ func badAddress(address string, err error) error {
 
 // Connections returns how many connections a store opens at most.
 func Connections(address string, o Options) (int, error) {
-	config, err := parse(address)
+	config, err := o.parse(address)
 	if err != nil {
 		return 0, err
-	}
-	if o.MaxConns > 0 {
-		return o.MaxConns, nil
 	}
 	return int(config.MaxConns), nil
 }

@@ -53,3 +53,12 @@ func parse(address string) (*pgxpool.Config, error) {
 	}
 	return config, nil
 }
+
+// parse reads the address of a pool.
+func (o *Options) parse(address string) (*pgxpool.Config, error) {
+	config, err := parse(address)
+	if err == nil && o.MaxConns > 0 {
+		config.MaxConns = int32(o.MaxConns)
+	}
+	return config, err
+}

@@ -57,12 +57,9 @@ type Options struct {
 // a server that answers commits before they are durable, or cannot keep what the mode
 // promises. None holds a password.
 func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
-	config, err := parse(dsn)
+	config, err := o.parse(dsn)
 	if err != nil {
 		return nil, err
-	}
-	if o.MaxConns > 0 {
-		config.MaxConns = int32(o.MaxConns)
 	}
 	return open(ctx, config, o)
 }
