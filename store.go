@@ -108,6 +108,10 @@ type Store interface {
 	Close() error
 }
 
+// MaxClockError is the largest difference from the store's own clock with which a node is
+// ready.
+const MaxClockError = 30 * time.Second
+
 // Traits tell the kinds of engine apart. The zero value is the strictest engine: one
 // that this process alone writes.
 type Traits struct {

@@ -25,9 +25,6 @@ const (
 	// a doubted clock must run before a sweep trusts the clock again; also the longest
 	// that a store may have rested.
 	clockSettled = 24 * time.Hour
-	// clockServes is the largest difference from the store's clock with which a node
-	// says that it is ready.
-	clockServes = 30 * time.Second
 )
 
 // A clock is what one process knows of the reliability of its Manager's clock.
@@ -124,7 +121,7 @@ func (m *Manager) Ready(ctx context.Context) error {
 	if err != nil {
 		return failed(err)
 	}
-	if off := m.now().Sub(theirs).Abs(); !theirs.IsZero() && off > clockServes {
+	if off := m.now().Sub(theirs).Abs(); !theirs.IsZero() && off > rollcall.MaxClockError {
 		return rollcall.Errorf(rollcall.CodeUnavailable, "This node's clock differs from the store's by %s", off.Round(time.Second))
 	}
 	return nil

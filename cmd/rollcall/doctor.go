@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rollcall-id/rollcall"
 	"github.com/rollcall-id/rollcall/server"
 	"github.com/rollcall-id/rollcall/store/postgres"
 )
@@ -151,9 +152,6 @@ func (p *patient) settings() {
 	}
 }
 
-// maxClockError is how far a clock may be off, as for a node and its store's clock.
-const maxClockError = 30 * time.Second
-
 // clock looks for signs that the clock is wrong: files of the future, a build of the
 // future, a kernel that knows of no time server.
 func (p *patient) clock(now time.Time) {
@@ -162,7 +160,7 @@ func (p *patient) clock(now time.Time) {
 		problem = fmt.Sprintf("it is before this program was made (%s)", date)
 	}
 	for _, path := range []string{whereaboutsFile(p.cfg), storeDir(p.cfg), keyDir(p.cfg)} {
-		if info, err := os.Stat(path); err == nil && info.ModTime().Sub(now) > maxClockError {
+		if info, err := os.Stat(path); err == nil && info.ModTime().Sub(now) > rollcall.MaxClockError {
 			problem = fmt.Sprintf("%s was changed at %s, which is still to come", path, info.ModTime().UTC().Format(time.RFC3339))
 		}
 	}
@@ -299,7 +297,7 @@ func (p *patient) publicURLs(ctx context.Context, r *remoteServer) {
 		switch off := time.Since(there).Abs(); {
 		case answer.StatusCode != http.StatusOK || answer.Header.Get("X-Request-Id") == "":
 			p.say("public_url", isProblem, "%s/healthz answers %s, and not as this server does: the proxy must pass paths on unchanged", origin, answer.Status)
-		case err == nil && off > maxClockError:
+		case err == nil && off > rollcall.MaxClockError:
 			p.say("clock", isProblem, "the clocks here and at %s are %s apart", origin, off.Round(time.Second))
 		default:
 			p.say("public_url", isFine, "%s answers", origin)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/rollcall-id/rollcall"
 )
 
 // A Finding is one thing about a database that whoever runs it should know.
@@ -14,10 +15,6 @@ type Finding struct {
 	Problem bool
 	Text    string
 }
-
-// maxClockError is how far the database's clock may be from this process's, as for the
-// readiness of a node.
-const maxClockError = 30 * time.Second
 
 // A condition is what Diagnose reads of a server.
 type condition struct {
@@ -96,7 +93,7 @@ func (c *condition) findings(off time.Duration, connections int) (all []Finding)
 	say(c.ReadOnly && !c.Standby, true, "default_transaction_read_only is on: nothing can be written")
 	say(c.Commit == "off", true, "synchronous_commit is off: a crash of the server loses endings that were answered with success; set it to on")
 	say(c.Encoding != "UTF8", true, "the database's encoding is %s: make one with ENCODING 'UTF8'", c.Encoding)
-	say(off.Abs() > maxClockError, true, "the clock here and the database's are %s apart: no node is ready that is more than %s off; set the clock", off.Abs().Round(time.Second), maxClockError)
+	say(off.Abs() > rollcall.MaxClockError, true, "the clock here and the database's are %s apart: no node is ready that is more than %s off; set the clock", off.Abs().Round(time.Second), rollcall.MaxClockError)
 	say(!c.Fsync || !c.FullPages, false, "fsync or full_page_writes is off: a crash of the server's machine can lose or damage everything")
 	say(c.SynchronousStandbyNamed && c.Commit == "local", false, "synchronous_commit is local: no commit waits for the standby that synchronous_standby_names asks for")
 	say(c.Isolation != "read committed", false, "default_transaction_isolation is %s: each connection sets read committed for itself, which a pooler may drop; set it for the role", c.Isolation)
