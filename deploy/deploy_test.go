@@ -164,13 +164,9 @@ func TestTheImageServesWithoutRightsOnAReadOnlyRoot(t *testing.T) {
 	var image struct {
 		Docker struct {
 			Config struct {
-				User              string
-				Env, Cmd          []string
-				Entrypoint        []string
-				Healthcheck       struct{ Test []string }
-				ExposedPorts      map[string]any
-				Volumes           map[string]any
-				StopSignal, Shell any
+				User            string
+				Entrypoint, Cmd []string
+				Healthcheck     struct{ Test []string }
 			} `json:"config"`
 		} `json:"Docker"`
 	}

@@ -12,7 +12,8 @@ import (
 )
 
 // consistent holds the settings against each other, reads what they name, and reads the
-// OTEL_ variables, without starting or making anything. Each value by itself was checked when it was set.
+// OTEL_ variables, without starting or making anything. Each value by itself was checked
+// when it was set.
 func (c *config) consistent() error {
 	for _, mode := range []string{"session_lifetime", "ephemeral_session_lifetime"} {
 		if idle := "idle_" + mode; c.duration(idle) > c.duration(mode) {

@@ -57,7 +57,8 @@ func ParseNetworks(texts []string) ([]netip.Prefix, error) {
 const mapped = 96
 
 // Unmapped returns networks as addresses are held against them: IPv4-mapped ones as IPv4, and
-// none with bits beyond the network's. It refuses a network of fewer than 96 bits that is written as IPv4-mapped, and one that is none.
+// none with bits beyond the network's. Unmapped refuses a network of fewer than 96 bits that is
+// written as IPv4-mapped, and one that is none.
 func Unmapped(networks []netip.Prefix) ([]netip.Prefix, error) {
 	networks = slices.Clone(networks)
 	for i, p := range networks {
